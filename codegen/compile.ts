@@ -1,0 +1,162 @@
+/**
+ * The line from Graph to Artifact, and the only place where the stages meet.
+ *
+ *     Graph -> passes -> Graph -> lower -> Program -> schedule -> Program -> emit -> assemble -> finish -> Artifact
+ */
+import { fail, suggest } from './ir/diagnostic.js';
+import type { Graph } from './ir/graph.js';
+import { hashText } from './ir/hash.js';
+import { printGraph, printProgram } from './ir/print.js';
+import type { ProgramUnit } from './ir/program.js';
+import { verify } from './ir/verify.js';
+import { declaration } from './emit/declaration.js';
+import { emitAssemblyScript } from './emit/assemblyscript.js';
+import { makeManifest } from './emit/manifest.js';
+import { finishModule } from './emit/module.js';
+import { wasiEntry } from './emit/wasi.js';
+import { clean } from './passes/clean.js';
+import { expand } from './passes/expand.js';
+import { fold } from './passes/fold.js';
+import { foldBatchNormalization } from './passes/foldBatchNormalization.js';
+import { infer } from './passes/infer.js';
+import { streamline } from './passes/streamline.js';
+import { lower } from './schedule/lower.js';
+import { schedule } from './schedule/schedule.js';
+import { targets, type Target } from './targets/target.js';
+import type { Manifest } from '../sdk/runtime/manifest.js';
+
+export interface CompileOptions {
+  /** Default simd128. */
+  readonly target?: 'scalar' | 'simd128';
+  /** Inferences in one call; default 1. */
+  readonly batch?: number;
+  /** Also a WASI command. */
+  readonly wasi?: boolean;
+  /** No buffer reuse; the manifest lists every tensor. */
+  readonly debug?: boolean;
+  /** SHA-256 of the model file. */
+  readonly sourceHash?: string;
+  /** Also WebAssembly text. */
+  readonly wat?: boolean;
+}
+
+export interface AssembleOptions {
+  readonly entry: string;
+  readonly features: readonly string[];
+  readonly memoryBase: number;
+  readonly pages: number;
+  readonly optimizeLevel: number;
+  readonly shrinkLevel: number;
+  readonly wat?: boolean;
+}
+
+/** What compiling needs from a host. */
+export interface Toolchain {
+  assemble(sources: Record<string, string>, options: AssembleOptions): Promise<{ binary: Uint8Array; wat?: string }>;
+  /** Texts of assembly/*.ts by file name. */
+  readonly library: Readonly<Record<string, string>>;
+  sha256(bytes: Uint8Array): string;
+}
+
+export interface Artifact {
+  readonly name: string;
+  readonly wasm: Uint8Array;
+  readonly wasi?: Uint8Array;
+  readonly manifest: Manifest;
+  /** TypeScript types of inputs and outputs. */
+  readonly declaration: string;
+  /** After all passes. */
+  readonly graph: Graph;
+  /** Scheduled. */
+  readonly unit: ProgramUnit;
+  /** What each stage made, as text. */
+  readonly stages: { readonly graph: string; readonly program: string; readonly source: string; readonly wat?: string };
+}
+
+/** The passes that every model goes through, from an imported graph to one of which every node has kernels. */
+export function runPasses(graph: Graph, batch?: number): Graph {
+  let g = infer(graph, { batch });
+  g = clean(fold(g));
+  g = foldBatchNormalization(g);
+  g = streamline(g);
+  g = expand(clean(fold(g, { quantizers: true })));
+  return infer(g);
+}
+
+/** The target of a name; raises cli/usage-like diagnostics with the nearest valid name. */
+export function targetOf(name: string): Target {
+  return Object.hasOwn(targets, name) ? targets[name] : fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
+}
+
+/** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */
+export async function compileGraph(graph: Graph, options: CompileOptions, toolchain: Toolchain): Promise<Artifact> {
+  const target = targetOf(options.target ?? 'simd128');
+  const passed = runPasses(graph, options.batch);
+  const unit = build(passed, target, { keepAll: options.debug });
+  const { program } = unit;
+  const source = emitAssemblyScript(program, target);
+  const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
+  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printProgram(program)) });
+  const data = constantSegments(unit);
+
+  const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
+  const wasm = finishModule(binary, { data, manifest });
+  let wasi: Uint8Array | undefined;
+  if (options.wasi) {
+    const sources = { ...toolchain.library, 'model.ts': source, 'entry.ts': wasiEntry(manifest, './model') };
+    const command = await toolchain.assemble(sources, { ...assemble, entry: 'entry.ts', wat: false, memoryBase: align(program.arenaBytes!), pages: assemble.pages + 4 });
+    wasi = finishModule(command.binary, { data, manifest });
+  }
+  return {
+    name: graph.name, wasm, wasi, manifest, graph: passed, unit,
+    declaration: declaration(manifest),
+    stages: { graph: printGraph(passed), program: printProgram(program), source, wat },
+  };
+}
+
+/** Lowers and schedules a graph that has been through the passes; verified before and after. */
+export function build(graph: Graph, target: Target, options: { keepAll?: boolean; start?: number } = {}): ProgramUnit {
+  const lowered = lower(graph);
+  verify(lowered);
+  const unit = schedule(lowered, target, options);
+  verify(unit);
+  return unit;
+}
+
+/** Several Programs in one module and one assembler call, each with an entry `runN` and bytes of its own. For tests. */
+export async function compileMany(graphs: readonly Graph[], target: Target, toolchain: Toolchain): Promise<{ wasm: Uint8Array; units: readonly ProgramUnit[]; entries: readonly string[] }> {
+  const sources: Record<string, string> = {};
+  const units: ProgramUnit[] = [];
+  const data: { offset: number; bytes: Uint8Array }[] = [];
+  let start: number | undefined;
+  graphs.forEach((g, i) => {
+    const unit = build(g, target, { keepAll: true, start });
+    units.push(unit);
+    sources[`program${i}.ts`] = emitAssemblyScript(unit.program, target, `run${i}`);
+    data.push(...constantSegments(unit));
+    start = align(unit.program.arenaBytes!);
+  });
+  const entries = graphs.map((_, i) => `run${i}`);
+  sources['all.ts'] = entries.map((e, i) => `export { ${e} } from "./program${i}";`).join('\n');
+  const { binary } = await toolchain.assemble(sources, { ...assembleOptions(start ?? 64, target), entry: 'all.ts' });
+  return { wasm: finishModule(binary, { data }), units, entries };
+}
+
+function constantSegments(unit: ProgramUnit): { offset: number; bytes: Uint8Array }[] {
+  return Object.values(unit.program.buffers)
+    .filter((b) => b.hash !== undefined)
+    .map((b) => ({ offset: b.offset!, bytes: unit.data.get(b.hash!)! }));
+}
+
+const align = (n: number): number => Math.ceil(n / 16) * 16;
+
+function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omit<AssembleOptions, 'entry'> {
+  return {
+    features: target.features,
+    memoryBase: align(arenaBytes),
+    pages: Math.ceil((align(arenaBytes) + 16) / 65536),
+    optimizeLevel: 3,
+    shrinkLevel: 0,
+    wat,
+  };
+}

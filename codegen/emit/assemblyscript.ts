@@ -1,0 +1,57 @@
+/**
+ * A scheduled Program as AssemblyScript: one function a kernel, one entry that calls them in order.
+ *
+ * Text only: memory, data and the manifest are spliced into the binary afterwards (module.ts).
+ */
+import { fail } from '../ir/diagnostic.js';
+import type { Block, Program } from '../ir/program.js';
+import type { Target } from '../targets/target.js';
+import { emitKernel, identifier } from './kernel.js';
+import { counterName } from './scope.js';
+
+/** The source of one module; `entry` is the exported function, which returns a status (0 is success). */
+export function emitAssemblyScript(program: Program, target: Target, entry = 'run'): string {
+  const names = new Set<string>([entry]);
+  const functions: string[] = [];
+  const prefix = entry === 'run' ? '' : `${entry}_`;
+  const unique = (name: string): string => {
+    const base = `${prefix}${identifier(name)}`;
+    let result = base;
+    for (let i = 2; names.has(result); i++) result = `${base}_${i}`;
+    names.add(result);
+    return result;
+  };
+  const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>): string[] =>
+    blocks.flatMap((b) => {
+      if (b.kind === 'kernel') {
+        const name = unique(b.name);
+        functions.push(emitKernel(program, b, target, name, parameters));
+        return [`${name}(${[...parameters.keys()].map(counterName).join(', ')});`];
+      }
+      const counter = counterName(b.axis);
+      const most = typeof b.count === 'number' ? b.count : b.count.max;
+      const inner = calls(b.body, new Map(parameters).set(b.axis, most));
+      return [`for (let ${counter}: i32 = 0; ${counter} < ${countText(b.count, program)}; ${counter}++) {`, ...inner.map((l) => `  ${l}`), '}'];
+    });
+  const body = calls(program.blocks, new Map());
+  return [
+    `// ${program.name}, compiled by sigmaflow for ${target.name}.`,
+    `// ${Object.keys(program.tensors).length} tensors in ${program.arenaBytes} bytes; addresses are constants.`,
+    '',
+    ...functions,
+    '/** Runs the network on what lies in its input tensors. Returns 0. */',
+    `export function ${entry}(): i32 {`,
+    ...body.map((l) => `  ${l}`),
+    '  return 0;',
+    '}',
+    '',
+  ].join('\n');
+}
+
+function countText(count: number | { readonly input: string; readonly max: number }, program: Program): string {
+  if (typeof count === 'number') return String(count);
+  const tensor = program.tensors[count.input];
+  const offset = program.buffers[tensor.buffer].offset;
+  if (offset === undefined) fail('program/invalid', count.input, 'the count of a repeat has no place in memory');
+  return `min<i32>(max<i32>(load<i32>(${offset}), 0), ${count.max})`;
+}

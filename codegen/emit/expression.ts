@@ -1,0 +1,282 @@
+/**
+ * Expressions as AssemblyScript text. Inside a vector loop a value is a vector where it depends on the lane, else a
+ * scalar that is splatted where it meets a vector.
+ */
+import { describe, type DataType } from '../ir/datatype.js';
+import { fail } from '../ir/diagnostic.js';
+import { floatFromBits } from '../ir/build.js';
+import { simplify } from '../ir/indexing.js';
+import type { Expr } from '../ir/program.js';
+import { localRegister, type Context } from './kernel.js';
+import { atLane, emitLoad, emitPairs, emitStore, splat } from './memory.js';
+import { indexText, type Scope } from './scope.js';
+
+export { emitStore };
+
+export interface Value {
+  readonly text: string;
+  readonly type: DataType;
+  readonly shape: 'scalar' | 'vector';
+  /** A comparison: a bool, or lanes of all ones and zeros. */
+  readonly mask?: boolean;
+}
+
+/** The AssemblyScript type of a scalar. */
+export function scalarType(type: DataType): 'f32' | 'i32' | 'u32' | 'i64' | 'u64' {
+  if (type === 'float32') return 'f32';
+  const { bits, signed } = describe(type);
+  if (bits < 32 || (bits === 32 && signed)) return 'i32';
+  return bits === 32 ? 'u32' : signed ? 'i64' : 'u64';
+}
+
+export function toVector(v: Value, scope: Scope, context: Context): string {
+  if (v.shape === 'vector') return v.mask ? `v128.and(${v.text}, i32x4.splat(1))` : v.text;
+  return splat(v.mask ? { ...v, text: `<i32>(${v.text})` } : v, scope, context);
+}
+
+/** A scalar as the given type. */
+function as(v: Value, type: DataType): string {
+  const to = scalarType(type);
+  if (v.mask) return `<${to}>(${v.text})`;
+  return scalarType(v.type) === to ? v.text : `<${to}>(${v.text})`;
+}
+
+function floatText(bits: string): string {
+  const x = floatFromBits(bits);
+  if (!Number.isFinite(x) || Object.is(x, -0)) return `reinterpret<f32>(0x${bits})`;
+  const text = String(x);
+  return x < 0 ? `(${/[.e]/.test(text) ? text : `${text}.0`})` : /[.e]/.test(text) ? text : `${text}.0`;
+}
+
+export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
+  switch (e.op) {
+    case 'float':
+      return { text: `<f32>${floatText(e.bits)}`, type: 'float32', shape: 'scalar' };
+    case 'int':
+      return { text: e.value < 0 ? `(${e.value})` : String(e.value), type: e.type, shape: 'scalar' };
+    case 'load':
+      return emitLoad(e, scope, context);
+    case 'ref': {
+      const value = context.lets.get(e.name);
+      return value ?? fail('program/invalid', context.kernel.name, `the value ${e.name} is used before it is bound`);
+    }
+    case 'local': {
+      const { name, laneAt } = localRegister(e.name, e.at, context);
+      const { type, vector } = context.locals.get(name)!;
+      if (laneAt !== undefined) return { text: `${type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${name}, ${laneAt})`, type: type as DataType, shape: 'scalar' };
+      return { text: name, type: type as DataType, shape: vector ? 'vector' : 'scalar' };
+    }
+    case 'index': {
+      const i = simplify(e.index, context.ranges);
+      const own = i.terms.find((t) => t.of === context.lane);
+      if (context.lane !== undefined && JSON.stringify(i).includes(JSON.stringify(context.lane))) {
+        if (!own || i.terms.some((t) => t !== own && JSON.stringify(t).includes(JSON.stringify(context.lane)))) return byLane(e, e.type, scope, context);
+        const rest = indexText(scope.loop, { offset: i.offset, terms: i.terms.filter((t) => t !== own) }, context.ranges);
+        const steps = Array.from({ length: context.target.lanes }, (_, l) => l * own.coeff).join(', ');
+        return { text: `i32x4.add(i32x4.splat(${rest}), i32x4(${steps}))`, type: e.type, shape: 'vector' };
+      }
+      return { text: indexText(scope.loop, i, context.ranges), type: e.type, shape: 'scalar' };
+    }
+    case 'select': {
+      const c = emitExpr(e.cond, scope, context);
+      const a = emitExpr(e.a, scope, context);
+      const b = emitExpr(e.b, scope, context);
+      if ([c, a, b].some((v) => v.shape === 'vector')) {
+        const mask = c.shape === 'vector' ? c.text : `i32x4.splat(-<i32>(${c.text}))`;
+        return { text: `v128.bitselect(${toVector(a, scope, context)}, ${toVector(b, scope, context)}, ${mask})`, type: e.type, shape: 'vector' };
+      }
+      return { text: `select<${scalarType(e.type)}>(${as(a, e.type)}, ${as(b, e.type)}, ${c.text})`, type: e.type, shape: 'scalar' };
+    }
+    case 'lt': case 'le': case 'eq': case 'ne': case 'ge': case 'gt':
+      return emitCompare(e, scope, context);
+    case 'neg': case 'abs': case 'sqrt': case 'floor': case 'nearest': case 'popcount':
+      return emitUnary(e, scope, context);
+    case 'convert':
+      return emitConvert(e, scope, context);
+    case 'bitcast': {
+      const a = emitExpr(e.a, scope, context);
+      if (a.shape === 'vector') return { ...a, type: e.type };
+      return { text: `reinterpret<${scalarType(e.type)}>(${a.text})`, type: e.type, shape: 'scalar' };
+    }
+    case 'dot':
+      return emitDot(e, scope, context);
+    default:
+      return emitBinary(e, scope, context);
+  }
+}
+
+/** Lane by lane, where no vector instruction does it. */
+function byLane(e: Expr, type: DataType, scope: Scope, context: Context): Value {
+  const kind = type === 'float32' ? 'f32x4' : 'i32x4';
+  const [start] = context.ranges.get(context.lane!)!;
+  let text = '';
+  for (let i = 0; i < context.target.lanes; i++) {
+    const lane = atLane(e, start + i, scope, context);
+    text = i === 0 ? `${kind}.splat(${lane})` : `${kind}.replace_lane(${text}, ${i}, ${lane})`;
+  }
+  return { text, type, shape: 'vector' };
+}
+
+function needNarrow(type: DataType, context: Context): void {
+  if (describe(type).bits > 32) fail('target/unsupported', context.kernel.name, `values of type ${type} do not run in vectors`, 'Schedule this kernel without a vector loop.');
+}
+
+type BinaryExpr = Extract<Expr, { op: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr' }>;
+
+function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
+  const a = emitExpr(e.a, scope, context);
+  const b = emitExpr(e.b, scope, context);
+  const { type } = e;
+  const float = type === 'float32';
+  if (a.shape === 'scalar' && b.shape === 'scalar') {
+    const [x, y] = [as(a, type), as(b, type)];
+    const t = scalarType(type);
+    const { bits, signed } = describe(type);
+    const symbols: Partial<Record<BinaryExpr['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>' };
+    if (e.op === 'min' || e.op === 'max') return { text: `${e.op}<${t}>(${x}, ${y})`, type, shape: 'scalar' };
+    let text = `(${x} ${symbols[e.op]} ${y})`;
+    // Logic acts on two's complement of the type's width; a left shift may leave it.
+    if (e.op === 'shl' && bits < 32) text = signed ? `((${text} << ${32 - bits}) >> ${32 - bits})` : `(${text} & ${2 ** bits - 1})`;
+    return { text, type, shape: 'scalar' };
+  }
+  needNarrow(type, context);
+  const { bits, signed } = describe(type);
+  const kind = float ? 'f32x4' : 'i32x4';
+  const sign = signed ? 's' : 'u';
+  if (e.op === 'shl' || e.op === 'shr') {
+    if (b.shape === 'vector') return byLane(e, type, scope, context);
+    const x = toVector(a, scope, context);
+    if (e.op === 'shr') return { text: `i32x4.shr_${sign}(${x}, ${b.text})`, type, shape: 'vector' };
+    const shifted = `i32x4.shl(${x}, ${b.text})`;
+    if (bits === 32) return { text: shifted, type, shape: 'vector' };
+    return { text: `i32x4.shr_${sign}(i32x4.shl(${shifted}, ${32 - bits}), ${32 - bits})`, type, shape: 'vector' };
+  }
+  // Adding a comparison subtracts its mask of ones.
+  if (!float && e.op === 'add' && (b.mask || a.mask) && !(a.mask && b.mask)) {
+    const [mask, other] = b.mask ? [b, a] : [a, b];
+    if (mask.shape === 'vector') return { text: `i32x4.sub(${toVector(other, scope, context)}, ${mask.text})`, type, shape: 'vector' };
+  }
+  const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
+  if (e.op === 'and' || e.op === 'or' || e.op === 'xor') return { text: `v128.${e.op}(${x}, ${y})`, type, shape: 'vector' };
+  const op = (e.op === 'min' || e.op === 'max') && !float ? `${e.op}_${sign}` : e.op;
+  return { text: `${kind}.${op}(${x}, ${y})`, type, shape: 'vector' };
+}
+
+function emitCompare(e: Extract<Expr, { op: 'lt' | 'le' | 'eq' | 'ne' | 'ge' | 'gt' }>, scope: Scope, context: Context): Value {
+  const a = emitExpr(e.a, scope, context);
+  const b = emitExpr(e.b, scope, context);
+  const float = a.type === 'float32';
+  const symbols = { lt: '<', le: '<=', eq: '==', ne: '!=', ge: '>=', gt: '>' } as const;
+  const widest: DataType = float ? 'float32' : describe(a.type).bits > 32 || describe(b.type).bits > 32 ? 'int64' : a.type === 'uint32' || b.type === 'uint32' ? (a.type === b.type ? 'uint32' : 'int64') : 'int32';
+  if (a.shape === 'scalar' && b.shape === 'scalar') {
+    return { text: `(${as(a, widest)} ${symbols[e.op]} ${as(b, widest)})`, type: 'uint1', shape: 'scalar', mask: true };
+  }
+  needNarrow(widest, context);
+  const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
+  const op = float || e.op === 'eq' || e.op === 'ne' ? e.op : `${e.op}_${widest === 'uint32' ? 'u' : 's'}`;
+  return { text: `${float ? 'f32x4' : 'i32x4'}.${op}(${x}, ${y})`, type: 'uint1', shape: 'vector', mask: true };
+}
+
+function emitUnary(e: Extract<Expr, { op: 'neg' | 'abs' | 'sqrt' | 'floor' | 'nearest' | 'popcount' }>, scope: Scope, context: Context): Value {
+  const a = emitExpr(e.a, scope, context);
+  const { type } = e;
+  const float = type === 'float32';
+  if (a.shape === 'vector') {
+    if (e.op === 'popcount') return byLane(e, type, scope, context);
+    return { text: `${float ? 'f32x4' : 'i32x4'}.${e.op}(${toVector(a, scope, context)})`, type, shape: 'vector' };
+  }
+  const x = as(a, type);
+  if (e.op === 'neg') return { text: `(-${x})`, type, shape: 'scalar' };
+  if (e.op === 'popcount') {
+    const { bits } = describe(a.type);
+    return { text: `popcnt<i32>(${bits < 32 ? `${x} & ${2 ** bits - 1}` : x})`, type, shape: 'scalar' };
+  }
+  return { text: `${e.op}<${scalarType(type)}>(${x})`, type, shape: 'scalar' };
+}
+
+function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context: Context): Value {
+  const a = emitExpr(e.a, scope, context);
+  const { type } = e;
+  const vector = a.shape === 'vector';
+  if (type === 'float32') {
+    if (a.type === 'float32' && !a.mask) return a;
+    if (!vector) return { text: `<f32>(${a.mask ? `<i32>(${a.text})` : a.text})`, type, shape: 'scalar' };
+    return { text: `f32x4.convert_i32x4_${a.type === 'uint32' ? 'u' : 's'}(${toVector(a, scope, context)})`, type, shape: 'vector' };
+  }
+  const info = describe(type);
+  if (a.mask && (info.bits > 1 || !info.signed)) return { ...a, type };
+  if (a.type === 'float32') {
+    const text = vector ? `i32x4.trunc_sat_f32x4_${type === 'uint32' ? 'u' : 's'}(${a.text})` : `<${scalarType(type)}>(${a.text})`;
+    const whole: DataType = type === 'uint32' ? 'uint32' : 'int32';
+    if (info.bits >= 32 || within(floatBounds(e.a), info)) return { text, type, shape: a.shape };
+    return clamp({ text, type: whole, shape: a.shape }, type, scope, context);
+  }
+  const from = describe(a.type);
+  if (from.min >= info.min && from.max <= info.max) return vector ? { ...a, type } : { text: as(a, type), type, shape: 'scalar' };
+  if (e.saturate) return clamp(a, type, scope, context);
+  return vector ? { ...a, type } : { text: as(a, type), type, shape: 'scalar' };
+}
+
+function clamp(a: Value, type: DataType, scope: Scope, context: Context): Value {
+  const { min, max } = describe(type);
+  if (a.shape === 'vector') {
+    const sign = a.type === 'uint32' ? 'u' : 's';
+    const low = sign === 'u' ? a.text : `i32x4.max_s(${toVector(a, scope, context)}, i32x4.splat(${min}))`;
+    return { text: max >= 2 ** 31 ? low : `i32x4.min_${sign}(${low}, i32x4.splat(${max}))`, type, shape: 'vector' };
+  }
+  const t = scalarType(a.type);
+  const low = t.startsWith('u') ? a.text : `max<${t}>(${a.text}, ${min})`;
+  const high = max >= 2 ** 31 && !t.endsWith('64') ? low : `min<${t}>(${low}, ${max})`;
+  return { text: as({ text: high, type: a.type, shape: 'scalar' }, type), type, shape: 'scalar' };
+}
+
+function within(bounds: readonly [number, number], info: { min: number; max: number }): boolean {
+  return bounds[0] >= info.min && bounds[1] <= info.max;
+}
+
+/** Bounds that minima and maxima with constants give; a NaN converts to 0, which the bounds must then hold too. */
+function floatBounds(e: Expr): readonly [number, number] {
+  switch (e.op) {
+    case 'float': {
+      const x = floatFromBits(e.bits);
+      return [x, x];
+    }
+    case 'nearest': case 'floor': {
+      const [lo, hi] = floatBounds(e.a);
+      return [Math.floor(lo), Math.ceil(hi)];
+    }
+    case 'min': case 'max': {
+      const a = floatBounds(e.a);
+      const b = floatBounds(e.b);
+      const pick = e.op === 'min' ? Math.min : Math.max;
+      const [lo, hi] = [pick(a[0], b[0]), pick(a[1], b[1])];
+      return [Math.min(lo, 0), Math.max(hi, 0)];
+    }
+    default:
+      return [-Infinity, Infinity];
+  }
+}
+
+function emitDot(e: Extract<Expr, { op: 'dot' }>, scope: Scope, context: Context): Value {
+  const { ranges } = context;
+  ranges.set(e.axis, [0, e.extent - 1]);
+  const pairs = context.lane !== undefined && e.extent === 2 && context.target.dots.some((d) => d.extent === 2);
+  if (pairs) {
+    const text = `i32x4.dot_i16x8_s(${emitPairs(e.a, e.axis, scope, context)}, ${emitPairs(e.b, e.axis, scope, context)})`;
+    ranges.delete(e.axis);
+    return { text, type: e.type, shape: 'vector' };
+  }
+  // An emitter without the instruction writes its meaning.
+  let total: Value | undefined;
+  for (let i = 0; i < e.extent; i++) {
+    ranges.set(e.axis, [i, i]);
+    const a = emitExpr(e.a, scope, context);
+    const b = emitExpr(e.b, scope, context);
+    const vector = a.shape === 'vector' || b.shape === 'vector';
+    const product = vector ? `i32x4.mul(${toVector(a, scope, context)}, ${toVector(b, scope, context)})` : `(${as(a, e.type)} * ${as(b, e.type)})`;
+    const text: string = !total ? product : vector ? `i32x4.add(${total.text}, ${product})` : `(${total.text} + ${product})`;
+    total = { text, type: e.type, shape: vector ? 'vector' : 'scalar' };
+  }
+  ranges.delete(e.axis);
+  return total!;
+}

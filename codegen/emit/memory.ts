@@ -1,0 +1,292 @@
+/**
+ * Loads and stores as AssemblyScript text: whole elements, packed fields, vectors of lanes, groups of products.
+ */
+import { describe, type DataType } from '../ir/datatype.js';
+import { fail } from '../ir/diagnostic.js';
+import { address, simplify, substitute } from '../ir/indexing.js';
+import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
+import { emitExpr, scalarType, toVector, type Value } from './expression.js';
+import { conditionText, type Context } from './kernel.js';
+import { indexText, pointer, type Scope } from './scope.js';
+
+type Load = Extract<Expr, { op: 'load' }>;
+
+/** Where an element lies: text of the pointer, immediate byte offset, and for fields the bit within the container. */
+interface Place {
+  readonly pointer: string;
+  readonly offset: number;
+  readonly shift: number;
+  /** Stride of the lanes and of the group's axis, in bits. */
+  readonly laneStride: number;
+  readonly groupStride: number;
+}
+
+/** Undefined where lanes or fields do not lie evenly. */
+function place(tensor: Tensor, at: readonly Index[], group: string | undefined, scope: Scope, context: Context): Place | undefined {
+  const { layout } = tensor;
+  const bits = address(layout, at, context.ranges);
+  const base = context.program.buffers[tensor.buffer].offset;
+  if (base === undefined) fail('program/invalid', tensor.name, 'its buffer has no place in memory');
+  let laneStride = 0;
+  let groupStride = 0;
+  const rest: Term[] = [];
+  for (const t of bits.terms) {
+    if (t.of === context.lane) laneStride = t.coeff;
+    else if (group !== undefined && t.of === group) groupStride = t.coeff;
+    else if (mentions(t, context.lane) || mentions(t, group)) return undefined;
+    else rest.push(t);
+  }
+  if (rest.some((t) => t.coeff % layout.containerBits !== 0)) return undefined;
+  const whole = Math.floor(bits.offset / layout.containerBits) * layout.containerBits;
+  const terms = rest.map((t) => ({ coeff: t.coeff / 8, of: t.of }));
+  let offset = base + whole / 8;
+  let text = pointer(scope.loop, terms, context.names, context.ranges);
+  if (offset < 0) {
+    text = `(${text} - ${-offset})`;
+    offset = 0;
+  }
+  return { pointer: text, offset, shift: bits.offset - whole, laneStride, groupStride };
+}
+
+function mentions(t: Term, axis: string | undefined): boolean {
+  return axis !== undefined && JSON.stringify(t.of).includes(JSON.stringify(axis));
+}
+
+/** A value that is computed once in a scope. */
+function share(key: string, buffer: string | undefined, type: string, text: string, scope: Scope, context: Context): string {
+  const old = scope.values.get(key);
+  if (old) return old.text;
+  const name = context.names.fresh('v');
+  scope.lines.push(`const ${name}: ${type} = ${text};`);
+  scope.values.set(key, { text: name, buffer });
+  return name;
+}
+
+export function splat(v: Value, scope: Scope, context: Context): string {
+  if (/^-?[\d.e+-]+$/.test(v.text) && v.type !== 'float32') return `i32x4.splat(${v.text})`;
+  const text = `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.splat(${v.text})`;
+  return /^[\w.]+$/.test(v.text) && !v.text.includes('(') ? share(`splat ${v.text} ${v.type === 'float32'}`, undefined, 'v128', text, scope, context) : text;
+}
+
+export function emitLoad(e: Load, scope: Scope, context: Context): Value {
+  const tensor = context.program.tensors[e.tensor];
+  const guard = e.guard ?? [];
+  if (guard.length > 0) {
+    if (context.lane !== undefined && guard.some((c) => simplify(c.index, context.ranges).terms.some((t) => mentions(t, context.lane)))) return gather(e, scope, context);
+    const condition = conditionText(guard, scope, context);
+    if (condition === 'false') return emitExpr(e.otherwise!, scope, context);
+    if (condition !== 'true') {
+      // The load must not run where the guard fails: it gets a scope of its own.
+      const type = tensor.dtype;
+      const value = emitLoad({ op: 'load', tensor: e.tensor, at: e.at }, { loop: scope.loop, lines: [], values: new Map() }, { ...context, inline: true } as Context);
+      const other = emitExpr(e.otherwise!, scope, context);
+      const vector = value.shape === 'vector';
+      const text = vector ? `(${condition} ? ${value.text} : ${toVector(other, scope, context)})` : `(${condition} ? ${value.text} : ${other.text})`;
+      return { text, type, shape: value.shape };
+    }
+  }
+  const p = place(tensor, e.at, undefined, scope, context);
+  if (!p) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : unevenLoad(tensor, e, scope, context);
+  const type = tensor.dtype;
+  if (context.lane === undefined || p.laneStride === 0) return { text: scalarLoad(tensor, p, scope, context), type, shape: 'scalar' };
+  const text = vectorLoad(tensor, p);
+  if (text === undefined) return gather(e, scope, context);
+  return { text: shareLoad(tensor, p, 'vector', 'v128', text, scope, context), type, shape: 'vector' };
+}
+
+function shareLoad(tensor: Tensor, p: Place, kind: string, type: string, text: string, scope: Scope, context: Context): string {
+  if ((context as { inline?: boolean }).inline) return text;
+  return share(`${kind} ${p.pointer}+${p.offset}.${p.shift} ${tensor.layout.elementBits} ${describe(tensor.dtype).signed}`, tensor.buffer, type, text, scope, context);
+}
+
+function dependsOnLane(e: Load, context: Context): boolean {
+  return e.at.some((i) => simplify(i, context.ranges).terms.some((t) => mentions(t, context.lane)));
+}
+
+/** `i8`, `u16`, `f32` ...: what is in memory. */
+function memoryType(bits: number, dtype: DataType): string {
+  return dtype === 'float32' ? 'f32' : `${describe(dtype).signed ? 'i' : 'u'}${bits}`;
+}
+
+function scalarLoad(tensor: Tensor, p: Place, scope: Scope, context: Context): string {
+  const { elementBits, containerBits } = tensor.layout;
+  const type = scalarType(tensor.dtype);
+  if (elementBits === containerBits) {
+    return shareLoad(tensor, p, 'scalar', type, `load<${memoryType(elementBits, tensor.dtype)}>(${p.pointer}, ${p.offset})`, scope, context);
+  }
+  const container = shareLoad(tensor, { ...p, shift: 0 }, 'container', 'i32', `load<u${containerBits}>(${p.pointer}, ${p.offset})`, scope, context);
+  return field(container, p.shift, elementBits, describe(tensor.dtype).signed);
+}
+
+function field(container: string, shift: number, bits: number, signed: boolean): string {
+  if (signed) return `((${container} << ${32 - bits - shift}) >> ${32 - bits})`;
+  return shift === 0 ? `(${container} & ${2 ** bits - 1})` : `((${container} >> ${shift}) & ${2 ** bits - 1})`;
+}
+
+/** A field whose place within its container depends on a loop. */
+function unevenLoad(tensor: Tensor, e: Load, scope: Scope, context: Context): Value {
+  const { elementBits, containerBits } = tensor.layout;
+  const bits = address(tensor.layout, e.at, context.ranges);
+  const base = context.program.buffers[tensor.buffer].offset!;
+  const text = indexText(scope.loop, bits, context.ranges);
+  if (elementBits === containerBits) return { text: `load<${memoryType(elementBits, tensor.dtype)}>(<usize>(${text} / 8), ${base})`, type: tensor.dtype, shape: 'scalar' };
+  const at = share(`bits ${text}`, undefined, 'i32', text, scope, context);
+  const container = `<i32>load<u${containerBits}>(<usize>(${at} / ${containerBits} * ${containerBits / 8}), ${base})`;
+  const shifted = `(${container} >> (${at} % ${containerBits}))`;
+  return { text: field(shifted, 0, elementBits, describe(tensor.dtype).signed), type: tensor.dtype, shape: 'scalar' };
+}
+
+/** Four lanes of 32 bits; undefined where no instruction loads them. */
+function vectorLoad(tensor: Tensor, p: Place): string | undefined {
+  const { elementBits, containerBits } = tensor.layout;
+  if (elementBits !== containerBits || p.laneStride !== elementBits) return undefined;
+  const sign = describe(tensor.dtype).signed ? 's' : 'u';
+  switch (elementBits) {
+    case 32: return `v128.load(${p.pointer}, ${p.offset})`;
+    case 16: return `v128.load_ext<${sign === 's' ? 'i' : 'u'}16>(${p.pointer}, ${p.offset})`;
+    case 8: return `i32x4.extend_low_i16x8_${sign}(i16x8.extend_low_i8x16_${sign}(v128.load32_zero(${p.pointer}, ${p.offset})))`;
+    default: return undefined;
+  }
+}
+
+/** Lanes that lie unevenly, one by one. */
+function gather(e: Load, scope: Scope, context: Context): Value {
+  const dtype = context.program.tensors[e.tensor].dtype;
+  const kind = dtype === 'float32' ? 'f32x4' : 'i32x4';
+  const [start] = context.ranges.get(context.lane!)!;
+  const lanes = Array.from({ length: context.target.lanes }, (_, i) => atLane(e, start + i, scope, context));
+  const name = context.names.fresh('v');
+  let text = `${kind}.splat(${lanes[0]})`;
+  for (let i = 1; i < lanes.length; i++) text = `${kind}.replace_lane(${text}, ${i}, ${lanes[i]})`;
+  scope.lines.push(`const ${name}: v128 = ${text};`);
+  return { text: name, type: dtype, shape: 'vector' };
+}
+
+/** The scalar text of an expression in one lane. */
+export function atLane(e: Expr, lane: number, scope: Scope, context: Context): string {
+  const { lane: name } = context;
+  const range = context.ranges.get(name!)!;
+  context.ranges.set(name!, [lane, lane]);
+  context.lane = undefined;
+  const text = emitExpr(e, scope, context).text;
+  context.lane = name;
+  context.ranges.set(name!, range);
+  return text;
+}
+
+// ---- Groups of products ----
+
+/** The i16x8 operand of a pairwise dot product: lane by lane, the two members of each group. */
+export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context): string {
+  if (e.op === 'convert') return emitPairs(e.a, axis, scope, context);
+  if (e.op === 'load' && !e.guard) {
+    const tensor = context.program.tensors[e.tensor];
+    const { elementBits, containerBits } = tensor.layout;
+    const signed = describe(tensor.dtype).signed;
+    const p = place(tensor, e.at, axis, scope, context);
+    if (p) {
+      const load = (kind: string, text: string): string => shareLoad(tensor, p, kind, 'v128', text, scope, context);
+      if (p.laneStride === 0 && elementBits === 16 && containerBits === 16 && p.groupStride === 16) return load('pair', `v128.load32_splat(${p.pointer}, ${p.offset})`);
+      if (p.laneStride === 2 * p.groupStride) {
+        if (elementBits === containerBits && p.groupStride === elementBits) {
+          if (elementBits === 8) return load('pairs8', `v128.load_ext<${signed ? 'i' : 'u'}8>(${p.pointer}, ${p.offset})`);
+          if (elementBits === 16) return load('pairs16', `v128.load(${p.pointer}, ${p.offset})`);
+        }
+        if (containerBits === 16 && p.groupStride === 16) {
+          const container = shareLoad(tensor, { ...p, shift: 0 }, 'fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
+          return load('fields at', fieldPairs(container, p.shift, elementBits, signed));
+        }
+      }
+    }
+  }
+  return pairsByLane(e, axis, scope, context);
+}
+
+function fieldPairs(container: string, shift: number, bits: number, signed: boolean): string {
+  const left = 16 - bits - shift;
+  if (signed) return `i16x8.shr_s(${left === 0 ? container : `i16x8.shl(${container}, ${left})`}, ${16 - bits})`;
+  const low = shift === 0 ? container : `i16x8.shr_u(${container}, ${shift})`;
+  return left === 0 ? low : `v128.and(${low}, i16x8.splat(${2 ** bits - 1}))`;
+}
+
+function pairsByLane(e: Expr, axis: string, scope: Scope, context: Context): string {
+  const [start] = context.ranges.get(context.lane!)!;
+  const member = (lane: number, g: number): string => {
+    context.ranges.set(axis, [g, g]);
+    const text = atLane(e, start + lane, scope, context);
+    context.ranges.set(axis, [0, 1]);
+    return text;
+  };
+  let text = '';
+  for (let lane = 0; lane < context.target.lanes; lane++) {
+    const pair = `((${member(lane, 0)} & 0xffff) | (${member(lane, 1)} << 16))`;
+    text = lane === 0 ? `i32x4.splat(${pair})` : `i32x4.replace_lane(${text}, ${lane}, ${pair})`;
+  }
+  return text;
+}
+
+// ---- Stores ----
+
+export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, context: Context): void {
+  const tensor = context.program.tensors[s.tensor];
+  const { elementBits, containerBits } = tensor.layout;
+  const fail_ = (why: string): never => fail('program/invalid', tensor.name, why);
+  if (elementBits !== containerBits) fail_('packed fields are constants; they are not stored to');
+  const guard = s.guard ?? [];
+  const laneGuard = context.lane === undefined ? [] : guard.filter((c) => simplify(c.index, context.ranges).terms.some((t) => t.of === context.lane));
+  const condition = conditionText(guard.filter((c) => !laneGuard.includes(c)), scope, context);
+  if (condition === 'false') return;
+  let lanes = context.target.lanes;
+  for (const c of laneGuard) {
+    const i = simplify(c.index, context.ranges);
+    if (i.terms.length !== 1 || i.terms[0].coeff !== 1) fail_('lanes are guarded by a condition that is not known at compile time');
+    lanes = Math.min(lanes, c.hi - i.offset - context.ranges.get(context.lane!)![0]);
+  }
+  if (lanes <= 0) return;
+  const value = emitExpr(s.value, scope, context);
+  const p = place(tensor, s.at, undefined, scope, context);
+  const lines: string[] = [];
+  if (context.lane === undefined || (p && p.laneStride === 0)) {
+    const to = p ? `${p.pointer}, ` : `<usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
+    const offset = p ? p.offset : context.program.buffers[tensor.buffer].offset!;
+    const text = value.shape === 'vector' ? extractLane(value, 0) : value.mask ? `<i32>(${value.text})` : value.text;
+    lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${to}${text}${offset === 0 ? '' : `, ${offset}`});`);
+  } else if (p && p.laneStride === elementBits) {
+    lines.push(...vectorStores(toVector(value, scope, context), elementBits, describe(tensor.dtype).signed, p, lanes, scope, context));
+  } else {
+    const whole = context.names.fresh('v');
+    lines.push(`const ${whole}: v128 = ${toVector(value, scope, context)};`);
+    const [start] = context.ranges.get(context.lane)!;
+    for (let lane = 0; lane < lanes; lane++) {
+      const map = new Map([[context.lane, { offset: start + lane, terms: [] }]]);
+      const at = s.at.map((i) => substitute(i, map));
+      const q = place(tensor, at, undefined, scope, context) ?? fail_('its lanes have no even place');
+      lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${q.pointer}, ${extractLane({ ...value, text: whole }, lane)}, ${q.offset});`);
+    }
+  }
+  scope.lines.push(...(condition === 'true' ? lines : [`if (${condition}) {`, ...lines.map((l) => `  ${l}`), '}']));
+  for (const [key, v] of scope.values) if (v.buffer === tensor.buffer) scope.values.delete(key);
+}
+
+function extractLane(v: Value, lane: number): string {
+  return `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${v.text}, ${lane})`;
+}
+
+function vectorStores(value: string, bits: number, signed: boolean, p: Place, lanes: number, scope: Scope, context: Context): string[] {
+  const s = signed ? 's' : 'u';
+  if (bits === 32 && lanes === 4) return [`v128.store(${p.pointer}, ${value}, ${p.offset});`];
+  let narrow = value;
+  if (bits < 32) narrow = `i16x8.narrow_i32x4_${bits === 8 ? 's' : s}(${share(`narrow ${value}`, undefined, 'v128', value, scope, context)}, i32x4.splat(0))`;
+  if (bits === 8) narrow = `i8x16.narrow_i16x8_${s}(${narrow}, i32x4.splat(0))`;
+  const name = context.names.fresh('v');
+  const lines = [`const ${name}: v128 = ${narrow};`];
+  // From the widest store that fits to the narrowest.
+  let done = 0;
+  for (const width of [64, 32, 16, 8]) {
+    while (lanes * bits - done >= width) {
+      lines.push(`v128.store${width}_lane(${p.pointer}, ${name}, ${done / width}, ${p.offset + done / 8});`);
+      done += width;
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,86 @@
+/**
+ * Graph: what is computed. SSA values (tensors) and operators over them, as plain data.
+ *
+ * Not here: loops, bytes, layouts (see program.ts). Graphs are immutable: a pass returns a new one.
+ */
+import type { DataType } from './datatype.js';
+
+/** A dimension: fixed, or a name (only the batch may stay a name, and only until it is fixed). */
+export type Dim = number | string;
+export type Shape = readonly number[];
+
+export interface Value {
+  readonly name: string;
+  /** Row-major logical shape. Undefined until `infer` has run. */
+  readonly shape?: readonly Dim[];
+  /**
+   * How elements are carried. QONNX graphs carry everything in float32; after `streamline`, integer values are carried as
+   * integers. Undefined until `infer` has run.
+   */
+  readonly dtype?: DataType;
+  /** QONNX's quantization annotation: to what the values are restricted, whatever carries them. */
+  readonly annotation?: DataType;
+  /** For integers: least and greatest value, where proved narrower than the type. */
+  readonly range?: readonly [number, number];
+}
+
+export type ConstantData = Float32Array | Int32Array | Uint32Array;
+
+/** A constant tensor, row-major. float32 in Float32Array, uint32 in Uint32Array, all other integers in Int32Array. */
+export interface Constant {
+  readonly shape: Shape;
+  readonly dtype: DataType;
+  readonly data: ConstantData;
+}
+
+export type Attribute = number | string | readonly number[] | readonly string[] | Constant;
+
+export interface Node {
+  /** Unique in the graph; used in diagnostics and as kernel names. */
+  readonly name: string;
+  /** A name in `ops/index.ts`; never a domain (importers map domains to names). */
+  readonly op: string;
+  /** Value names; '' where an optional input is absent. */
+  readonly inputs: readonly string[];
+  /** Value names; '' where an optional output is not wanted. */
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface Graph {
+  readonly name: string;
+  /** In the order of the interface; not including constants. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Every value by name: inputs, constants, results. */
+  readonly values: Readonly<Record<string, Value>>;
+  readonly constants: Readonly<Record<string, Constant>>;
+  /** In topological order. */
+  readonly nodes: readonly Node[];
+  /** Batch of which shapes were inferred, where the batch is known (see passes/infer.ts). */
+  readonly batch?: number;
+}
+
+/** The number of elements of a fixed shape. */
+export function elementCount(shape: Shape): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+export function isConstantAttribute(a: Attribute | undefined): a is Constant {
+  return typeof a === 'object' && a !== null && !Array.isArray(a) && 'data' in a;
+}
+
+/** A shape as users read it: `[1, 3, 32, 32]`, `scalar`. */
+export function formatShape(shape: readonly Dim[]): string {
+  return shape.length === 0 ? 'scalar' : `[${shape.join(', ')}]`;
+}
+
+/** Makes the typed array that holds a constant of this type. */
+export function constantData(dtype: DataType, values: ArrayLike<number> | number): ConstantData {
+  const C = dtype === 'float32' ? Float32Array : dtype === 'uint32' ? Uint32Array : Int32Array;
+  return typeof values === 'number' ? new C(values) : C.from(values as ArrayLike<number>);
+}
+
+export function makeConstant(dtype: DataType, shape: Shape, values: ArrayLike<number>): Constant {
+  return { dtype, shape, data: constantData(dtype, values) };
+}

@@ -1,0 +1,135 @@
+/**
+ * The table of operators: one import and one line an operator. Nothing else belongs here.
+ */
+import { fail, suggest } from '../ir/diagnostic.js';
+import type { OperatorRecord } from './record.js';
+
+// ---- arithmetic: imports ----
+import { add } from './add.js';
+import { argmax } from './argmax.js';
+import { averagepool } from './averagepool.js';
+import { batchnormalization } from './batchnormalization.js';
+import { clip } from './clip.js';
+import { conv } from './conv.js';
+import { convtranspose } from './convtranspose.js';
+import { div } from './div.js';
+import { exp } from './exp.js';
+import { gemm } from './gemm.js';
+import { globalaveragepool } from './globalaveragepool.js';
+import { leakyrelu } from './leakyrelu.js';
+import { matmul } from './matmul.js';
+import { maxpool } from './maxpool.js';
+import { mul } from './mul.js';
+import { pow } from './pow.js';
+import { reducemax } from './reducemax.js';
+import { reducemean } from './reducemean.js';
+import { reducesum } from './reducesum.js';
+import { relu } from './relu.js';
+import { relumoments } from './relumoments.js';
+import { sigmoid } from './sigmoid.js';
+import { sign } from './sign.js';
+import { softmax } from './softmax.js';
+import { sqrt } from './sqrt.js';
+import { sub } from './sub.js';
+import { sumpool } from './sumpool.js';
+import { tanh } from './tanh.js';
+import { topk } from './topk.js';
+// ---- arithmetic: end ----
+
+// ---- movement and quantizers: imports ----
+import { bipolarquant } from './bipolarquant.js';
+import { concat } from './concat.js';
+import { constant } from './constant.js';
+import { dequantize } from './dequantize.js';
+import { dequantizelinear } from './dequantizelinear.js';
+import { dropout } from './dropout.js';
+import { flatten } from './flatten.js';
+import { gather } from './gather.js';
+import { identity } from './identity.js';
+import { multithreshold } from './multithreshold.js';
+import { pad } from './pad.js';
+import { quant } from './quant.js';
+import { quantize } from './quantize.js';
+import { quantizelinear } from './quantizelinear.js';
+import { requantize } from './requantize.js';
+import { reshape } from './reshape.js';
+import { shape } from './shape.js';
+import { slice } from './slice.js';
+import { squeeze } from './squeeze.js';
+import { transpose } from './transpose.js';
+import { trunc } from './trunc.js';
+import { unsqueeze } from './unsqueeze.js';
+// ---- movement and quantizers: end ----
+
+const records: readonly OperatorRecord[] = [
+  // ---- arithmetic: records ----
+  add,
+  argmax,
+  averagepool,
+  batchnormalization,
+  clip,
+  conv,
+  convtranspose,
+  div,
+  exp,
+  gemm,
+  globalaveragepool,
+  leakyrelu,
+  matmul,
+  maxpool,
+  mul,
+  pow,
+  reducemax,
+  reducemean,
+  reducesum,
+  relu,
+  relumoments,
+  sigmoid,
+  sign,
+  softmax,
+  sqrt,
+  sub,
+  sumpool,
+  tanh,
+  topk,
+  // ---- arithmetic: end ----
+
+  // ---- movement and quantizers: records ----
+  bipolarquant,
+  concat,
+  constant,
+  dequantize,
+  dequantizelinear,
+  dropout,
+  flatten,
+  gather,
+  identity,
+  multithreshold,
+  pad,
+  quant,
+  quantize,
+  quantizelinear,
+  requantize,
+  reshape,
+  shape,
+  slice,
+  squeeze,
+  transpose,
+  trunc,
+  unsqueeze,
+  // ---- movement and quantizers: end ----
+];
+
+/** Every operator by name. Names are ONNX's and QONNX's without domain (importers map domains to names). */
+export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
+
+/** Operators that only passes make; no file has them, and none can be written with them. */
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments']);
+
+/** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
+export function operator(name: string, at: string): OperatorRecord {
+  if (!Object.hasOwn(operators, name)) {
+    fail('graph/unknown-operator', at, `the operator "${name}" is not supported`, suggest(name, Object.keys(operators), 'operator'));
+  }
+  return operators[name];
+}

@@ -1,0 +1,98 @@
+/**
+ * ReluMoments: mean and variance of max(x, 0) for a normal x (the rectified Gaussian), in one kernel. Internal: made by
+ * the moments of Relu.
+ *
+ * With s = sqrt(v), a = m / s, r(t) = phi(t) + t Phi(t): mean = s r(a), variance = v (Phi(a) - r(a) r(-a)), both without
+ * the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
+ */
+import { add, axis, compare, divide, float, maximum, mul, select, sub, unary } from '../ir/build.js';
+import { fail } from '../ir/diagnostic.js';
+import { formatShape } from '../ir/graph.js';
+import { normal, NORMAL_LIMIT } from '../functions/normal.js';
+import { Scope } from '../functions/scope.js';
+import { spaceAxes } from './elementwise.js';
+import { given, kernelName, makeKernel, operandKind } from './operands.js';
+import { load } from '../ir/build.js';
+import type { OperatorRecord } from './record.js';
+
+const f = 'float32';
+
+export const relumoments: OperatorRecord = {
+  name: 'ReluMoments',
+  doc: 'Mean and variance of max(x, 0), x normal with `mean` and `variance` (both of one shape, variance >= 0). Internal.',
+  inputs: [{ name: 'mean' }, { name: 'variance' }],
+  outputs: ['outputMean', 'outputVariance'],
+  attributes: {},
+  infer(context) {
+    operandKind(context, [0, 1], false);
+    const [mean, variance] = [context.input(0), context.input(1)];
+    if (formatShape(mean.shape) !== formatShape(variance.shape)) {
+      fail('graph/shape', context.node.name, `the mean ${mean.name} is ${formatShape(mean.shape)} and the variance ${variance.name} ${formatShape(variance.shape)}.`, 'Give one variance an element.');
+    }
+    return [{ shape: mean.shape, dtype: f }, { shape: mean.shape, dtype: f }];
+  },
+  reference(_context, [mean, variance]) {
+    const moments = [...mean!.data].map((m, e) => rectified(m, variance!.data[e]));
+    return [0, 1].map((i) => ({ shape: mean!.shape, data: Float64Array.from(moments, (pair) => pair[i]) }));
+  },
+  lower(context) {
+    const space = spaceAxes(context.input(0).shape);
+    const at = space.map((a) => axis(a.name));
+    const scope = new Scope(space.map((a) => a.name));
+    const m = scope.float('mean', load(context.input(0).name, at));
+    const v = scope.float('variance', load(context.input(1).name, at));
+    const deviation = scope.float('deviation', unary('sqrt', f, v));
+    const limit = select(f, compare('gt', m, float(0)), float(NORMAL_LIMIT), float(-NORMAL_LIMIT));
+    const a = scope.float('ratio', select(f, compare('gt', v, float(0)), divide(m, deviation), limit));
+    const { density, lower, upper } = normal(scope, a);
+    const below = scope.float('lower', lower);
+    const mean = maximum(f, add(f, mul(f, m, below), mul(f, deviation, density)), float(0));
+    const clamped = scope.float('clamped', { op: 'min', type: f, a: maximum(f, a, float(-NORMAL_LIMIT)), b: float(NORMAL_LIMIT) });
+    // r(a) and r(-a)
+    const forward = add(f, density, mul(f, clamped, below));
+    const backward = sub(f, density, mul(f, clamped, upper));
+    const variance = maximum(f, mul(f, v, sub(f, below, mul(f, forward, backward))), float(0));
+    return [
+      makeKernel({
+        name: kernelName(context),
+        op: 'elementwise',
+        space,
+        epilogue: scope.lets,
+        stores: [
+          { tensor: context.outputs[0].name, at, value: mean },
+          { tensor: context.outputs[1].name, at, value: variance },
+        ],
+      }),
+    ];
+  },
+  samples: [
+    { name: 'around 0', inputs: [given([3, 17]), given([3, 17], { range: [0.01, 4] })], outputs: 2, seed: 2100, tolerance: 2e-6 },
+    { name: 'far below', inputs: [given([2, 9], { range: [-6, -3] }), given([2, 9], { range: [0.5, 2] })], outputs: 2, seed: 2101, tolerance: 2e-5 },
+    { name: 'far above', inputs: [given([1, 4, 3, 2], { range: [20, 100] }), given([1, 4, 3, 2], { range: [1e-6, 1e-4] })], outputs: 2, seed: 2102, tolerance: 1e-6 },
+    { name: 'no variance', inputs: [given([5], { values: [0, 1, -1, 3e38, -3e38] }), given([5], { values: [0] })], outputs: 2, seed: 2103, tolerance: 0 },
+  ],
+};
+
+/** Mean and variance by quadrature: independent of the formulas that are lowered. Simpson over the positive part. */
+function rectified(m: number, v: number): readonly [number, number] {
+  if (v === 0) return [Math.max(m, 0), 0];
+  const s = Math.sqrt(v);
+  const lo = Math.max(-10, -m / s);
+  const hi = Math.max(lo + 1, 10);
+  const steps = 2000;
+  let [mass, first, second] = [0, 0, 0];
+  const centre = Math.max(m, 0);
+  for (let i = 0; i <= steps; i++) {
+    const z = lo + ((hi - lo) * i) / steps;
+    const weight = ((i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2) * (hi - lo)) / steps / 3;
+    const p = weight * Math.exp(-z * z * 0.5) / Math.sqrt(2 * Math.PI);
+    const distance = m + s * z - centre;
+    mass += p;
+    first += p * distance;
+    second += p * distance * distance;
+  }
+  // the rest of the mass sits at 0
+  first += (1 - mass) * (0 - centre);
+  second += (1 - mass) * centre * centre;
+  return [centre + first, second - first * first];
+}

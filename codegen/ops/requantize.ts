@@ -1,0 +1,195 @@
+/**
+ * Requantize: an integer accumulator to the next layer's integer levels; internal, made by the streamline pass.
+ *
+ *   form "thresholds"  level = base + the number of thresholds T[c, j] with acc * direction[c] >= T[c, j]
+ *   form "scale"       level = clamp(nearest(acc * multiplier[c] + offset[c]), base, base + levels), in float32 steps
+ *
+ * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the second is admitted only where it was proved equal.
+ */
+import { add, compare, convert, float, int, load, maximum, minimum, mul, ref, select, unary } from '../ir/build.js';
+import { smallestInteger, type DataType } from '../ir/datatype.js';
+import { fail } from '../ir/diagnostic.js';
+import { formatShape } from '../ir/graph.js';
+import type { Axis, Expr, Kernel } from '../ir/program.js';
+import { roundHalfEven } from '../functions/rounding.js';
+import { cycle, edgeSamples } from './edges.js';
+import { spaceAxes } from './elementwise.js';
+import { pointOf } from './movement.js';
+import { elementType, kernelName, makeKernel, normalizeAxis, rangeOf, type Range } from './operands.js';
+import { channelCoordinate, channelElement, channelParameter, checkChannel, coordinateOf, f32, requireFloat, requireInteger } from './quantization.js';
+import type { LowerContext, NodeContext, OperatorRecord } from './record.js';
+
+/** Up to this many thresholds are compared one by one; more are counted by a reduction. */
+const unrolledThresholds = 15;
+
+/** The channel's dimension; 0 where the input has too few, which is right for tables of one row only. */
+function channelOf(c: NodeContext): number {
+  const rank = c.input(0).shape.length;
+  const given = c.int('axis');
+  return given >= rank && c.input(1).shape[0] === 1 ? 0 : normalizeAxis(c, given, rank);
+}
+
+/** Levels above `base`. */
+function levelCount(c: NodeContext): number {
+  return c.has('levels') ? c.int('levels') : c.input(1).shape[1];
+}
+
+function levelRange(c: NodeContext): Range {
+  return [c.int('base'), c.int('base') + levelCount(c)];
+}
+
+function check(c: NodeContext): void {
+  requireInteger(c, 0, 'accumulator');
+  const thresholds = c.input(1);
+  if (thresholds.dtype !== 'int32' || thresholds.shape.length !== 2) {
+    fail('graph/shape', c.node.name, `the thresholds "${thresholds.name}" are ${thresholds.dtype} ${formatShape(thresholds.shape)}, expected int32 [channels or 1, levels]`, 'Give one row of thresholds for each channel, or one for all.');
+  }
+  const channel = channelOf(c);
+  const [rows, columns] = thresholds.shape;
+  const channels = c.input(0).shape[channel];
+  if (rows !== 1 && rows !== channels) {
+    fail('graph/shape', c.node.name, `${rows} rows of thresholds for ${channels} channels of ${formatShape(c.input(0).shape)}`, 'Give one row of thresholds for each channel, or one for all.');
+  }
+  if (c.text('form') === 'thresholds' && columns !== levelCount(c)) {
+    fail('graph/shape', c.node.name, `${columns} thresholds a row for ${levelCount(c)} levels`, 'Leave out the attribute levels, which is for the form "scale".');
+  }
+  if (c.inputs[2]) checkChannel(c, 2, 'directions', channel);
+  for (const [i, name] of [[3, 'multiplier'], [4, 'offset']] as const) {
+    if (!c.inputs[i]) continue;
+    requireFloat(c, i, name);
+    checkChannel(c, i, name, channel);
+  }
+}
+
+/** Columns of a constant table of thresholds that are equal in every row, as [first column, how many]. */
+function columnRuns(c: NodeContext): readonly (readonly [number, number])[] {
+  const { shape: [rows, columns] } = c.input(1);
+  const data = c.input(1).constant?.data;
+  const runs: [number, number][] = [];
+  for (let j = 0; j < columns; j++) {
+    const last = runs[runs.length - 1];
+    const same = last && data && Array.from({ length: rows }, (_, r) => data[r * columns + j] === data[r * columns + last[0]]).every(Boolean);
+    if (same) last[1]++;
+    else runs.push([j, 1]);
+  }
+  return runs;
+}
+
+/** Threshold j of the channel: a number where one row serves all channels and is known. */
+function threshold(c: NodeContext, space: readonly Axis[], j: number): Expr {
+  const t = c.input(1);
+  if (t.shape[0] === 1 && t.constant) return int(t.constant.data[j]);
+  return load(t.name, [channelCoordinate(t.shape[0], channelOf(c), space), j]);
+}
+
+/** The accumulator, turned where its channel's direction is -1, and its type then. */
+function directed(c: LowerContext, space: readonly Axis[]): { readonly type: DataType; readonly value: Expr } {
+  const loaded = load(c.input(0).name, pointOf(space));
+  if (!c.inputs[2]) return { type: elementType(c.input(0)), value: loaded };
+  const [lo, hi] = rangeOf(c.input(0));
+  const type = smallestInteger(Math.min(lo, -hi), Math.max(hi, -lo));
+  const direction = channelParameter(c.input(2), channelOf(c), space);
+  return { type, value: select(type, compare('lt', direction, int(0)), unary('neg', type, loaded), loaded) };
+}
+
+function byThresholds(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
+  const out = c.outputs[0];
+  const base = int(c.int('base'), type);
+  const acc = directed(c, space);
+  const common = { name: kernelName(c), op: 'requantize', space };
+  const stores = (value: Expr): Kernel['stores'] => [{ tensor: out.name, at: pointOf(space), value }];
+  const runs = columnRuns(c);
+  if (runs.length <= unrolledThresholds) {
+    // Each sum is a level, so it fits the type of levels.
+    const level = runs.reduce((sum: Expr, [j, count]) => {
+      const reached = compare('ge', ref('acc'), threshold(c, space, j));
+      const steps = smallestInteger(0, count);
+      return add(type, sum, count === 1 ? reached : select(steps, reached, int(count, steps), int(0, steps)));
+    }, base);
+    return makeKernel({ ...common, epilogue: [{ name: 'acc', ...acc }], stores: stores(level) });
+  }
+  const t = c.input(1);
+  const reached = compare('ge', acc.value, load(t.name, [channelCoordinate(t.shape[0], channelOf(c), space), 'j']));
+  return makeKernel({
+    ...common,
+    reduce: [{ name: 'j', extent: t.shape[1] }],
+    accumulators: [{ name: 'level', type, init: base, update: add(type, ref('level'), reached) }],
+    stores: stores(ref('level')),
+  });
+}
+
+function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
+  const out = c.outputs[0];
+  const channel = channelOf(c);
+  let value = convert('float32', load(c.input(0).name, pointOf(space)));
+  if (c.inputs[3]) value = mul('float32', value, channelParameter(c.input(3), channel, space));
+  if (c.inputs[4]) value = add('float32', value, channelParameter(c.input(4), channel, space));
+  const [lo, hi] = levelRange(c);
+  const level = maximum('float32', minimum('float32', unary('nearest', 'float32', value), float(hi)), float(lo));
+  return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(type, level) }] });
+}
+
+const vector = (values: readonly number[], dtype: DataType = 'float32') => ({ shape: [values.length], dtype, constant: true, values });
+
+export const requantize: OperatorRecord = {
+  name: 'Requantize',
+  doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale").',
+  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }],
+  outputs: ['level'],
+  attributes: {
+    axis: { type: 'int', doc: 'the channel dimension', default: 1 },
+    base: { type: 'int', doc: 'the lowest level', default: 0 },
+    form: { type: 'string', doc: 'how it is computed', default: 'thresholds', values: ['thresholds', 'scale'] },
+    levels: { type: 'int', doc: 'levels above base, where the thresholds are not given' },
+  },
+  infer(c) {
+    check(c);
+    const range = levelRange(c);
+    return [{ shape: c.input(0).shape, dtype: smallestInteger(...range), range }];
+  },
+  reference(c, [acc, thresholds, directions, multiplier, offset]) {
+    const { shape } = acc!;
+    const channel = channelOf(c);
+    const [lo, hi] = levelRange(c);
+    const [rows, columns] = thresholds!.shape;
+    const data = new Float64Array(acc!.data.length);
+    for (let i = 0; i < data.length; i++) {
+      if (c.text('form') === 'scale') {
+        let v = f32(acc!.data[i]);
+        if (multiplier) v = f32(v * channelElement(multiplier, shape, channel, i));
+        if (offset) v = f32(v + channelElement(offset, shape, channel, i));
+        data[i] = Math.min(Math.max(roundHalfEven(v), lo), hi);
+        continue;
+      }
+      const v = acc!.data[i] * (directions ? channelElement(directions, shape, channel, i) : 1);
+      const row = rows === 1 ? 0 : coordinateOf(shape, i, channel);
+      data[i] = lo;
+      for (let j = 0; j < columns; j++) if (v >= thresholds!.data[row * columns + j]) data[i]++;
+    }
+    return [{ shape, data }];
+  },
+  integer: { maxBits: 32, range: levelRange },
+  lower(c) {
+    const space = spaceAxes(c.outputs[0].shape);
+    const type = elementType(c.outputs[0]);
+    return [c.text('form') === 'scale' ? byScale(c, space, type) : byThresholds(c, space, type)];
+  },
+  samples: [
+    { name: '2 bit, per channel', attributes: { base: -2 }, inputs: [{ shape: [2, 3], dtype: 'int12', range: [-60, 60] }, { shape: [3, 3], dtype: 'int32', constant: true, values: [-20, 0, 20, -3, 1, 5, -50, -49, 40] }], seed: 1, tolerance: 0 },
+    { name: '1 row for all', inputs: [{ shape: [2, 5, 3, 3], dtype: 'int10', range: [-90, 90] }, { shape: [1, 4], dtype: 'int32', constant: true, values: [-40, -10, 10, 40] }], seed: 2, tolerance: 0 },
+    { name: 'bipolar', attributes: { base: -1 }, inputs: [{ shape: [1, 17], dtype: 'int8', range: [-9, 9] }, { shape: [1, 2], dtype: 'int32', constant: true, values: [0, 0] }], seed: 3, tolerance: 0 },
+    { name: 'directions', inputs: [{ shape: [3, 2, 5], dtype: 'int8', range: [-30, 30] }, { shape: [2, 3], dtype: 'int32', constant: true, values: [-10, 0, 10, -12, 1, 12] }, vector([1, -1], 'int32')], seed: 4, tolerance: 0 },
+    { name: '4 bit, one level more than unrolled', attributes: { base: -8 }, inputs: [{ shape: [2, 2, 4], dtype: 'int16', range: [-99, 99] }, { shape: [2, 16], dtype: 'int32', constant: true, values: Array.from({ length: 32 }, (_, i) => (i % 16) * 10 - 80 + (i >> 4)) }], seed: 5, tolerance: 0 },
+    ...edgeSamples(20, (c, i) => ({
+      attributes: { base: -1 },
+      inputs: [{ shape: [1 + 2 * (i % 2), c], dtype: 'int9', range: [-40, 40] }, { shape: [c, 3], dtype: 'int32', constant: true, values: cycle(3 * c, [-20, 1, 15, -3, -2, -1]) }],
+    })),
+    ...edgeSamples(40, (c, i) => ({
+      attributes: { form: 'scale', base: -8, levels: 15 },
+      inputs: [{ shape: [1 + 2 * (i % 2), c], dtype: 'int14' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector(cycle(c, [0.01, -0.002, 0.1])), vector(cycle(c, [0, 0.5, -3]))],
+    })),
+    { name: 'reduction with directions', attributes: { axis: 0 }, inputs: [{ shape: [2, 7], dtype: 'int8' }, { shape: [1, 255], dtype: 'int32', constant: true, values: Array.from({ length: 255 }, (_, i) => i - 127) }, vector([-1, 1], 'int32')], seed: 6, tolerance: 0 },
+    { name: 'scale', attributes: { form: 'scale', base: -128, levels: 255 }, inputs: [{ shape: [1, 3, 9], dtype: 'int20' }, { shape: [3, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.001, 0.0002, -0.01]), vector([0, 3.5, -4])], seed: 7, tolerance: 0 },
+    { name: 'scale without offset', attributes: { form: 'scale', levels: 15 }, inputs: [{ shape: [4, 6], dtype: 'int16', range: [-300, 300] }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.125])], seed: 8, tolerance: 0 },
+  ],
+};

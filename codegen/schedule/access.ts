@@ -1,0 +1,58 @@
+/**
+ * How a kernel touches memory: the stride of every access along every loop of a nest. What schedule defaults reason with.
+ */
+import { address, simplify, substitute } from '../ir/indexing.js';
+import type { Expr, Index, Program } from '../ir/program.js';
+import { loadsOf } from './fuse.js';
+import { rangesOf, type Nest } from './nest.js';
+
+export interface Access {
+  readonly tensor: string;
+  readonly store: boolean;
+  /** Coordinates over loops. */
+  readonly at: readonly Index[];
+  readonly constant: boolean;
+  readonly guarded: boolean;
+  /** Loops that guards depend on. */
+  readonly guardLoops: ReadonlySet<string>;
+  readonly elementBits: number;
+  /** Bits per iteration of a loop, where the address is affine in it; undefined where it is not. */
+  stride(loop: string): number | undefined;
+  /** True where the coordinates depend on the loop. */
+  depends(loop: string): boolean;
+}
+
+/** Every load and store of a nest, in the coordinates of its loops. */
+export function accesses(nest: Nest, program: Program): Access[] {
+  const ranges = rangesOf(nest);
+  const make = (tensor: string, coordinates: readonly Index[], store: boolean, load?: Extract<Expr, { op: 'load' }>): Access => {
+    const t = program.tensors[tensor];
+    const at = coordinates.map((i) => simplify(substitute(i, nest.axes), ranges));
+    const bits = address(t.layout, at, ranges);
+    const guardLoops = new Set<string>();
+    for (const c of load?.guard ?? []) {
+      const text = JSON.stringify(substitute(c.index, nest.axes));
+      for (const l of nest.loops) if (text.includes(JSON.stringify(l.name))) guardLoops.add(l.name);
+    }
+    const texts = at.map((i) => JSON.stringify(i));
+    return {
+      tensor, store, at, guardLoops,
+      constant: program.buffers[t.buffer].role === 'constant',
+      guarded: (load?.guard ?? []).length > 0,
+      elementBits: t.layout.elementBits,
+      stride(loop) {
+        let found = 0;
+        for (const term of bits.terms) {
+          if (term.of === loop) found = term.coeff;
+          else if (typeof term.of !== 'string' && JSON.stringify(term.of).includes(JSON.stringify(loop))) return undefined;
+        }
+        return found;
+      },
+      depends: (loop) => texts.some((s) => s.includes(JSON.stringify(loop))),
+    };
+  };
+  return [
+    ...loadsOf(nest.kernel).map((l) => make(l.tensor, l.at, false, l)),
+    ...nest.kernel.stores.map((s) => make(s.tensor, s.at, true)),
+  ];
+}

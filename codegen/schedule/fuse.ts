@@ -1,0 +1,142 @@
+/**
+ * Fusing: an elementwise kernel moves into the epilogue of the kernel that makes its operand. Legal where both run over
+ * the same points and nothing else reads the tensor between them; no bit changes, since no order does.
+ */
+import { axis, ref } from '../ir/build.js';
+import { mapExpr, substitute, visitExpr } from '../ir/indexing.js';
+import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
+import { withoutUnused } from './lower.js';
+
+/** Fuses as long as anything can be. Programs with repeats are fused within their top-level kernels only. */
+export function fuseAll(unit: ProgramUnit, steps: string[] = []): ProgramUnit {
+  let { program } = unit;
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = 0; b < program.blocks.length && !changed; b++) {
+      const consumer = program.blocks[b];
+      if (consumer.kind !== 'kernel' || consumer.reduce.length > 0) continue;
+      for (let a = b - 1; a >= 0; a--) {
+        const producer = program.blocks[a];
+        if (producer.kind !== 'kernel') continue;
+        const fused = tryFuse(program, producer, consumer);
+        if (!fused) continue;
+        steps.push(`fuse ${consumer.name} into ${producer.name}`);
+        program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === a ? [] : i === b ? [fused] : [k])) };
+        changed = true;
+        break;
+      }
+    }
+  }
+  return withoutUnused({ program, data: unit.data });
+}
+
+/** The two kernels as one, at the consumer's place; undefined where that is not legal. */
+function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel | undefined {
+  if (producer.stores.length !== 1) return undefined;
+  const [store] = producer.stores;
+  const tensor = program.tensors[store.tensor];
+  if (program.buffers[tensor.buffer].role !== 'temporary') return undefined;
+  // A copy moves data and is better left to become a view; nothing fuses into a copy.
+  if (consumer.op === 'copy' || producer.op === 'copy') return undefined;
+  const loads = loadsOf(consumer).filter((l) => l.tensor === store.tensor);
+  if (loads.length === 0 || loads.some((l) => l.guard)) return undefined;
+  const readers = program.blocks.filter((k) => k !== consumer && readsTensor(k, store.tensor));
+  if (readers.length > 0) return undefined;
+  const map = matchSpace(producer, consumer, store.at, loads.map((l) => l.at));
+  if (!map) return undefined;
+
+  // Rename what the consumer binds, so that both fit one kernel.
+  const taken = new Set([...producer.body, ...producer.epilogue].map((l) => l.name).concat(producer.accumulators.map((a) => a.name)));
+  const renamed = new Map<string, string>();
+  const fresh = (name: string): string => {
+    let unique = name;
+    for (let i = 2; taken.has(unique); i++) unique = `${name}_${i}`;
+    taken.add(unique);
+    return unique;
+  };
+  const value = fresh('value');
+  const bind = (i: Index): Index => substitute(i, map);
+  const rewrite = (e: Expr): Expr =>
+    mapExpr(e, bind, (x) => {
+      if (x.op === 'load' && x.tensor === store.tensor) return ref(value);
+      if (x.op === 'ref') return ref(renamed.get(x.name) ?? x.name);
+      return undefined;
+    });
+  const lets: Let[] = [{ name: value, type: tensor.dtype, value: store.value }];
+  for (const l of consumer.epilogue) {
+    const own = rewrite(l.value);
+    renamed.set(l.name, fresh(l.name));
+    lets.push({ name: renamed.get(l.name)!, type: l.type, value: own });
+  }
+  return {
+    ...producer,
+    epilogue: [...producer.epilogue, ...lets],
+    stores: consumer.stores.map((s) => ({ tensor: s.tensor, at: s.at.map(bind), value: rewrite(s.value) })),
+  };
+}
+
+function readsTensor(block: Program['blocks'][number], tensor: string): boolean {
+  if (block.kind === 'repeat') return block.body.some((b) => readsTensor(b, tensor));
+  return loadsOf(block).some((l) => l.tensor === tensor);
+}
+
+export function loadsOf(kernel: Kernel): Extract<Expr, { op: 'load' }>[] {
+  const found: Extract<Expr, { op: 'load' }>[] = [];
+  const visit = (e: Expr): void => visitExpr(e, (x) => x.op === 'load' && found.push(x));
+  for (const a of kernel.accumulators) {
+    visit(a.init);
+    visit(a.update);
+  }
+  for (const l of [...kernel.body, ...kernel.epilogue]) visit(l.value);
+  for (const s of kernel.stores) visit(s.value);
+  return found;
+}
+
+/** The consumer's axes as indices of the producer, where both walk the same points. */
+function matchSpace(producer: Kernel, consumer: Kernel, written: readonly Index[], reads: readonly (readonly Index[])[]): Map<string, Index> | undefined {
+  const map = new Map<string, Index>();
+  const reached = new Set<string>();
+  for (const read of reads) {
+    for (let d = 0; d < written.length; d++) {
+      const from = plainAxis(written[d]);
+      const to = plainAxis(read[d]);
+      if (from === undefined || to === undefined) return undefined;
+      if (to === 0 && from === 0) continue;
+      if (to === 0) {
+        // The consumer reads one place of a dimension of extent 1.
+        if (extentOf(producer, from as string) !== 1) return undefined;
+        reached.add(from as string);
+        continue;
+      }
+      if (from === 0) {
+        if (extentOf(consumer, to as string) !== 1) return undefined;
+        map.set(to as string, { offset: 0, terms: [] });
+        continue;
+      }
+      if (extentOf(consumer, to as string) !== extentOf(producer, from as string)) return undefined;
+      const old = map.get(to as string);
+      if (old && (old.terms.length !== 1 || old.terms[0].of !== from)) return undefined;
+      map.set(to as string, axis(from as string));
+      reached.add(from as string);
+    }
+  }
+  for (const a of consumer.space) {
+    if (map.has(a.name)) continue;
+    if (a.extent !== 1) return undefined;
+    map.set(a.name, { offset: 0, terms: [] });
+  }
+  if (producer.space.some((a) => a.extent !== 1 && !reached.has(a.name))) return undefined;
+  return map;
+}
+
+/** The name of the axis that an index is, 0 for the index zero, undefined for all else. */
+function plainAxis(i: Index): string | 0 | undefined {
+  if (i.offset !== 0) return undefined;
+  if (i.terms.length === 0) return 0;
+  const [t] = i.terms;
+  return i.terms.length === 1 && t.coeff === 1 && typeof t.of === 'string' ? t.of : undefined;
+}
+
+function extentOf(kernel: Kernel, name: string): number {
+  return kernel.space.find((a) => a.name === name)?.extent ?? -1;
+}

@@ -1,0 +1,137 @@
+/**
+ * Graph -> Program: every node's `lower`, one after the other, over dense row-major tensors.
+ *
+ * Says what is computed and in which order reductions run; nothing of targets, layouts or fusion (schedule.ts).
+ * Composites (`expand`) must have been expanded before (passes/expand.ts).
+ */
+import { describe, plainInteger, type DataType } from '../ir/datatype.js';
+import { fail } from '../ir/diagnostic.js';
+import { axis, load, rowMajor, storageBits } from '../ir/build.js';
+import { elementCount, type Constant, type Graph } from '../ir/graph.js';
+import { sha256 } from '../ir/hash.js';
+import type { Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
+import { graphContext, valueInfo } from '../ops/context.js';
+import { operator } from '../ops/index.js';
+import type { LowerContext } from '../ops/record.js';
+
+/** Lowers an inferred graph. Raises graph/unsupported for a node that has no kernels, naming it. */
+export function lower(graph: Graph): ProgramUnit {
+  const tensors: Record<string, Tensor> = {};
+  const buffers: Record<string, Buffer> = {};
+  const data = new Map<string, Uint8Array>();
+  const kernels: Kernel[] = [];
+
+  const declare = (name: string, shape: readonly number[], dtype: DataType, role: Role, range?: readonly [number, number]): void => {
+    const type = plainInteger(dtype);
+    if (type !== 'float32' && !/^u?int\d+$/.test(type)) {
+      fail('graph/data-type', name, `a value of type ${dtype} has no storage`, 'Only float32 and integers can be computed with; dequantize it first.');
+    }
+    const layout = rowMajor(shape, storageBits(type, (d) => describe(d).bits));
+    const bytes = Math.max(1, elementCount(shape)) * (layout.elementBits / 8);
+    buffers[name] = { name, role, bytes };
+    tensors[name] = { name, dtype: type, shape, buffer: name, layout, ...(range && type !== 'float32' ? { range } : {}) };
+  };
+  const declareConstant = (name: string, c: Constant): void => {
+    declare(name, c.shape, c.dtype, 'constant', c.dtype === 'float32' ? undefined : extremes(c));
+    const bytes = constantBytes(c, tensors[name].layout.elementBits);
+    const hash = sha256(bytes).slice(0, 32);
+    data.set(hash, bytes);
+    buffers[name] = { ...buffers[name], bytes: bytes.length, hash };
+  };
+
+  for (const name of graph.inputs) {
+    const v = valueInfo(graph, name);
+    declare(name, v.shape, v.dtype, 'input', v.range);
+  }
+  const computed = new Set<string>();
+  for (const node of graph.nodes) {
+    if (node.outputs.every((o) => o === '' || Object.hasOwn(graph.constants, o))) continue;
+    const record = operator(node.op, node.name);
+    if (!record.lower) {
+      fail('graph/unsupported', node.name, `${node.op} has no kernel: it must be known at compile time`, 'Make its inputs constants.');
+    }
+    for (const name of node.inputs) {
+      if (name !== '' && !tensors[name] && Object.hasOwn(graph.constants, name)) declareConstant(name, graph.constants[name]);
+    }
+    for (const name of node.outputs) {
+      if (name === '') continue;
+      const v = valueInfo(graph, name);
+      declare(name, v.shape, v.dtype, graph.outputs.includes(name) ? 'output' : 'temporary', v.range);
+      computed.add(name);
+    }
+    const unique = (hint: string): string => {
+      let name = `${node.name}.${hint}`;
+      for (let i = 2; tensors[name] || Object.hasOwn(graph.values, name); i++) name = `${node.name}.${hint}${i}`;
+      return name;
+    };
+    const context: LowerContext = {
+      ...graphContext(graph, node, record),
+      outputs: node.outputs.map((name) => (name === '' ? { name, shape: [], dtype: 'float32' as const } : valueInfo(graph, name))),
+      addConstant(hint, constant) {
+        const name = unique(hint);
+        declareConstant(name, constant);
+        return name;
+      },
+      addTemporary(hint, shape, dtype) {
+        const name = unique(hint);
+        declare(name, shape, dtype, 'temporary');
+        return name;
+      },
+    };
+    kernels.push(...record.lower(context));
+  }
+
+  // An output that is an input, a constant, or named twice gets a tensor of its own.
+  const outputs = graph.outputs.map((name, i) => {
+    if (computed.has(name) && graph.outputs.indexOf(name) === i) return name;
+    const v = valueInfo(graph, name);
+    if (v.constant && !tensors[name]) declareConstant(name, v.constant);
+    const copy = `${name}.output${i}`;
+    declare(copy, v.shape, v.dtype, 'output', v.range);
+    kernels.push(copyKernel(`copy_${i}`, name, copy, v.shape));
+    return copy;
+  });
+
+  const program: Program = { name: graph.name, buffers, tensors, inputs: graph.inputs, outputs, blocks: kernels };
+  return withoutUnused({ program, data });
+}
+
+/** y[i] = x[i] for tensors of one shape. */
+export function copyKernel(name: string, from: string, to: string, shape: readonly number[]): Kernel {
+  const space = shape.map((extent, d) => ({ name: `d${d}`, extent }));
+  const at = space.map((a) => axis(a.name));
+  return {
+    kind: 'kernel', name, op: 'copy', space, reduce: [], partials: 1, accumulators: [], body: [], epilogue: [],
+    stores: [{ tensor: to, at, value: load(from, at) }],
+  };
+}
+
+function extremes(c: Constant): readonly [number, number] | undefined {
+  if (c.data.length === 0) return undefined;
+  let [lo, hi] = [Infinity, -Infinity];
+  for (const v of c.data) {
+    if (v < lo) lo = v;
+    if (v > hi) hi = v;
+  }
+  return [lo, hi];
+}
+
+/** The bytes of a constant, dense and row-major, little endian. */
+export function constantBytes(c: Constant, elementBits: number): Uint8Array {
+  if (c.dtype === 'float32') return new Uint8Array(Float32Array.from(c.data).buffer);
+  const A = elementBits === 8 ? Uint8Array : elementBits === 16 ? Uint16Array : Uint32Array;
+  return new Uint8Array(A.from(c.data as ArrayLike<number>).buffer);
+}
+
+/** Drops tensors, buffers and bytes that no kernel touches and no interface names. */
+export function withoutUnused(unit: ProgramUnit): ProgramUnit {
+  const { program } = unit;
+  const used = new Set<string>([...program.inputs, ...program.outputs]);
+  const text = JSON.stringify(program.blocks);
+  for (const m of text.matchAll(/"tensor":("(?:[^"\\]|\\.)*")/g)) used.add(JSON.parse(m[1]) as string);
+  const tensors = Object.fromEntries(Object.entries(program.tensors).filter(([name]) => used.has(name)));
+  const live = new Set(Object.values(tensors).map((t) => t.buffer));
+  const buffers = Object.fromEntries(Object.entries(program.buffers).filter(([name]) => live.has(name)));
+  const hashes = new Set(Object.values(buffers).map((b) => b.hash));
+  return { program: { ...program, tensors, buffers }, data: new Map([...unit.data].filter(([h]) => hashes.has(h))) };
+}

@@ -1,0 +1,194 @@
+/**
+ * A loop nest: a kernel with its axes bound to loops. Steps (steps.ts) rewrite it; `materialize` turns it into statements.
+ *
+ * Space loops before the first reduction loop run outside; space loops after it form the tile, whose accumulators live in
+ * registers. A kernel's schedule is one nest or several, each over its part of the space.
+ */
+import { axis as axisIndex } from '../ir/build.js';
+import { interval, mapExpr, simplify, substitute, type Ranges } from '../ir/indexing.js';
+import type { Condition, Expr, Index, Kernel, Local, LoopMode, Stmt } from '../ir/program.js';
+
+export interface Loop {
+  readonly name: string;
+  readonly extent: number;
+  /** `partial`: the interleaved partial sums of a reduction. */
+  readonly kind: 'space' | 'reduce' | 'partial';
+  readonly mode: LoopMode;
+  readonly initiationInterval?: number;
+}
+
+export interface Nest {
+  readonly kernel: Kernel;
+  /** Outermost first. */
+  readonly loops: readonly Loop[];
+  /** Every axis of the kernel as an index over loops. */
+  readonly axes: ReadonlyMap<string, Index>;
+  /** Axes that loops overrun: stores are guarded, loads must be padded. */
+  readonly overrun: ReadonlySet<string>;
+  /** The reduction loop that is done as one group of products. */
+  readonly dot?: string;
+  /** Reduction loops in their order of meaning. */
+  readonly reduceOrder: readonly string[];
+  readonly steps: readonly string[];
+}
+
+/** The nest that runs a kernel in its order of meaning. */
+export function nestOf(kernel: Kernel): Nest {
+  const loops: Loop[] = [
+    ...kernel.space.map((a) => ({ name: a.name, extent: a.extent, kind: 'space' as const, mode: 'serial' as const })),
+    ...kernel.reduce.map((a) => ({ name: a.name, extent: a.extent, kind: 'reduce' as const, mode: 'serial' as const })),
+  ];
+  const axes = new Map([...kernel.space, ...kernel.reduce].map((a) => [a.name, axisIndex(a.name)]));
+  const nest: Nest = { kernel, loops, axes, overrun: new Set(), reduceOrder: kernel.reduce.map((a) => a.name), steps: [] };
+  if (kernel.partials === 1) return nest;
+  const last = kernel.reduce[kernel.reduce.length - 1];
+  return {
+    ...nest,
+    loops: loops.flatMap((l): Loop[] =>
+      l.name !== last.name
+        ? [l]
+        : [
+            { ...l, name: `${l.name}.o`, extent: l.extent / kernel.partials },
+            { name: `${l.name}.p`, extent: kernel.partials, kind: 'partial', mode: 'serial' },
+          ],
+    ),
+    axes: new Map(axes).set(last.name, {
+      offset: 0,
+      terms: [
+        { coeff: kernel.partials, of: `${last.name}.o` },
+        { coeff: 1, of: `${last.name}.p` },
+      ],
+    }),
+    reduceOrder: nest.reduceOrder.map((n) => (n === last.name ? `${n}.o` : n)),
+  };
+}
+
+export function rangesOf(nest: Nest): Ranges {
+  return new Map(nest.loops.map((l) => [l.name, [0, l.extent - 1] as const]));
+}
+
+/** Index of the first loop of the reduction; the number of loops where there is none. */
+export function reductionStart(nest: Nest): number {
+  const i = nest.loops.findIndex((l) => l.kind !== 'space');
+  return i < 0 ? nest.loops.length : i;
+}
+
+/** Statements and register buffers of a nest. Names are made unique by `prefix`. */
+export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Local[] } {
+  const { kernel } = nest;
+  const ranges = rangesOf(nest);
+  const bind = (i: Index): Index => simplify(substitute(i, nest.axes), ranges);
+  const start = reductionStart(nest);
+  const outer = nest.loops.slice(0, start);
+  const inner = nest.loops.slice(start);
+  const tile = inner.filter((l) => l.kind !== 'reduce');
+  const tileAt = tile.map((l) => axisIndex(l.name));
+  const locals: Local[] = kernel.accumulators.map((a) => ({ name: prefix + a.name, type: a.type, shape: tile.map((l) => l.extent) }));
+  const accumulators = new Set(kernel.accumulators.map((a) => a.name));
+  const names = new Map(kernel.body.concat(kernel.epilogue).map((l) => [l.name, prefix + l.name]));
+
+  const expression = (e: Expr, at: readonly Index[]): Expr =>
+    mapExpr(e, bind, (x) => {
+      if (x.op !== 'ref') return undefined;
+      if (accumulators.has(x.name)) return { op: 'local', name: prefix + x.name, at };
+      return { op: 'ref', name: names.get(x.name) ?? x.name };
+    });
+  const wrap = (loops: readonly Loop[], body: readonly Stmt[]): Stmt[] => {
+    let result = [...body];
+    for (const l of [...loops].reverse()) {
+      result = [{ kind: 'loop', axis: l.name, start: 0, extent: l.extent, mode: l.mode, ...(l.initiationInterval ? { initiationInterval: l.initiationInterval } : {}), body: result }];
+    }
+    return result;
+  };
+  const lets = (list: Kernel['epilogue'], at: readonly Index[]): Stmt[] =>
+    list.map((l) => ({ kind: 'let', name: prefix + l.name, type: l.type, value: expression(l.value, at) }));
+
+  const body: Stmt[] = [];
+  if (kernel.accumulators.length > 0) {
+    body.push(...wrap(tile, kernel.accumulators.map((a) => ({ kind: 'set', name: prefix + a.name, at: tileAt, value: expression(a.init, tileAt) }))));
+    body.push(...wrap(inner.filter((l) => l.name !== nest.dot), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression)]));
+    body.push(...combinePartials(nest, prefix, tile));
+  }
+  const finalTile = tile.filter((l) => l.kind === 'space');
+  const finalAt = tile.map((l) => (l.kind === 'partial' ? { offset: 0, terms: [] } : axisIndex(l.name)));
+  const guard = storeGuard(nest, bind, ranges);
+  body.push(
+    ...wrap(finalTile, [
+      ...lets(kernel.epilogue, finalAt),
+      ...kernel.stores.map((s): Stmt => {
+        const store = { kind: 'store' as const, tensor: s.tensor, at: s.at.map(bind), value: expression(s.value, finalAt) };
+        return guard.length > 0 ? { ...store, guard } : store;
+      }),
+    ]),
+  );
+  return { body: wrap(outer, body), locals };
+}
+
+function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (e: Expr, at: readonly Index[]) => Expr): Stmt[] {
+  const { accumulators } = nest.kernel;
+  if (nest.dot !== undefined) {
+    const extent = nest.loops.find((l) => l.name === nest.dot)!.extent;
+    return accumulators.map((a) => {
+      const update = a.update as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
+      const product = update.b as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
+      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent, a: product.a, b: product.b };
+      return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
+    });
+  }
+  if (accumulators.length === 1) {
+    return [{ kind: 'set', name: prefix + accumulators[0].name, at, value: expression(accumulators[0].update, at) }];
+  }
+  // All accumulators of a tuple take their new values at once.
+  return [
+    ...accumulators.map((a): Stmt => ({ kind: 'let', name: `${prefix}${a.name}.next`, type: a.type, value: expression(a.update, at) })),
+    ...accumulators.map((a): Stmt => ({ kind: 'set', name: prefix + a.name, at, value: { op: 'ref', name: `${prefix}${a.name}.next` } })),
+  ];
+}
+
+/** Partial p takes p + P/2, until one is left. */
+function combinePartials(nest: Nest, prefix: string, tile: readonly Loop[]): Stmt[] {
+  const partial = tile.find((l) => l.kind === 'partial');
+  if (!partial) return [];
+  const result: Stmt[] = [];
+  for (let half = partial.extent / 2; half >= 1; half /= 2) {
+    for (let p = 0; p < half; p++) {
+      const at = (q: number): Index[] => tile.map((l) => (l === partial ? { offset: q, terms: [] } : axisIndex(l.name)));
+      const body = nest.kernel.accumulators.map((a): Stmt => {
+        const { op, type } = a.update as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
+        const name = prefix + a.name;
+        return { kind: 'set', name, at: at(p), value: { op, type, a: { op: 'local', name, at: at(p) }, b: { op: 'local', name, at: at(p + half) } } as Expr };
+      });
+      let wrapped: Stmt[] = body;
+      for (const l of tile.filter((x) => x !== partial).reverse()) {
+        wrapped = [{ kind: 'loop', axis: l.name, start: 0, extent: l.extent, mode: l.mode === 'vector' ? 'unrolled' : l.mode, body: wrapped }];
+      }
+      result.push(...wrapped);
+    }
+  }
+  return result;
+}
+
+/** Conditions that keep stores within the axes that loops overrun. */
+function storeGuard(nest: Nest, bind: (i: Index) => Index, ranges: Ranges): Condition[] {
+  const guard: Condition[] = [];
+  for (const name of nest.overrun) {
+    const extent = nest.kernel.space.find((a) => a.name === name)!.extent;
+    const index = bind(axisIndex(name));
+    if (interval(index, ranges)[1] >= extent) guard.push({ index, lo: 0, hi: extent });
+  }
+  return guard;
+}
+
+/** The whole schedule of a kernel: its nests one after the other. */
+export function scheduleKernel(kernel: Kernel, nests: readonly Nest[]): Kernel {
+  const parts = nests.map((n, i) => materialize(n, nests.length > 1 ? `part${i}.` : ''));
+  return {
+    ...kernel,
+    scheduled: {
+      steps: nests.flatMap((n, i) => n.steps.map((s) => (nests.length > 1 ? `part ${i}: ${s}` : s))),
+      locals: parts.flatMap((p) => p.locals),
+      body: parts.flatMap((p) => p.body),
+    },
+  };
+}
+

@@ -1,0 +1,76 @@
+/**
+ * The memory plan: places for all buffers in one arena. Constants first, then the interface, then temporaries, which share
+ * bytes where their lives do not meet (largest first, at the lowest place that is free while it lives).
+ */
+import type { Buffer, Program } from '../ir/program.js';
+import { loadsOf } from './fuse.js';
+
+export interface PlanOptions {
+  /** False: every buffer keeps its own bytes, so that all tensors can be looked at after a run. */
+  readonly reuse: boolean;
+  /** First byte of the arena; a multiple of 16. */
+  readonly start?: number;
+}
+
+/** First byte of the arena: address 0 stays unused. */
+export const arenaStart = 64;
+/** Bytes past the end that vector loads may touch. */
+const slack = 16;
+
+const align = (n: number): number => Math.ceil(n / 16) * 16;
+
+export function planMemory(program: Program, options: PlanOptions): Program {
+  const buffers: Record<string, Buffer> = {};
+  let end = options.start ?? arenaStart;
+  const put = (b: Buffer, offset: number): void => {
+    buffers[b.name] = { ...b, offset };
+  };
+  const all = Object.values(program.buffers);
+  for (const role of ['constant', 'state', 'input', 'output'] as const) {
+    for (const b of all.filter((x) => x.role === role)) {
+      put(b, end);
+      // A vector's reach past an interface tensor's end must not leave the arena's bytes unowned.
+      end = align(end + b.bytes);
+    }
+  }
+  const lives = bufferLives(program);
+  const temporaries = all.filter((b) => b.role === 'temporary').sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+  const placed: { start: number; end: number; life: readonly [number, number] }[] = [];
+  let top = end;
+  for (const b of temporaries) {
+    const life = options.reuse ? (lives.get(b.name) ?? [0, 0]) : ([0, Infinity] as const);
+    const size = align(b.bytes);
+    const busy = placed.filter((p) => p.life[0] <= life[1] && life[0] <= p.life[1]).sort((p, q) => p.start - q.start);
+    let at = end;
+    for (const p of busy) {
+      if (at + size <= p.start) break;
+      at = Math.max(at, p.end);
+    }
+    placed.push({ start: at, end: at + size, life });
+    put(b, at);
+    top = Math.max(top, at + size);
+  }
+  return { ...program, buffers, arenaBytes: top + slack };
+}
+
+/** First and last block in which a buffer is touched. A repeat is one block: what it touches lives throughout. */
+export function bufferLives(program: Program): Map<string, readonly [number, number]> {
+  const lives = new Map<string, readonly [number, number]>();
+  program.blocks.forEach((block, i) => {
+    const touch = (tensor: string): void => {
+      const { buffer } = program.tensors[tensor];
+      const old = lives.get(buffer);
+      lives.set(buffer, [old ? old[0] : i, i]);
+    };
+    const walk = (b: Program['blocks'][number]): void => {
+      if (b.kind === 'repeat') {
+        b.body.forEach(walk);
+        return;
+      }
+      loadsOf(b).forEach((l) => touch(l.tensor));
+      b.stores.forEach((s) => touch(s.tensor));
+    };
+    walk(block);
+  });
+  return lives;
+}

@@ -1,0 +1,131 @@
+/**
+ * Program -> scheduled Program for a target: fuse, stage, layouts, views, then each kernel's nests, packed constants and
+ * the memory plan. The order of the stages is here and nowhere else.
+ */
+import { simplify, substitute } from '../ir/indexing.js';
+import type { Expr, Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
+import type { Target } from '../targets/target.js';
+import { accesses, type Access } from './access.js';
+import { defaultSchedule, type KernelSchedule } from './defaults.js';
+import { fuseAll } from './fuse.js';
+import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
+import { withoutUnused } from './lower.js';
+import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
+import { packedLayout, repack } from './pack.js';
+import { planMemory } from './plan.js';
+
+export interface ScheduleOptions {
+  /** Every tensor keeps its bytes to the end of a run, so that a debug build can show them. */
+  readonly keepAll?: boolean;
+  /** First byte of the arena, where several Programs share a memory. */
+  readonly start?: number;
+}
+
+/** Schedules a lowered Program. The result has the same bits for every target. */
+export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
+  const steps: string[] = [];
+  let u = fuseAll(unit, steps);
+  u = stageInputs(u, steps);
+  u = stageOutputs(u, steps);
+  u = assignLayouts(u, target, steps);
+  u = dropCoveredGuards(u);
+  u = makeViews(u, steps);
+  u = scheduleKernels(u, target);
+  u = withoutUnused(u);
+  return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name } };
+}
+
+function scheduleKernels(unit: ProgramUnit, target: Target): ProgramUnit {
+  let program = unit.program;
+  const data = new Map(unit.data);
+  const map = (block: Program['blocks'][number]): Program['blocks'][number] => {
+    if (block.kind === 'repeat') return { ...block, body: block.body.map(map) };
+    const plan = defaultSchedule(block, program, target);
+    const packed = packConstants(block, plan, program, data);
+    program = packed.program;
+    const nests = plan.nests.map((n) => ({ ...n, kernel: packed.kernel }));
+    return dropPaddedGuards(scheduleKernel(packed.kernel, nests), nests, program);
+  };
+  const blocks = program.blocks.map(map);
+  return { program: { ...program, blocks }, data };
+}
+
+/** Gives every constant of a kernel the layout in which its loops read it. */
+function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, data: Map<string, Uint8Array>): { kernel: Kernel; program: Program } {
+  let program = start;
+  const renamed = new Map<string, string>();
+  const [first] = plan.nests;
+  for (const a of accesses(first, program)) {
+    if (!a.constant || renamed.has(a.tensor)) continue;
+    const loops = readingOrder(first, a);
+    const tensor = program.tensors[a.tensor];
+    const same = plan.nests.every((n) => sameReading(n, a, tensor, loops));
+    const overruns = loops.some((l) => l.mode === 'vector') || loops.length > 1;
+    if (!same || !overruns) continue;
+    const packing = plan.packing(tensor, loops, a);
+    const result = packedLayout(tensor.shape, a.at, packing);
+    if (!result) continue;
+    const name = `${a.tensor}@${kernel.name}`;
+    const packed = repack(tensor, data.get(program.buffers[tensor.buffer].hash!)!, name, result.layout, result.bits);
+    data.set(packed.buffer.hash!, packed.bytes);
+    program = { ...program, tensors: { ...program.tensors, [name]: packed.tensor }, buffers: { ...program.buffers, [name]: packed.buffer } };
+    renamed.set(a.tensor, name);
+  }
+  return { kernel: renamed.size === 0 ? kernel : renameLoads(kernel, renamed), program };
+}
+
+/** Loops that a constant's coordinates depend on, in the order in which the nest runs. */
+function readingOrder(nest: Nest, a: Access): Loop[] {
+  return nest.loops.filter((l) => a.depends(l.name));
+}
+
+/** Other parts of the space must read the constant by the same loops. */
+function sameReading(nest: Nest, a: Access, tensor: Tensor, loops: readonly Loop[]): boolean {
+  const ranges = rangesOf(nest);
+  const bind = (i: Index): string => JSON.stringify(simplify(substitute(i, nest.axes), ranges));
+  const wanted = JSON.stringify(a.at);
+  let all = true;
+  const visit = (at: readonly Index[]): void => {
+    all &&= `[${at.map(bind).join(',')}]` === wanted;
+  };
+  forLoads(nest.kernel, tensor.name, visit);
+  return all && loops.every((l) => nest.loops.some((m) => m.name === l.name && m.extent === l.extent));
+}
+
+function forLoads(kernel: Kernel, tensor: string, visit: (at: readonly Index[]) => void): void {
+  JSON.stringify([kernel.accumulators, kernel.body, kernel.epilogue, kernel.stores], (_, v) => {
+    if (v && v.op === 'load' && v.tensor === tensor) visit((v as Extract<Expr, { op: 'load' }>).at);
+    return v;
+  });
+}
+
+function renameLoads(kernel: Kernel, names: ReadonlyMap<string, string>): Kernel {
+  return JSON.parse(JSON.stringify(kernel), (_, v) => (v && v.op === 'load' && names.has(v.tensor) ? { ...v, tensor: names.get(v.tensor) } : v)) as Kernel;
+}
+
+/** Stores past an axis need no guard where the tensor has room for junk lanes. */
+function dropPaddedGuards(kernel: Kernel, nests: readonly Nest[], program: Program): Kernel {
+  const overrun = new Map<string, number>();
+  for (const n of nests) {
+    const ranges = rangesOf(n);
+    for (const name of n.overrun) {
+      const reach = n.axes.get(name)!.terms.reduce((sum, t) => sum + t.coeff * ranges.get(t.of as string)![1], 1);
+      overrun.set(name, reach - kernel.space.find((a) => a.name === name)!.extent);
+    }
+  }
+  if (overrun.size === 0) return kernel;
+  const roomy = kernel.stores.every((s) => {
+    const { pad } = program.tensors[s.tensor].layout;
+    return s.at.every((i, d) => i.terms.every((t) => (overrun.get(t.of as string) ?? 0) <= (pad?.[d] ?? 0)));
+  });
+  if (!roomy) return kernel;
+  const strip = (body: readonly Stmt[]): Stmt[] =>
+    body.map((s) => {
+      if (s.kind === 'loop' || s.kind === 'if') return { ...s, body: strip(s.body) };
+      if (s.kind !== 'store' || !s.guard) return s;
+      const { guard: _, ...rest } = s;
+      return rest;
+    });
+  return { ...kernel, scheduled: { ...kernel.scheduled!, body: strip(kernel.scheduled!.body) } };
+}
+

@@ -1,0 +1,160 @@
+/**
+ * Schedule steps on a loop nest: data that prints, each checked for legality where it is applied.
+ *
+ * No step may change a bit of a result: float reductions keep their order of meaning, space points are independent.
+ * Program-level steps (fuse, layout, view, halo) are in their own files.
+ */
+import { fail } from '../ir/diagnostic.js';
+import { axis, sum, times } from '../ir/build.js';
+import { substitute } from '../ir/indexing.js';
+import type { Expr, Index, Kernel, LoopMode } from '../ir/program.js';
+import { isInteger } from '../ir/datatype.js';
+import type { Loop, Nest } from './nest.js';
+
+export type Step =
+  /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores). */
+  | { readonly step: 'split'; readonly loop: string; readonly factor: number; readonly overrun?: boolean }
+  /** Neighbouring loops `outer`, `inner` become one loop `outer` over both. */
+  | { readonly step: 'join'; readonly outer: string; readonly inner: string }
+  | { readonly step: 'reorder'; readonly order: readonly string[] }
+  | { readonly step: 'unroll'; readonly loop: string }
+  | { readonly step: 'vectorize'; readonly loop: string }
+  /** The group of products over this reduction loop is one intrinsic. */
+  | { readonly step: 'dot'; readonly loop: string }
+  | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
+
+export function printStep(s: Step): string {
+  switch (s.step) {
+    case 'split': return `split ${s.loop} by ${s.factor}${s.overrun ? ', overrun' : ''}`;
+    case 'join': return `join ${s.outer} ${s.inner}`;
+    case 'reorder': return `reorder ${s.order.join(' ')}`;
+    case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
+    default: return `${s.step} ${s.loop}`;
+  }
+}
+
+/** Applies steps in order. Raises schedule/illegal, naming the kernel and the step. */
+export function applySteps(nest: Nest, steps: readonly Step[]): Nest {
+  return steps.reduce(applyStep, nest);
+}
+
+export function applyStep(nest: Nest, step: Step): Nest {
+  const illegal = (why: string): never => fail('schedule/illegal', nest.kernel.name, `"${printStep(step)}" is not legal here: ${why}`);
+  const find = (name: string): Loop => nest.loops.find((l) => l.name === name) ?? illegal(`there is no loop ${name}; loops: ${nest.loops.map((l) => l.name).join(' ')}`);
+  const printed = [...nest.steps, printStep(step)];
+  switch (step.step) {
+    case 'split':
+      return { ...split(nest, find(step.loop), step.factor, step.overrun ?? false, illegal), steps: printed };
+    case 'join':
+      return { ...join(nest, find(step.outer), find(step.inner), illegal), steps: printed };
+    case 'reorder': {
+      const loops = step.order.map(find);
+      if (loops.length !== nest.loops.length || new Set(step.order).size !== loops.length) illegal('it must name every loop once');
+      const reduce = loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
+      if (!orderIsFree(nest.kernel) && reduce.join(' ') !== nest.reduceOrder.join(' ')) {
+        illegal(`a float reduction keeps its order ${nest.reduceOrder.join(' ')}`);
+      }
+      return { ...nest, loops, steps: printed };
+    }
+    case 'unroll':
+      return { ...withMode(nest, find(step.loop), 'unrolled'), steps: printed };
+    case 'vectorize': {
+      const loop = find(step.loop);
+      if (loop.kind === 'reduce') illegal('lanes run over outputs or partial sums, never over a reduction');
+      if (nest.loops.some((l) => l.mode === 'vector')) illegal('a nest has one vector loop');
+      return { ...withMode(nest, loop, 'vector'), steps: printed };
+    }
+    case 'dot': {
+      const loop = find(step.loop);
+      if (loop.kind !== 'reduce' || nest.loops[nest.loops.length - 1] !== loop) illegal('it must be the innermost loop, and of the reduction');
+      if (!nest.kernel.accumulators.every((a) => isProductSum(a.update, a.name) && isInteger(a.type))) illegal('only integer sums of products have it');
+      if (nest.kernel.body.length > 0) illegal('values are bound inside the reduction');
+      return { ...nest, dot: loop.name, steps: printed };
+    }
+    case 'pipeline': {
+      const loop = find(step.loop);
+      return {
+        ...nest,
+        loops: nest.loops.map((l) => (l === loop ? { ...l, mode: 'pipeline', initiationInterval: step.initiationInterval } : l)),
+        steps: printed,
+      };
+    }
+  }
+}
+
+/** True where no order of the reduction can be told from another: integers, and minimum or maximum. */
+export function orderIsFree(kernel: Kernel): boolean {
+  return kernel.accumulators.every((a) => {
+    const { op } = a.update;
+    if (op === 'min' || op === 'max') return true;
+    return op === 'add' && isInteger(a.type);
+  });
+}
+
+/** acc + x * y */
+export function isProductSum(update: Expr, accumulator: string): boolean {
+  return update.op === 'add' && update.a.op === 'ref' && update.a.name === accumulator && update.b.op === 'mul';
+}
+
+function withMode(nest: Nest, loop: Loop, mode: LoopMode): Nest {
+  return { ...nest, loops: nest.loops.map((l) => (l === loop ? { ...l, mode } : l)) };
+}
+
+function rebind(nest: Nest, map: ReadonlyMap<string, Index>): ReadonlyMap<string, Index> {
+  return new Map([...nest.axes].map(([name, i]) => [name, substitute(i, map)]));
+}
+
+function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal: (why: string) => never): Nest {
+  if (!Number.isInteger(factor) || factor < 1) illegal('the factor must be a positive integer');
+  const exact = loop.extent % factor === 0;
+  if (!exact && (!overrun || loop.kind !== 'space')) illegal(`${factor} does not divide ${loop.extent}`);
+  const outer = { ...loop, name: `${loop.name}.o`, extent: Math.ceil(loop.extent / factor) };
+  const inner = { ...loop, name: `${loop.name}.i`, extent: factor };
+  let passed = nest.overrun;
+  if (!exact) {
+    const owners = [...nest.axes].filter(([, i]) => i.terms.some((t) => t.of === loop.name));
+    if (owners.length !== 1 || owners[0][1].terms.length !== 1 || owners[0][1].terms[0].coeff !== 1) illegal('only a whole axis can be overrun');
+    passed = new Set(passed).add(owners[0][0]);
+  }
+  return {
+    ...nest,
+    loops: nest.loops.flatMap((l) => (l === loop ? [outer, inner] : [l])),
+    axes: rebind(nest, new Map([[loop.name, sum(times(outer.name, factor), inner.name)]])),
+    overrun: passed,
+    reduceOrder: nest.reduceOrder.flatMap((n) => (n === loop.name ? [outer.name, inner.name] : [n])),
+  };
+}
+
+function join(nest: Nest, outer: Loop, inner: Loop, illegal: (why: string) => never): Nest {
+  if (nest.loops.indexOf(inner) !== nest.loops.indexOf(outer) + 1) illegal('the loops must be neighbours');
+  if (outer.kind !== inner.kind) illegal('one is of the space, one of the reduction');
+  const name = `${outer.name}_${inner.name}`;
+  const joined: Loop = { ...outer, name, extent: outer.extent * inner.extent };
+  const whole = axis(name);
+  return {
+    ...nest,
+    loops: nest.loops.flatMap((l) => (l === outer ? [joined] : l === inner ? [] : [l])),
+    axes: rebind(
+      nest,
+      new Map<string, Index>([
+        [outer.name, { offset: 0, terms: [{ coeff: 1, of: { div: whole, by: inner.extent } }] }],
+        [inner.name, { offset: 0, terms: [{ coeff: 1, of: { rem: whole, by: inner.extent } }] }],
+      ]),
+    ),
+    reduceOrder: nest.reduceOrder.flatMap((n) => (n === outer.name ? [name] : n === inner.name ? [] : [n])),
+  };
+}
+
+/** Two nests over [0, at) and [at, extent) of a loop; space loops only. */
+export function partition(nest: Nest, loopName: string, at: number): Nest[] {
+  const loop = nest.loops.find((l) => l.name === loopName);
+  if (!loop || loop.kind !== 'space') fail('schedule/illegal', nest.kernel.name, `"partition ${loopName} at ${at}" is not legal here: it is no space loop`);
+  if (at <= 0 || at >= loop.extent) return [nest];
+  const part = (start: number, extent: number): Nest => ({
+    ...nest,
+    loops: nest.loops.map((l) => (l === loop ? { ...l, extent } : l)),
+    axes: start === 0 ? nest.axes : rebind(nest, new Map([[loop.name, axis(loop.name, 1, start)]])),
+    steps: [...nest.steps, `partition ${loopName} from ${start} to ${start + extent}`],
+  });
+  return [part(0, at), part(at, loop.extent - at)];
+}

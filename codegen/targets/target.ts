@@ -1,0 +1,31 @@
+/**
+ * Targets: what a back end's machine has. Plain data that the schedule reads; the texts of instructions belong to emitters.
+ */
+export interface Target {
+  readonly name: string;
+  /** Lanes of 32 bits in a vector register; 1 where there are none. */
+  readonly lanes: number;
+  /** Vector registers that a kernel may keep live (the machine's, less a few for addresses' and temporaries' sake). */
+  readonly registers: number;
+  /** Groups of products that one instruction does, by widest operand: [operand bits, products in a group]. */
+  readonly dots: readonly { readonly operandBits: number; readonly extent: number }[];
+  /** Statements beyond which loops are not unrolled further. */
+  readonly unrollBudget: number;
+  /** WebAssembly features, as the assembler names them. */
+  readonly features: readonly string[];
+}
+
+/** WebAssembly without vectors. */
+export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], unrollBudget: 64, features: [] };
+
+/** WebAssembly with 128-bit vectors. x86 engines have 16 registers, ARM ones 32: tiles are made for 16. */
+export const simd128: Target = {
+  name: 'simd128',
+  lanes: 4,
+  registers: 16,
+  dots: [{ operandBits: 16, extent: 2 }],
+  unrollBudget: 96,
+  features: ['simd'],
+};
+
+export const targets: Readonly<Record<string, Target>> = { scalar, simd128 };

@@ -1,0 +1,56 @@
+/** `sigmaflow compile`: writes a model's module, its TypeScript declaration, and on demand what every stage made. */
+import path from 'node:path';
+import { usage, type Command } from './command.js';
+import { build } from './engines.js';
+import { checkFolder, writeAll, type Output } from './files.js';
+import { batchOption, largestBatch, readModel, targetOf, targetOption } from './models.js';
+import { count, duration } from './text.js';
+
+const stages = ['graph', 'program', 'source', 'wat'] as const;
+const stageFile: Readonly<Record<(typeof stages)[number], string>> = { graph: 'graph.txt', program: 'program.txt', source: 'source.ts', wat: 'wat' };
+
+export const command: Command = {
+  name: 'compile',
+  usage: 'MODEL.onnx -o DIR [options]',
+  about: `Compiles a model. Writes DIR/NAME.wasm (weights, memory plan and manifest inside; no imports) and DIR/NAME.d.ts (its inputs and
+outputs), where NAME is the model file's name without .onnx.`,
+  positionals: ['MODEL.onnx'],
+  options: [
+    { name: 'output', short: 'o', value: 'DIR', doc: 'the folder to write to; made where it is missing' },
+    targetOption,
+    batchOption,
+    { name: 'wasi', doc: 'write also NAME.wasi.wasm, a command that reads .npy and writes .npy or JSON' },
+    { name: 'emit', value: 'LIST', doc: `what stages made, some of ${stages.join(',')}: NAME.graph.txt, .program.txt, .source.ts, .wat` },
+  ],
+  examples: ['sigmaflow compile mlp.onnx -o out', 'sigmaflow compile mlp.onnx -o out --target scalar --batch 8 --wasi --emit graph,source'],
+  async run(args, context) {
+    const [file] = args.positionals;
+    const folder = args.required('output');
+    if (folder === '') usage(command, '-o', 'expected a folder, found an empty name');
+    const batch = args.integer('batch', 1, largestBatch);
+    const emit = args.list('emit', stages) as readonly (typeof stages)[number][];
+    checkFolder(folder);
+    const model = readModel(file);
+
+    const start = performance.now();
+    const artifact = await build(model, {
+      target: targetOf(args),
+      batch,
+      wasi: args.flag('wasi'),
+      wat: emit.includes('wat'),
+    });
+    const time = performance.now() - start;
+
+    const place = (extension: string): string => path.join(folder, `${model.name}.${extension}`);
+    const outputs: Output[] = [
+      { file: place('wasm'), bytes: artifact.wasm },
+      { file: place('d.ts'), bytes: artifact.declaration },
+      ...(artifact.wasi ? [{ file: place('wasi.wasm'), bytes: artifact.wasi }] : []),
+      ...emit.map((stage) => ({ file: place(stageFile[stage]), bytes: artifact.stages[stage] ?? '' })),
+    ];
+    writeAll(outputs);
+    const { constantBytes, arenaBytes } = artifact.manifest;
+    context.print(`${place('wasm')}: ${count(artifact.wasm.length)} bytes, weights ${count(constantBytes)} bytes, peak ${count(arenaBytes)} bytes at run time, compiled in ${duration(time)}`);
+    return 0;
+  },
+};

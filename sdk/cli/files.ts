@@ -1,0 +1,129 @@
+/**
+ * Files as the commands read and write them: every failure is a diagnostic, and an output file is there whole or not at
+ * all. Not here: what the bytes mean.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fail, suggest } from '../../codegen/ir/diagnostic.js';
+
+/** No model, module or array file is read beyond this. */
+const byteLimit = 2 ** 31 - 1;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'the permission is lacking',
+  EPERM: 'the permission is lacking',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  ENAMETOOLONG: 'the name is too long',
+  EEXIST: 'a part of the path is a file, not a folder',
+};
+
+const reason = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code && reasons[code]) ?? message;
+};
+
+/** All bytes of a file. Raises file/unreadable; names the nearest file of the folder for a typo. */
+export function readBytes(file: string): Uint8Array {
+  try {
+    const stat = fs.statSync(file);
+    if (stat.isDirectory()) return fail('file/unreadable', file, 'expected a file, found a folder', 'Name a file in it.');
+    if (!stat.isFile() && !stat.isFIFO()) return fail('file/unreadable', file, 'expected a file, found a device');
+    if (stat.size > byteLimit) return fail('file/unreadable', file, `the file has ${stat.size} bytes; at most ${byteLimit} are read`);
+    const { buffer, byteOffset, byteLength } = fs.readFileSync(file);
+    return new Uint8Array(buffer, byteOffset, byteLength); // not a Buffer, whose slice() does not copy
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    return fail('file/unreadable', file, reason(error), code === 'ENOENT' ? nearestFile(file) : 'Check the path and its permissions.');
+  }
+}
+
+function nearestFile(file: string): string {
+  const folder = path.dirname(file);
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch {
+    return `The folder ${folder} is not there either. Check the path.`;
+  }
+  const text = suggest(path.basename(file), names, 'file');
+  return text.startsWith('Did you mean') ? text : 'Check the path.';
+}
+
+/** What an output file will hold. */
+export interface Output {
+  readonly file: string;
+  readonly bytes: Uint8Array | string;
+}
+
+/**
+ * Writes all files, or none: each goes to a temporary name beside its place and is renamed when all are written. Makes
+ * missing folders. Raises file/unwritable.
+ */
+export function writeAll(outputs: readonly Output[]): void {
+  const temporary: string[] = [];
+  const made: string[] = [];
+  let file = '';
+  try {
+    for (const output of outputs) {
+      file = output.file;
+      const first = fs.mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+      if (first !== undefined) made.push(first);
+      if (isFolder(file)) fail('file/unwritable', file, 'expected the name of a file, found a folder', 'Name a file in it.');
+      const name = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.part`);
+      temporary.push(name);
+      fs.writeFileSync(name, output.bytes);
+    }
+    outputs.forEach((output, i) => {
+      file = output.file;
+      fs.renameSync(temporary[i], file);
+    });
+  } catch (error) {
+    for (const name of temporary) fs.rmSync(name, { force: true });
+    for (const folder of made.reverse()) removeEmpty(folder);
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    fail('file/unwritable', file, reason(error), 'Choose another place with -o or --output.');
+  }
+}
+
+/** Raises file/unwritable where a folder for outputs cannot be: before the work is done, not after it. */
+export function checkFolder(folder: string): void {
+  let place = path.resolve(folder);
+  while (!fs.existsSync(place) && path.dirname(place) !== place) place = path.dirname(place);
+  if (!isFolder(place)) fail('file/unwritable', folder, `expected a folder, found that ${path.relative('', place) || place} is a file`, 'Choose another place with -o or --output.');
+  try {
+    fs.accessSync(place, fs.constants.W_OK);
+  } catch (error) {
+    fail('file/unwritable', folder, reason(error), 'Choose another place with -o or --output.');
+  }
+}
+
+const isFolder = (place: string): boolean => fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+function removeEmpty(folder: string): void {
+  try {
+    for (const name of fs.readdirSync(folder)) removeEmpty(path.join(folder, name));
+    fs.rmdirSync(folder);
+  } catch {
+    // It holds something by now: it stays.
+  }
+}
+
+/** Reads external data of a model: only files inside the model's folder, links followed. Raises onnx/external-data. */
+export function externalReader(modelFile: string): (location: string) => Uint8Array {
+  const folder = path.dirname(path.resolve(modelFile));
+  return (location) => {
+    const refuse = (message: string): never =>
+      fail('onnx/external-data', location, message, `Put the file into the model's folder, ${path.dirname(modelFile)}, or save the model with its data inside.`);
+    const inside = (place: string, base: string): boolean => place.startsWith(base.endsWith(path.sep) ? base : base + path.sep);
+    const file = path.resolve(folder, location);
+    if (path.isAbsolute(location) || location.includes('\0') || !inside(file, folder)) return refuse("the external data lies outside the model's folder");
+    if (!fs.existsSync(file)) return refuse('the file with the external data is not there');
+    if (!inside(fs.realpathSync(file), fs.realpathSync(folder))) return refuse("the external data lies outside the model's folder");
+    return readBytes(file);
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * `sigmaflow verify`: whether every engine gives the same bits for a model, tensor by tensor.
+ *
+ * First modules that keep every tensor (built without buffer reuse) are held against the interpreter, then the outputs
+ * of the modules as users get them. The float64 reference is no matter of bits: its largest deviation is said.
+ */
+import { formatShape } from '../../codegen/ir/graph.js';
+import type { Program } from '../../codegen/ir/program.js';
+import { describeDifference, firstDifference, hashElements, largestDeviation } from './bits.js';
+import { usage, type Command, type Context } from './command.js';
+import { build, importModel, interpreterEngine, moduleEngine, openModule, referenceEngine } from './engines.js';
+import { batchOption, largestBatch, readModel, targets, type ModelFile } from './models.js';
+import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type NumericArray, type Tensor } from './tensors.js';
+import { number, plural, table } from './text.js';
+import { runWasi } from './wasi.js';
+
+export const command: Command = {
+  name: 'verify',
+  usage: 'MODEL.onnx [--input X.npy | --random N --seed S] [options]',
+  about: `Runs a model on every engine that this machine has (interpreter, scalar, simd128, WASI) and compares their bits: first
+every tensor, in modules built without buffer reuse, then the outputs of the modules as they are shipped. Exit status 1
+where a bit differs, with the first differing tensor and element. NaNs count as equal whatever their bits are.`,
+  positionals: ['MODEL.onnx'],
+  options: [
+    { name: 'input', short: 'i', value: '[NAME=]FILE', doc: '.npy, or .npz with arrays by input name', repeated: true },
+    { name: 'random', value: 'N', doc: `draw N inputs (default 4): ${drawnFrom}` },
+    { name: 'seed', value: 'S', doc: 'of the random inputs (default 1)' },
+    batchOption,
+  ],
+  examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy'],
+  async run(args, context) {
+    const batch = args.integer('batch', 1, largestBatch);
+    const random = args.integer('random', 1, 1_000_000);
+    const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
+    if (args.flag('input') && (args.flag('random') || args.flag('seed'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
+    const model = readModel(args.positionals[0]);
+    const reference = referenceEngine(importModel(model), batch);
+    const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed);
+    context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
+    const differences = await verifyModel(model, batch, inputs, context);
+    context.print(differences === 0 ? '\nAll engines agree in every bit.' : '\nThe engines differ.');
+    return differences === 0 ? 0 : 1;
+  },
+};
+
+/** Prints what was found; returns the number of differences. */
+async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, { print }: Context): Promise<number> {
+  const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
+  for (const target of targets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
+  const first = releases.get('scalar')!;
+  const interpreter = interpreterEngine(first);
+  const { inputs: inputSlots, outputs: outputSlots } = interpreter;
+  const differences: string[] = [];
+
+  // Every tensor that the interpreter and a module both have.
+  const inner = await Promise.all(targets.map(async (target) => ({ target, module: openModule(await build(model, { batch, target, debug: true })), compared: new Set<string>(), differs: '' })));
+  const interpreted = runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, (call) => {
+    const expected = interpreter.all(call);
+    for (const one of inner) if (one.differs === '') one.differs = compareInner(one.compared, one.module.run(call), expected, interpreter.unit.program.tensors);
+    return interpreter.outputsOf(expected);
+  });
+  const rows: string[][] = inner.map(({ target, compared, differs }) => [`  ${target}`, differs === '' ? `${plural(compared.size, 'tensor')} equal` : `differs: ${differs}`]);
+  differences.push(...inner.filter((one) => one.differs !== '').map((one) => one.differs));
+  print('every tensor, in modules without buffer reuse, against the interpreter');
+  print(table(rows));
+
+  // The outputs of the modules as they are shipped.
+  const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
+  for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, moduleEngine(artifact.wasm).call) });
+  runs.push({ name: 'wasi', outputs: await runWasi(first.wasi!, inputs, inputSlots, outputSlots) });
+  const reference = referenceEngine(importModel(model), batch);
+  const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
+  for (const slot of outputSlots) {
+    const expected = interpreted[slot.name];
+    print(`\n${slot.name}: ${slot.dtype} ${formatShape(expected.shape)}`);
+    const lines = runs.map(({ name, outputs }): string[] => {
+      const { data, shape } = outputs[slot.name];
+      const float = slot.dtype === 'float32';
+      const equal = firstDifference(data, expected.data, float) < 0;
+      if (!equal) differences.push(slot.name);
+      return [`  ${name}`, hashElements(data, float), name === 'interpret' ? '' : equal ? 'equal' : `differs: ${describeDifference(slot.name, shape, data, expected.data, float)}`];
+    });
+    const { deviation, scale } = largestDeviation(expected.data, exact[slot.name].data);
+    lines.push(['  reference', 'float64', `largest deviation ${number(Number(deviation.toPrecision(2)))}, largest value ${number(Number(scale.toPrecision(3)))}`]);
+    print(table(lines));
+  }
+  return differences.length;
+}
+
+/** Compares what both have, in the order of computation; returns the first difference in words, or nothing. */
+function compareInner(compared: Set<string>, found: ReadonlyMap<string, NumericArray>, expected: ReadonlyMap<string, NumericArray>, tensors: Program['tensors']): string {
+  for (const [name, want] of expected) {
+    const got = found.get(name);
+    if (!got) continue;
+    compared.add(name);
+    const { shape, dtype } = tensors[name];
+    if (firstDifference(got, want, dtype === 'float32') >= 0) return describeDifference(name, shape, got, want, dtype === 'float32');
+  }
+  return '';
+}

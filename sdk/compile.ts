@@ -1,0 +1,34 @@
+/**
+ * `compile`: a model in, one WebAssembly module out. The public door to the compiler, with the host's assembler put in.
+ *
+ * Not here: the stages (codegen/compile.ts), and files: external data comes through `readExternal`.
+ */
+import { compileGraph, type Artifact, type CompileOptions } from '../codegen/compile.js';
+import { importOnnx } from '../codegen/import/onnx.js';
+import type { Graph } from '../codegen/ir/graph.js';
+import { sha256 } from '../codegen/ir/hash.js';
+import { toolchain } from './host/assembler.js';
+
+export interface Options extends CompileOptions {
+  /** The model's name in manifests and diagnostics; the graph's own where absent. */
+  readonly name?: string;
+  /** Bytes of an external data file, by the location that the model states. Without it such models are refused. */
+  readonly readExternal?: (location: string) => Uint8Array;
+}
+
+/**
+ * Compiles an ONNX or QONNX model (its bytes), or a Graph, to one module.
+ *
+ * The module's batch is `options.batch`, 1 unless said; its inputs and outputs keep the model's layout and types.
+ * Takes about a second, nearly all of it in the assembler. In Node and in browsers alike.
+ *
+ * @returns the module's bytes (`wasm`), its manifest, its TypeScript declaration, and what every stage made.
+ * @throws DiagnosticError for a model that is damaged or not supported, naming the node or tensor.
+ */
+export async function compile(model: Uint8Array | ArrayBuffer | Graph, options: Options = {}): Promise<Artifact> {
+  const { name, readExternal, ...rest } = options;
+  const bytes = model instanceof ArrayBuffer ? new Uint8Array(model) : model instanceof Uint8Array ? model : undefined;
+  const graph = bytes ? importOnnx(bytes, { name, readExternal }) : { ...(model as Graph), ...(name === undefined ? {} : { name }) };
+  const sourceHash = rest.sourceHash ?? (bytes ? sha256(bytes) : undefined);
+  return compileGraph(graph, { ...rest, sourceHash }, toolchain());
+}

@@ -1,0 +1,11 @@
+/**
+ * sigmaflow: compile models and run them. What an application that only runs modules needs is in `sigmaflow/runtime`,
+ * which is smaller by far.
+ */
+export { compile, type Options } from './compile.js';
+export type { Artifact, CompileOptions } from '../codegen/compile.js';
+export { DiagnosticError, diagnosticCodes, formatDiagnostic, type Diagnostic, type DiagnosticCode } from '../codegen/ir/diagnostic.js';
+export type { DataType } from '../codegen/ir/datatype.js';
+export type { Attribute, Constant, Dim, Graph, Node, Shape, Value } from '../codegen/ir/graph.js';
+export { importOnnx, type ImportOptions } from '../codegen/import/onnx.js';
+export * from './runtime/index.js';

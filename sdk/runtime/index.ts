@@ -1,0 +1,7 @@
+/** sigmaflow/runtime: loads and runs compiled models. No dependencies, no files, no network. */
+export { ModelError, type ModelErrorCode } from './error.js';
+export { load, loadSync, Model, readManifest, type ModuleSource } from './model.js';
+export type { Manifest, ManifestInner, ManifestTensor, StorageType } from './manifest.js';
+export type { Prediction } from './predict.js';
+export { Session, type Inputs, type ModelTypes, type Views } from './session.js';
+export { TensorView, type TensorData, type TensorInput } from './tensor.js';

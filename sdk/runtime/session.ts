@@ -1,0 +1,168 @@
+/** A session: one instance of a module, with its own memory. Several run side by side. */
+import { ModelError, suggest } from './error.js';
+import type { Manifest, ManifestTensor } from './manifest.js';
+import { allocate, elements, fits, product, TensorView, viewOf, type TensorData, type TensorInput } from './tensor.js';
+
+/** The names and element types of a model's interface, as the generated .d.ts states them. */
+export interface ModelTypes {
+  inputs: Record<string, TensorData>;
+  outputs: Record<string, TensorData>;
+}
+
+export type Views<T extends Record<string, TensorData>> = { readonly [K in keyof T]: TensorView<T[K]> };
+
+/** Inputs by name; where the model has one input, also that input alone. */
+export type Inputs<T extends Record<string, TensorData>> = { readonly [K in keyof T]: TensorInput<T[K]> } | TensorInput<T[keyof T]>;
+
+interface State {
+  readonly run: () => number;
+  readonly inputs: Record<string, TensorView>;
+  readonly outputs: Record<string, TensorView>;
+}
+
+interface Given {
+  readonly tensor: ManifestTensor;
+  readonly data: TensorData;
+}
+
+export class Session<M extends ModelTypes = ModelTypes> {
+  #state?: State;
+
+  constructor(readonly manifest: Manifest, instance: WebAssembly.Instance) {
+    const { memory, run } = instance.exports as { memory?: WebAssembly.Memory; run?: () => number };
+    const bytes = memory?.buffer.byteLength ?? 0;
+    const wrong = [...manifest.inputs, ...manifest.outputs].find((tensor) => !fits(tensor, bytes));
+    if (typeof run !== 'function' || wrong) {
+      throw new ModelError('module/not-a-module', manifest.name, wrong ? `the tensor "${wrong.name}" does not fit the module's memory` : 'the module exports no function "run"', 'The file is damaged. Compile the model again.');
+    }
+    const views = (tensors: readonly ManifestTensor[]) => Object.fromEntries(tensors.map((t) => [t.name, viewOf(t, memory!.buffer as ArrayBuffer)]));
+    this.#state = { run, inputs: views(manifest.inputs), outputs: views(manifest.outputs) };
+  }
+
+  #live(): State {
+    if (!this.#state) throw new ModelError('run/disposed', this.manifest.name, 'the session was disposed', 'Make a new one with model.session().');
+    return this.#state;
+  }
+
+  /** Views of the module's memory, one batch each: write here, call `run()`, and nothing is copied or checked. */
+  get inputs(): Views<M['inputs']> {
+    return this.#live().inputs as Views<M['inputs']>;
+  }
+
+  /** Views of the module's memory, one batch each. The next run overwrites them. */
+  get outputs(): Views<M['outputs']> {
+    return this.#live().outputs as Views<M['outputs']>;
+  }
+
+  /**
+   * Runs the model: on what `inputs` holds where nothing is given, else on N inputs in ceil(N / batch) calls, the last
+   * padded and trimmed. N is the number of elements given by those of one inference; a shape, where given, is checked.
+   *
+   * @returns the outputs, each [N, ...]. Up to one batch they are views that the next run overwrites.
+   * @throws run/missing-input, run/unknown-input, run/shape, run/data-type before anything runs.
+   */
+  run(inputs?: Inputs<M['inputs']>): Views<M['outputs']> {
+    const state = this.#live();
+    if (inputs === undefined) {
+      this.#call();
+      return this.outputs;
+    }
+    const { batch } = this.manifest;
+    const { count, given } = this.#check(inputs as Inputs<ModelTypes['inputs']>);
+    const gathered = count > batch ? this.manifest.outputs.map((t) => (t.batched ? allocate(t, count * itemSize(t, batch)) : undefined)) : [];
+    for (let first = 0; first < count; first += batch) {
+      const n = Math.min(batch, count - first);
+      for (const { tensor, data } of given) fill(state.inputs[tensor.name].data, data, tensor, batch, first, n);
+      this.#call();
+      this.manifest.outputs.forEach((t, i) => {
+        const size = itemSize(t, batch);
+        gathered[i]?.set(state.outputs[t.name].data.subarray(0, n * size), first * size);
+      });
+    }
+    const results = this.manifest.outputs.map((t, i) => {
+      const view = state.outputs[t.name];
+      if (!t.batched || count === batch) return view;
+      return new TensorView(t.name, gathered[i] ?? view.data.subarray(0, count * itemSize(t, batch)), [count, ...t.shape.slice(1)], t.dtype);
+    });
+    return Object.fromEntries(results.map((view) => [view.name, view])) as unknown as Views<M['outputs']>;
+  }
+
+  /** Lets go of the instance and its memory. Any later use is an error; views handed out before stay readable. */
+  dispose(): void {
+    this.#state = undefined;
+  }
+
+  #call(): void {
+    const { name, statuses } = this.manifest;
+    let status: number;
+    try {
+      status = this.#live().run();
+    } catch (error) {
+      if (error instanceof ModelError) throw error;
+      throw new ModelError('run/status', name, `the module trapped (${(error as Error).message})`, 'This is a fault of the compiler. Report it with the model.');
+    }
+    if (status !== 0) throw new ModelError('run/status', name, statuses[status] ?? `the module answered with status ${status}`);
+  }
+
+  /** Inputs by name, checked: names, element types, element counts and shapes. */
+  #check(inputs: Inputs<ModelTypes['inputs']>): { count: number; given: Given[] } {
+    const { batch, inputs: tensors, preprocessing } = this.manifest;
+    const names = tensors.map((t) => t.name);
+    let table = inputs as Record<string, unknown>;
+    if (Array.isArray(inputs) || ArrayBuffer.isView(inputs) || (hasData(inputs) && !names.includes('data'))) {
+      if (names.length !== 1) throw new ModelError('run/missing-input', names[1] ?? this.manifest.name, `expected ${names.length} inputs, found one array`, `Give them by name: { ${names.join(', ')} }.`);
+      table = { [names[0]]: inputs };
+    }
+    for (const name of Object.keys(table)) {
+      if (!names.includes(name)) throw new ModelError('run/unknown-input', name, 'the model has no such input', suggest(name, names));
+    }
+    let count = 0;
+    let first = '';
+    const given = tensors.map((tensor): Given => {
+      const value = table[tensor.name];
+      if (value === undefined) throw new ModelError('run/missing-input', tensor.name, `expected ${tensor.dtype} ${formatShape(tensor)}, found nothing`, `Give it by name: { ${names.join(', ')} }.`);
+      const data = elements(tensor, hasData(value) ? value.data : value, preprocessing);
+      const n = countOf(tensor, data.length, hasData(value) ? value.shape : undefined, batch);
+      if (tensor.batched) {
+        if (count && n !== count) throw new ModelError('run/shape', tensor.name, `expected ${count} inferences as in "${first}", found ${n}`, 'Give every input for the same number of inferences.');
+        [count, first] = [n, tensor.name];
+      }
+      return { tensor, data };
+    });
+    return { count: count || batch, given };
+  }
+}
+
+/** Writes n inferences of an input and repeats the last of them where the batch is not full. */
+function fill(view: TensorData, data: TensorData, tensor: ManifestTensor, batch: number, first: number, n: number): void {
+  if (!tensor.batched) return view.set(data);
+  const size = itemSize(tensor, batch);
+  view.set(data.subarray(first * size, (first + n) * size));
+  for (let i = n; i < batch; i++) view.copyWithin(i * size, (n - 1) * size, n * size);
+}
+
+/** Elements of one inference. */
+function itemSize(tensor: ManifestTensor, batch: number): number {
+  return product(tensor.shape) / (tensor.batched ? batch : 1);
+}
+
+function hasData(value: unknown): value is { data: unknown; shape?: readonly number[] } {
+  return typeof value === 'object' && value !== null && 'data' in value;
+}
+
+/** `[N, 1, 28, 28]` */
+function formatShape(tensor: ManifestTensor): string {
+  return `[${(tensor.batched ? ['N', ...tensor.shape.slice(1)] : tensor.shape).join(', ')}]`;
+}
+
+/** The number of inferences in an input. */
+function countOf(tensor: ManifestTensor, length: number, shape: readonly number[] | undefined, batch: number): number {
+  const size = itemSize(tensor, batch);
+  const inner = tensor.batched ? tensor.shape.slice(1) : tensor.shape;
+  const n = length / size;
+  const tail = shape && String(shape.slice(shape.length - inner.length)) === String(inner) && product(shape) === length && shape.length <= inner.length + +tensor.batched;
+  if (!(n >= 1 && Number.isInteger(n) && (tensor.batched || n === 1)) || (shape && !tail)) {
+    throw new ModelError('run/shape', tensor.name, `expected shape ${formatShape(tensor)}, which is ${tensor.batched ? 'N times ' : ''}${size} elements; found ${shape ? `shape [${shape.join(', ')}] with ` : ''}${length}`, 'Give the elements of whole inferences, row by row.');
+  }
+  return n;
+}

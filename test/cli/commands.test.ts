@@ -1,0 +1,130 @@
+/** The commands on a model with two inputs and two outputs: compile, run on every engine, verify, inspect. */
+import fs from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { exportQonnx } from '../../codegen/export/qonnx.js';
+import { makeConstant, type Graph } from '../../codegen/ir/graph.js';
+import { readNpy, readNpz, writeNpy, writeNpz } from '../../sdk/data/npy.js';
+import { command, temporaryFolder } from './command.js';
+
+const folder = temporaryFolder();
+const { at, save } = folder;
+
+/** total = relu(a W + b), product = a * b, for a and b of shape [N, 3]. */
+const graph: Graph = {
+  name: 'two',
+  inputs: ['a', 'b'],
+  outputs: ['total', 'product'],
+  values: {
+    a: { name: 'a', shape: ['N', 3], dtype: 'float32' },
+    b: { name: 'b', shape: ['N', 3], dtype: 'float32' },
+    w: { name: 'w', shape: [3, 3], dtype: 'float32' },
+    dense: { name: 'dense' },
+    added: { name: 'added' },
+    total: { name: 'total' },
+    product: { name: 'product' },
+  },
+  constants: { w: makeConstant('float32', [3, 3], [1, 2, 3, 0, -1, 0.5, 4, 0.25, -2]) },
+  nodes: [
+    { name: 'layer', op: 'MatMul', inputs: ['a', 'w'], outputs: ['dense'], attributes: {} },
+    { name: 'plus', op: 'Add', inputs: ['dense', 'b'], outputs: ['added'], attributes: {} },
+    { name: 'relu', op: 'Relu', inputs: ['added'], outputs: ['total'], attributes: {} },
+    { name: 'times', op: 'Mul', inputs: ['a', 'b'], outputs: ['product'], attributes: {} },
+  ],
+};
+const model = save('two.v1.onnx', exportQonnx(graph));
+const a = Float32Array.of(1, 2, 3, -1, 0, 1, 0.5, 0.5, 0.5, 2, 2, 2, 0, 0, 1);
+const b = Float32Array.from({ length: 15 }, (_, i) => i / 4 - 1);
+const count = 5;
+save('a.npy', writeNpy({ shape: [count, 3], data: a }));
+save('b.npy', writeNpy({ shape: [count, 3], data: Float64Array.from(b) }));
+save('both.npz', writeNpz({ a: { shape: [count, 3], data: a }, b: { shape: [count, 3], data: b } }));
+const w = graph.constants.w.data;
+const total = Float32Array.from(a, (_, i) => {
+  let sum = b[i];
+  for (let k = 0; k < 3; k++) sum += a[i - (i % 3) + k] * w[k * 3 + (i % 3)];
+  return Math.max(sum, 0);
+});
+const product = a.map((v, i) => v * b[i]);
+const inputs = ['--input', `a=${at('a.npy')}`, '--input', `b=${at('b.npy')}`];
+
+test('compile writes what it says', async () => {
+  const { status, out, err } = await command('compile', model, '-o', at('out/deep'), '--target', 'scalar', '--batch', '2', '--wasi', '--emit', 'graph,program,source,wat');
+  assert.is(err, '');
+  assert.is(status, 0);
+  const names = ['d.ts', 'graph.txt', 'program.txt', 'source.ts', 'wasi.wasm', 'wasm', 'wat'].map((e) => `two.v1.${e}`);
+  assert.equal(fs.readdirSync(at('out/deep')).sort(), names);
+  for (const name of names) assert.ok(fs.statSync(at(`out/deep/${name}`)).size > 50, name);
+  const bytes = fs.readFileSync(at('out/deep/two.v1.wasm'));
+  assert.equal(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
+  assert.match(out, /two\.v1\.wasm: [\d,]+ bytes, weights [\d,]+ bytes, peak [\d,]+ bytes at run time, compiled in [\d.]+ m?s\n$/);
+  assert.is(out.split('\n').length, 2);
+  assert.match(fs.readFileSync(at('out/deep/two.v1.d.ts'), 'utf8'), 'product');
+});
+
+test('every engine and the module answer', async () => {
+  for (const engine of [['--engine', 'reference'], ['--engine', 'interpret'], ['--engine', 'scalar', '--batch', '4'], ['--engine', 'simd128'], []]) {
+    const { status, err } = await command('run', model, ...inputs, '--output', at('y.npz'), ...engine);
+    assert.is(err, '');
+    assert.is(status, 0);
+    const y = readNpz(fs.readFileSync(at('y.npz')));
+    assert.equal(Object.keys(y), ['total', 'product'], engine.join(' '));
+    assert.equal(y.total.shape, [count, 3]);
+    assert.equal([...y.total.data], [...total], engine.join(' '));
+    assert.equal([...y.product.data], [...product], engine.join(' '));
+  }
+  // The batch of the module is 2: the last of three calls is padded.
+  const { status, err } = await command('run', at('out/deep/two.v1.wasm'), '--input', at('both.npz'), '--output', at('z.npz'));
+  assert.is(err, '');
+  assert.is(status, 0);
+  assert.equal([...readNpz(fs.readFileSync(at('z.npz'))).total.data], [...total]);
+});
+
+test('without --output the outputs are printed', async () => {
+  save('one.npz', writeNpz({ a: { shape: [1, 3], data: a.slice(0, 3) }, b: { shape: [1, 3], data: b.slice(0, 3) } }));
+  const { status, out } = await command('run', at('out/deep/two.v1.wasm'), '--input', at('one.npz'));
+  assert.is(status, 0);
+  assert.is(out, 'total: float32 [1, 3]\n  [0]  12  0  0\nproduct: float32 [1, 3]\n  [0]  -1  -1.5  -1.5\n');
+});
+
+test('verify: all engines, drawn and given inputs', async () => {
+  const drawn = await command('verify', model, '--random', '3', '--seed', '9', '--batch', '2');
+  assert.is(drawn.err, '');
+  assert.is(drawn.status, 0, drawn.out);
+  assert.match(drawn.out, 'two.v1: 3 inputs drawn with seed 9 (float32 standard normal; integers uniform over their range), batch 2');
+  assert.match(drawn.out, 'All engines agree in every bit.');
+  for (const engine of ['scalar', 'simd128', 'wasi']) assert.match(drawn.out, new RegExp(`${engine} +[0-9a-f]{16}  equal`));
+  assert.match(drawn.out, /reference +float64 +largest deviation [\d.e-]+, largest value/);
+  assert.not.match(drawn.out, 'differs');
+  const given = await command('verify', model, '--input', at('both.npz'));
+  assert.is(given.status, 0, given.out);
+  assert.match(given.out, 'two.v1: 5 inputs, batch 1');
+});
+
+test('inspect: a model, as JSON and for people; a module', async () => {
+  const { status, out } = await command('inspect', model, '--json', '--batch', '2');
+  assert.is(status, 0);
+  const facts = JSON.parse(out);
+  assert.equal(facts.inputs.map((i: { name: string; shape: number[] }) => [i.name, i.shape]), [['a', [2, 3]], ['b', [2, 3]]]);
+  assert.is(facts.totals.macs, 2 * 3 * 3);
+  assert.is(facts.totals.weightBits, 9 * 32);
+  assert.ok(facts.memory.every((buffer: { offset: number }) => buffer.offset % 16 === 0));
+  assert.ok(facts.totals.peakBytes >= facts.totals.constantBytes + facts.totals.temporaryBytes);
+  const people = (await command('inspect', model)).out;
+  assert.match(people, /layer +MatMul +float32 +float32 +float32 +\[1, 3\] +9 +288/);
+  const manifest = JSON.parse((await command('inspect', at('out/deep/two.v1.wasm'), '--json')).out);
+  assert.is(manifest.batch, 2);
+  assert.is(manifest.target, 'scalar');
+  assert.match((await command('inspect', at('out/deep/two.v1.wasm'))).out, /^two\.v1, a module of [\d,]+ bytes, batch 2, target scalar\n/);
+});
+
+test('one output goes to a .npy file, and any input order is taken', async () => {
+  const single = save('single.onnx', exportQonnx({ ...graph, outputs: ['product'], nodes: graph.nodes.slice(3), values: { a: graph.values.a, b: graph.values.b, product: graph.values.product }, constants: {} }));
+  const { status, err } = await command('run', single, '--input', `b=${at('b.npy')}`, '--input', `a=${at('a.npy')}`, '-o', at('p.npy'));
+  assert.is(err, '');
+  assert.is(status, 0);
+  assert.equal([...readNpy(new Uint8Array(fs.readFileSync(at('p.npy')))).data], [...product]);
+});
+
+test.after(folder.remove);
+test.run();

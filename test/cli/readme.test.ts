@@ -1,0 +1,80 @@
+/**
+ * Every command of the README's `sh` blocks and every `ts` block, executed in order in one empty folder, in which
+ * `examples` is the repository's. `npx sigmaflow` is the bin beside this test; the blocks' `sigmaflow` is sdk/.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readIdx } from '../../sdk/data/idx.js';
+import { writeNpy } from '../../sdk/data/npy.js';
+import { bin, root, temporaryFolder } from './command.js';
+
+const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+const folder = temporaryFolder();
+const { at, save } = folder;
+fs.symlinkSync(path.join(root, 'examples'), at('examples'));
+
+const blocks = (language: string): string[] => [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map((m) => m[1]);
+/** What installs or is this very test run, and other people's programs. */
+const notRun = /^(npm (ci|test|install|i)\b|git |cd |wasmtime )/;
+const commands = blocks('sh')
+  .join('\n')
+  .replace(/\\\n\s*/g, ' ')
+  .split(/\n|&&/)
+  .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+  .filter((line) => line !== '' && !notRun.test(line));
+
+/** Digits for every .npy that a command reads and none has written: digit.npy is one, others are sixteen. */
+function provideInputs(argv: readonly string[]): void {
+  argv.forEach((arg, i) => {
+    if (argv[i - 1] !== '--input' && argv[i - 1] !== '-i') return;
+    const file = arg.slice(arg.indexOf('=') + 1);
+    if (!file.endsWith('.npy') || fs.existsSync(at(file))) return;
+    const images = readIdx(new Uint8Array(fs.readFileSync(at('examples/data/mnist600-images.idx3-ubyte.gz')))).data;
+    const count = /(^|\/)digit\.npy$/.test(file) ? 1 : 16;
+    save(file, writeNpy({ shape: [count, 1, 28, 28], data: Float32Array.from(images.subarray(0, count * 784), (p) => p / 255) }));
+  });
+}
+
+for (const line of commands) {
+  test(line, () => {
+    const [program, ...argv] = line.split(/\s+/);
+    if (program === 'npx' && argv[0] === 'sigmaflow') {
+      provideInputs(argv);
+      const { status, err } = bin(argv.slice(1), { cwd: path.dirname(at('x')) });
+      assert.is(status, 0, err);
+    } else {
+      assert.is(program, 'npm', `this test cannot run "${line}"`);
+      const { status, stderr } = spawnSync('npm', argv, { cwd: root, encoding: 'utf8', timeout: 240_000 });
+      assert.is(status, 0, stderr);
+    }
+  });
+}
+
+blocks('ts').forEach((text, i) => {
+  test(`TypeScript block ${i + 1}`, () => {
+    save('package.json', '{ "type": "module" }');
+    const options = {
+      target: 'ES2022', module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022', 'DOM'], strict: true, noEmit: true, skipLibCheck: true,
+      types: ['node'], typeRoots: [path.join(root, 'node_modules', '@types')],
+      paths: { sigmaflow: [path.join(root, 'sdk/index.ts')], 'sigmaflow/*': [path.join(root, 'sdk/*/index.ts')] },
+    };
+    save('tsconfig.json', JSON.stringify({ compilerOptions: options, files: [`block${i}.ts`] }));
+    const file = save(`block${i}.ts`, text);
+    const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: path.dirname(file), encoding: 'utf8', timeout: 120_000 });
+    const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
+    assert.is(checked.status, 0, checked.stdout);
+    const run = node('--import', path.join(root, 'node_modules/tsx/dist/esm/index.mjs'), file);
+    assert.is(run.status, 0, run.stderr);
+  });
+});
+
+test('the README has commands and a TypeScript block', () => {
+  assert.ok(commands.length >= 3, `${commands.length} commands`);
+  assert.ok(blocks('ts').length >= 1);
+});
+
+test.after(folder.remove);
+test.run();

@@ -1,0 +1,127 @@
+/**
+ * exp, sigmoid, tanh and the normal distribution as the interpreter computes them, against float64: errors in units in
+ * the last place over the whole range, and the special values.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { axis, load, rowMajor } from '../../codegen/ir/build.js';
+import { interpret } from '../../codegen/ir/interpret.js';
+import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
+import { exp } from '../../codegen/functions/exp.js';
+import { normal } from '../../codegen/functions/normal.js';
+import { Scope } from '../../codegen/functions/scope.js';
+import { sigmoid } from '../../codegen/functions/sigmoid.js';
+import { tanh } from '../../codegen/functions/tanh.js';
+import { makeKernel } from '../../codegen/ops/operands.js';
+
+/** f of many float32 numbers, by the interpreter. */
+function evaluateFunction(f: (scope: Scope, x: Expr) => Expr, xs: Float32Array): Float32Array {
+  const scope = new Scope(['i']);
+  const value = f(scope, scope.float('x', load('x', ['i'])));
+  const tensor = (name: string) => ({ name, dtype: 'float32' as const, shape: [xs.length], buffer: name, layout: rowMajor([xs.length], 32) });
+  const unit: ProgramUnit = {
+    program: {
+      name: 'f',
+      buffers: { x: { name: 'x', role: 'input', bytes: 4 * xs.length }, y: { name: 'y', role: 'output', bytes: 4 * xs.length } },
+      tensors: { x: tensor('x'), y: tensor('y') },
+      inputs: ['x'],
+      outputs: ['y'],
+      blocks: [makeKernel({ name: 'f', op: 'elementwise', space: [{ name: 'i', extent: xs.length }], epilogue: scope.lets, stores: [{ tensor: 'y', at: [axis('i')], value }] })],
+    },
+    data: new Map(),
+  };
+  return interpret(unit, { x: xs }).get('y') as Float32Array;
+}
+
+/** Distance of a float32 result from the true value in units in the last place of the true value. */
+function ulps(found: number, truth: number): number {
+  if (Object.is(Math.fround(truth), found) || (found === 0 && Math.fround(truth) === 0)) return 0;
+  if (!Number.isFinite(found) || !Number.isFinite(Math.fround(truth))) return Infinity;
+  const exponent = Math.max(Math.floor(Math.log2(Math.abs(truth))), -126);
+  return Math.abs(found - truth) / 2 ** (exponent - 23);
+}
+
+function grid(lo: number, hi: number, count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => lo + ((hi - lo) * i) / (count - 1));
+}
+
+/** Both signs, magnitudes spread evenly over the exponents. */
+function magnitudes(least: number, greatest: number, count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => (i % 2 === 0 ? 1 : -1) * 2 ** (least + ((greatest - least) * i) / (count - 1)));
+}
+
+function worst(xs: Float32Array, ys: Float32Array, truth: (x: number) => number): { ulp: number; at: number } {
+  let result = { ulp: 0, at: 0 };
+  xs.forEach((x, i) => {
+    const ulp = ulps(ys[i], truth(x));
+    if (ulp > result.ulp) result = { ulp, at: x };
+  });
+  return result;
+}
+
+function within(name: string, xs: Float32Array, ys: Float32Array, truth: (x: number) => number, limit: number): void {
+  const found = worst(xs, ys, truth);
+  assert.ok(found.ulp <= limit, `${name} is off by ${found.ulp} units in the last place at ${found.at}`);
+}
+
+const specials = Float32Array.of(NaN, Infinity, -Infinity, 0, -0, 3e38, -3e38);
+
+test('exp: within 2 units in the last place, below the least normal within one', () => {
+  const normalRange = grid(-87.3, 88.72, 40001);
+  within('exp', normalRange, evaluateFunction(exp, normalRange), Math.exp, 2);
+  const small = magnitudes(-40, 3, 4001);
+  within('exp', small, evaluateFunction(exp, small), Math.exp, 2);
+  const tiny = grid(-104.5, -87.3, 4001);
+  within('exp', tiny, evaluateFunction(exp, tiny), Math.exp, 1.5);
+});
+
+test('exp: special values, overflow and underflow', () => {
+  assert.equal([...evaluateFunction(exp, specials)], [NaN, Infinity, 0, 1, 1, Infinity, 0]);
+  assert.equal([...evaluateFunction(exp, Float32Array.of(88.73, 89, 200, -104, -150))], [Infinity, Infinity, Infinity, 0, 0]);
+});
+
+const logistic = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+
+test('sigmoid: small results keep their relative accuracy', () => {
+  const xs = grid(-87, 30, 20001);
+  within('sigmoid', xs, evaluateFunction(sigmoid, xs), logistic, 3.5);
+  assert.equal([...evaluateFunction(sigmoid, specials)], [NaN, 1, 0, 0.5, 0.5, 1, 0]);
+});
+
+test('tanh: accurate relative to itself near 0, saturating at 1', () => {
+  const xs = grid(-10, 10, 20001);
+  within('tanh', xs, evaluateFunction(tanh, xs), Math.tanh, 3);
+  const small = magnitudes(-120, 0, 4001);
+  within('tanh', small, evaluateFunction(tanh, small), Math.tanh, 3);
+  assert.equal([...evaluateFunction(tanh, specials)], [NaN, 1, -1, 0, -0, 1, -1]);
+});
+
+/** Phi(-z) for z >= 0, in float64: a series near 0, a continued fraction beyond. */
+function upperTail(z: number): number {
+  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  if (z < 3) {
+    let [term, total] = [z, z];
+    for (let k = 1; k < 200; k++) total += term *= (z * z) / (2 * k + 1);
+    return 0.5 - density * total;
+  }
+  let fraction = 0;
+  for (let k = 200; k > 0; k--) fraction = k / (z + fraction);
+  return density / (z + fraction);
+}
+const lowerTail = (a: number): number => (a < 0 ? upperTail(-a) : 1 - upperTail(a));
+
+test('normal: density and both tails, accurate relative to themselves', () => {
+  const xs = grid(-12.9, 12.9, 8001);
+  within('phi', xs, evaluateFunction((s, x) => normal(s, x).density, xs), (a) => Math.exp((-a * a) / 2) / Math.sqrt(2 * Math.PI), 5);
+  within('Phi(a)', xs, evaluateFunction((s, x) => normal(s, x).lower, xs), lowerTail, 10);
+  within('Phi(-a)', xs, evaluateFunction((s, x) => normal(s, x).upper, xs), (a) => lowerTail(-a), 10);
+});
+
+test('normal: limits', () => {
+  const centre = Math.fround(1 / Math.sqrt(2 * Math.PI));
+  assert.equal([...evaluateFunction((s, x) => normal(s, x).density, specials)], [NaN, 0, 0, centre, centre, 0, 0]);
+  assert.equal([...evaluateFunction((s, x) => normal(s, x).lower, specials)], [NaN, 1, 0, 0.5, 0.5, 1, 0]);
+  assert.equal([...evaluateFunction((s, x) => normal(s, x).upper, specials)], [NaN, 0, 1, 0.5, 0.5, 0, 1]);
+});
+
+test.run();
