@@ -4,7 +4,7 @@
  * Not here: big-endian and Fortran-ordered arrays, which are refused (the command line and sdk/data read those).
  * Element types are a kind and a size in bytes: 1 float, 2 signed, 3 unsigned, times 16, plus the size.
  */
-import { allocate, beginError, exit, peek, peeked, read, write, writeByte, writeBytes, writeInteger } from './stream';
+import { allocate, beginError, exit, peek, peeked, read, write, writeByte, writeInteger } from './stream';
 
 export const float32: i32 = 0x14;
 
@@ -112,7 +112,7 @@ export function writeShape(): void {
 
 /** Writes a .npy header, version 1.0, padded so that the elements begin at a multiple of 64, as NumPy does. */
 export function writeHeader(type: i32, dimensions: i32, sizes: usize): void {
-  let length: u32 = 10 + 59 - 3; // the text below without its sizes
+  let length: u32 = 10 + 55; // magic, version and length; the text below without its sizes
   for (let d = 0; d < dimensions; d++) length += decimals(load<u64>(sizes + 8 * d)) + (d + 1 < dimensions ? 2 : dimensions == 1 ? 1 : 0);
   const padded: u32 = (length + 1 + 63) & ~63;
   writeByte(0x93);

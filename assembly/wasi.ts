@@ -65,7 +65,6 @@ let current: u32 = 0;
 /** Elements that stay in no place: between the input and a tensor. */
 let chunk: usize = 0;
 const chunkBytes: u32 = 8192;
-const mostDimensions = 64;
 
 function head(): Table {
   return changetype<Table>(table);
@@ -136,9 +135,9 @@ function readArrays(): void {
     if (tensor.batched) {
       if (total != 0 && count != total) {
         beginInputError('run/shape', tensor);
-        write(' with as many inferences as the inputs before it, ');
+        write(' with N = ');
         writeInteger(total);
-        write('; found ');
+        write(' as in the inputs before it; found N = ');
         writeInteger(count);
         write('.\n');
         exit(1);
@@ -310,7 +309,7 @@ function writeTensorHeader(tensor: Tensor): void {
   const leading: i32 = tensor.batched ? 1 : 0;
   const sizes = chunk;
   store<u64>(sizes, total);
-  memory.copy(sizes + 8 * leading, table + tensor.shape, 8 * min(tensor.rank, mostDimensions));
+  memory.copy(sizes + 8 * leading, table + tensor.shape, 8 * tensor.rank);
   writeHeader(tensor.storage, tensor.rank + leading, sizes);
 }
 

@@ -3,7 +3,7 @@
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
-import { address, simplify, substitute } from '../ir/indexing.js';
+import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
 import { emitExpr, scalarType, toVector, type Value } from './expression.js';
 import { conditionText, type Context } from './kernel.js';
@@ -233,8 +233,12 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   const fail_ = (why: string): never => fail('program/invalid', tensor.name, why);
   if (elementBits !== containerBits) fail_('packed fields are constants; they are not stored to');
   const guard = s.guard ?? [];
-  const laneGuard = context.lane === undefined ? [] : guard.filter((c) => simplify(c.index, context.ranges).terms.some((t) => t.of === context.lane));
-  const condition = conditionText(guard.filter((c) => !laneGuard.includes(c)), scope, context);
+  const open = guard.filter((c) => {
+    const [lo, hi] = interval(c.index, context.ranges);
+    return lo < c.lo || hi >= c.hi;
+  });
+  const laneGuard = context.lane === undefined ? [] : open.filter((c) => simplify(c.index, context.ranges).terms.some((t) => t.of === context.lane));
+  const condition = conditionText(open.filter((c) => !laneGuard.includes(c)), scope, context);
   if (condition === 'false') return;
   let lanes = context.target.lanes;
   for (const c of laneGuard) {

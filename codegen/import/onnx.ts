@@ -185,12 +185,13 @@ function importInput(proto: ValueInfoProto, annotation: DataType | undefined): V
 
 function importOutputs(graph: GraphProto, values: ReadonlyMap<string, Value>): string[] {
   if (graph.output.length === 0) fail('graph/missing-tensor', undefined, 'the model has no output', damaged);
-  const outputs = graph.output.map((o) => o.name);
-  for (const [i, name] of outputs.entries()) {
+  const outputs = new Set<string>();
+  for (const { name } of graph.output) {
     if (!values.has(name)) fail('graph/missing-tensor', name, 'nothing in the model defines this output', suggest(name, [...values.keys()], 'tensor'));
-    if (outputs.indexOf(name) !== i) fail('graph/doubly-defined', name, 'this tensor is an output twice', 'Name each output once.');
+    if (outputs.has(name)) fail('graph/doubly-defined', name, 'this tensor is an output twice', 'Name each output once.');
+    outputs.add(name);
   }
-  return outputs;
+  return [...outputs];
 }
 
 /** Every node's own name, or its operator and a number where it has none; unique. */

@@ -8,7 +8,7 @@ import type { DataType } from '../ir/datatype.js';
 import { describe } from '../ir/datatype.js';
 import { DiagnosticError, fail } from '../ir/diagnostic.js';
 import { constantData, formatShape, type Constant } from '../ir/graph.js';
-import { maxElements } from '../passes/infer.js';
+import { maxElements, maxRank } from '../passes/infer.js';
 import { TensorProto_DataLocation, TensorProto_DataType as T, type TensorProto } from './onnx_pb.js';
 
 /** Reads a file beside the model; `location` is relative and stays inside the model's folder. */
@@ -79,6 +79,7 @@ export function importTensor(proto: TensorProto, at: string, readExternal: ReadE
 }
 
 function importShape(proto: TensorProto, at: string): number[] {
+  if (proto.dims.length > maxRank) fail('graph/too-large', at, `this tensor has ${proto.dims.length} dimensions; at most ${maxRank} are supported`, 'Reshape it.');
   const shape: number[] = [];
   let count = 1;
   for (const d of proto.dims) {

@@ -83,8 +83,9 @@ export function formatDiagnostic(d: Diagnostic): string {
 export function suggest(given: string, valid: readonly string[], what = 'name'): string {
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.ceil(given.length / 3) + 1);
+  const wanted = given.toLowerCase();
   for (const name of valid) {
-    const d = editDistance(given.toLowerCase(), name.toLowerCase(), bestDistance);
+    const d = editDistance(wanted, name.toLowerCase(), bestDistance);
     if (d < bestDistance) [best, bestDistance] = [name, d];
   }
   if (best !== undefined) return `Did you mean "${best}"?`;
@@ -93,15 +94,19 @@ export function suggest(given: string, valid: readonly string[], what = 'name'):
   return `Valid: ${shown}${valid.length > 12 ? `, and ${valid.length - 12} more` : ''}.`;
 }
 
+/** Edits between two texts, or `limit` where there are that many; only the diagonal band is looked at, since names may be hostile. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  let row = Array.from({ length: b.length + 1 }, (_, j) => Math.min(j, limit));
+  let next = [...row];
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    const [first, last] = [Math.max(1, i - limit), Math.min(b.length, i + limit)];
+    next[first - 1] = first === 1 ? Math.min(i, limit) : limit;
+    for (let j = first; j <= last; j++) {
+      next[j] = Math.min(limit, row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
     }
-    row = next;
+    if (last < b.length) next[last + 1] = limit;
+    [row, next] = [next, row];
   }
   return row[b.length];
 }

@@ -211,11 +211,12 @@ function compileStore(tensorName: string, at: readonly Index[], value: Expr, sco
   if (tensor.dtype === 'float32') return () => store(get());
   const info = describe(tensor.dtype);
   const [min, max] = tensor.range ?? [info.min, info.max];
+  const { haloValue } = tensor.layout;
   // lanes past the extent are junk, and may hold junk
   const junk = (tensor.layout.pad ?? []).flatMap((pad, d) => (pad > 0 ? [{ index: compileIndex(at[d], scope), extent: tensor.shape[d] }] : []));
   return () => {
     const v = get();
-    if (!(v >= min && v <= max) && junk.every((j) => j.index() < j.extent)) {
+    if (!(v >= min && v <= max) && v !== haloValue && junk.every((j) => j.index() < j.extent)) {
       fail('program/invalid', scope.kernel, `${v} is stored to ${tensorName}, which holds ${tensor.dtype} in ${min} .. ${max}`);
     }
     store(v);

@@ -277,7 +277,8 @@ function makeMaps(program: Program): Map<string, BufferMap> {
   for (const b of Object.values(program.buffers)) {
     const unit = Object.values(program.tensors).reduce((least, t) => (t.buffer === b.name ? Math.min(least, t.layout.elementBits) : least), 32);
     const units = Math.ceil((b.bytes * 8) / unit);
-    const whole = units > mostUnits;
+    // constants are there from the start, and their fields need not be units
+    const whole = units > mostUnits || b.role === 'constant';
     const marks = new Uint8Array(whole ? 1 : units);
     if (b.role === 'input' || b.role === 'constant' || b.role === 'state') marks.fill(written);
     maps.set(b.name, { unit, marks, whole, writer: new Int32Array(marks.length) });

@@ -8,7 +8,8 @@ import { describe, parseDataType } from './datatype.js';
 import { fail } from './diagnostic.js';
 import { elementCount } from './graph.js';
 import { sha256 } from './hash.js';
-import type { Block, ElementType, Expr, Index, Kernel, Layout, Program, ProgramData, Repeat, Stmt, Tensor } from './program.js';
+import { addressAt } from './indexing.js';
+import type { Block, ElementType, Expr, Index, Kernel, Layout, Program, ProgramData, Repeat, Role, Stmt, Tensor } from './program.js';
 import { walkKernel, walkStmts } from './walk.js';
 
 const operations = new Set<string>([
@@ -24,7 +25,8 @@ const modes = new Set<string>(['serial', 'unrolled', 'vector', 'pipeline', 'data
 export function verifyPlain(value: unknown, path: string): void {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number') {
-    if (!Number.isFinite(value) || Object.is(value, -0)) fail('program/invalid', path, `the number ${Object.is(value, -0) ? '-0' : value} has no JSON text`);
+    // -0 becomes 0 in JSON, and means the same: numbers of a Program are integers
+    if (!Number.isFinite(value)) fail('program/invalid', path, `the number ${value} has no JSON text`);
     return;
   }
   if (typeof value !== 'object') fail('program/invalid', path, `a ${typeof value} is no plain data`);
@@ -93,6 +95,7 @@ function verifyTensor(t: Tensor, program: Program): void {
   if (!buffer) fail('program/invalid', at, `its buffer "${t.buffer}" does not exist`);
   const { layout } = t;
   verifyLayoutNumbers(t, layout);
+  verifyFields(t, buffer.role);
   if (t.range) {
     const { min, max } = describe(t.dtype);
     if (t.dtype === 'float32') fail('program/invalid', at, 'a float32 tensor has no range');
@@ -127,6 +130,26 @@ function verifyTensor(t: Tensor, program: Program): void {
   }
 }
 
+/**
+ * Elements do not cross their containers. Where they fill them and all strides are whole elements, that is plain; else
+ * (fields of 3 bits in bytes) the tensor must be a constant, and every address is looked at.
+ */
+function verifyFields(t: Tensor, role: Role): void {
+  const { layout } = t;
+  const { elementBits, containerBits } = layout;
+  const irregular = [layout.offset, containerBits, ...layout.dims.flat().map((g) => g.stride)].find((bits) => bits % elementBits !== 0);
+  if (irregular === undefined) return;
+  if (role !== 'constant') fail('program/invalid', t.name, `its layout has ${irregular} bits, no multiple of its elements of ${elementBits} bits; only constants may`);
+  const at = t.shape.map(() => 0);
+  for (;;) {
+    const inside = addressAt(layout, at) % containerBits;
+    if (inside + elementBits > containerBits) fail('program/invalid', t.name, `its element [${at.join(', ')}] of ${elementBits} bits crosses its container of ${containerBits} bits`);
+    let d = t.shape.length - 1;
+    while (d >= 0 && ++at[d] === t.shape[d]) at[d--] = 0;
+    if (d < 0) return;
+  }
+}
+
 /** Least and greatest stored value: the range where one is stated, else the type's. */
 export function storedRange(t: Tensor): readonly [number, number] {
   const { min, max } = describe(t.dtype);
@@ -138,17 +161,15 @@ function verifyLayoutNumbers(t: Tensor, layout: Layout): void {
   const { elementBits, containerBits } = layout;
   if (layout.dims.length !== t.shape.length) fail('program/invalid', at, `its layout has ${layout.dims.length} dimensions, and its shape ${t.shape.length}`);
   if (![8, 16, 32].includes(containerBits)) fail('program/invalid', at, `its containers have ${containerBits} bits, and 8, 16 or 32 are possible`);
-  if (!Number.isInteger(elementBits) || elementBits < 1 || elementBits > containerBits || containerBits % elementBits !== 0) {
-    fail('program/invalid', at, `elements of ${elementBits} bits do not fill containers of ${containerBits} bits`);
+  if (!Number.isInteger(elementBits) || elementBits < 1 || elementBits > containerBits) {
+    fail('program/invalid', at, `elements of ${elementBits} bits do not fit containers of ${containerBits} bits`);
   }
   if (t.dtype === 'float32' && elementBits !== 32) fail('program/invalid', at, `float32 is stored in ${elementBits} bits`);
   integer(layout.offset, at, 'the layout\'s offset');
-  if (layout.offset % elementBits !== 0) fail('program/invalid', at, `its offset of ${layout.offset} bits is no multiple of its ${elementBits} bits`);
   for (const { stride, divisor, modulus } of layout.dims.flat()) {
     integer(stride, at, 'a stride');
     integer(divisor, at, 'a divisor', 1);
     integer(modulus, at, 'a modulus', 0);
-    if (stride % elementBits !== 0) fail('program/invalid', at, `a stride of ${stride} bits is no multiple of its ${elementBits} bits`);
   }
   for (const extra of [...(layout.pad ?? []), ...(layout.halo ?? []).flat()]) integer(extra, at, 'a halo or padding', 0);
   if (layout.pad && layout.pad.length !== t.shape.length) fail('program/invalid', at, 'its padding has another number of dimensions than its shape');

@@ -46,7 +46,9 @@ function checkLet(l: Let, scope: ExprScope): Named {
 function checkStored(tensor: string, value: Facts, scope: ExprScope): void {
   const t = scope.program.tensors[tensor];
   requireFits(value, t.dtype, `what is stored to ${tensor}`, scope);
-  if (t.range && (value.value.lo < t.range[0] || value.value.hi > t.range[1])) {
+  const { haloValue } = t.layout;
+  const isHalo = scope.site.op === 'halo' && value.value.lo === haloValue && value.value.hi === haloValue;
+  if (t.range && !isHalo && (value.value.lo < t.range[0] || value.value.hi > t.range[1])) {
     invalid(scope, `what is stored to ${tensor} can be ${value.value.lo} .. ${value.value.hi}, and its range is ${t.range.join(' .. ')}`);
   }
   const role = scope.program.buffers[t.buffer].role;

@@ -56,6 +56,7 @@ export function binarySamples(seed: number, range: readonly [number, number] = [
       { name: 'int4 and uint3', inputs: [given([3, 17], { dtype: 'int4' }), given([3, 17], { dtype: 'uint3' })] },
       { name: 'int8', inputs: [given([1, 8, 3, 3], { dtype: 'int8' }), given([1, 8, 3, 3], { dtype: 'int8' })] },
       { name: 'uint15 and a constant', inputs: [given([2, 20], { dtype: 'uint15' }), weight([20], { dtype: 'int15' })] },
+      { name: 'narrower ranges', inputs: [given([3, 7], { dtype: 'int8', range: [-5, 3] }), given([7], { dtype: 'uint8', range: [2, 5] })] },
       { name: 'uint1', inputs: [given([5], { dtype: 'uint1' }), given([5], { dtype: 'uint1' })] },
     );
   }

@@ -43,6 +43,7 @@ export const argmax: OperatorRecord = {
     { name: 'channels of an image', attributes: { axis: 1 }, inputs: [given([2, 4, 3, 2])], seed: 2014, tolerance: 0 },
     { name: 'int3, many ties', attributes: { axis: 1 }, inputs: [given([3, 20], { dtype: 'int3' })], seed: 2015, tolerance: 0 },
     { name: 'uint2, many ties, last', attributes: { axis: 1, select_last_index: 1 }, inputs: [given([3, 20], { dtype: 'uint2' })], seed: 2016, tolerance: 0 },
+    { name: 'int8 of a narrower range', attributes: { axis: 1 }, inputs: [given([3, 9], { dtype: 'int8', range: [1, 6] })], seed: 2018, tolerance: 0 },
     { name: 'int24', attributes: { axis: 1 }, inputs: [given([3, 9], { dtype: 'int24' })], seed: 2017, tolerance: 0 },
   ],
 };

@@ -35,13 +35,13 @@ export const batchnormalization: OperatorRecord = {
     const x = context.input(0);
     operandKind(context, [0, 1, 2, 3, 4], false);
     if (context.int('training_mode') !== 0 || context.node.outputs.slice(1).some((name) => name !== '')) {
-      fail('graph/unsupported', context.node.name, 'BatchNormalization is in training mode.', 'Export the model for inference: training_mode 0 and one output.');
+      fail('graph/unsupported', context.node.name, 'BatchNormalization is in training mode', 'Export the model for inference: training_mode 0 and one output.');
     }
-    if (x.shape.length < 2) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}, and [N, C, ..] is expected.`, 'Reshape the input.');
+    if (x.shape.length < 2) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}, and [N, C, ..] is expected`, 'Reshape the input.');
     for (let i = 1; i <= 4; i++) {
       const p = context.input(i);
       if (p.shape.length !== 1 || p.shape[0] !== x.shape[1]) {
-        fail('graph/shape', context.node.name, `${p.name} is ${formatShape(p.shape)}, and [${x.shape[1]}] is expected for ${x.name} ${formatShape(x.shape)}.`, 'Give one value a channel.');
+        fail('graph/shape', context.node.name, `${p.name} is ${formatShape(p.shape)}, and [${x.shape[1]}] is expected for ${x.name} ${formatShape(x.shape)}`, 'Give one value a channel.');
       }
     }
     return [floatOutput(x.shape)];

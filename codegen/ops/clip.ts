@@ -28,7 +28,7 @@ export const clip: OperatorRecord = {
     for (const i of present(context)) {
       const bound = context.input(i);
       if (elementCount(bound.shape) !== 1) {
-        fail('graph/shape', context.node.name, `the bound ${bound.name} is ${formatShape(bound.shape)}, and a scalar is expected.`, 'Use Max and Min for bounds of other shapes.');
+        fail('graph/shape', context.node.name, `the bound ${bound.name} is ${formatShape(bound.shape)}, and a scalar is expected`, 'Use Max and Min for bounds of other shapes.');
       }
     }
     const { shape } = context.input(0);
@@ -71,6 +71,7 @@ export const clip: OperatorRecord = {
     { name: 'specials', inputs: [given([5], { values: [NaN, Infinity, -Infinity, 0, -0] }), weight([], { values: [0] }), weight([], { values: [6] })], seed: 1115, tolerance: 0 },
     { name: 'int8', inputs: [given([3, 17], { dtype: 'int8' }), weight([], { dtype: 'int8', values: [-7] }), weight([], { dtype: 'int8', values: [20] })], seed: 1116, tolerance: 0 },
     { name: 'int16 above', inputs: [given([3, 9], { dtype: 'int16' }), weight([], { dtype: 'int32', values: [0] }), weight([], { dtype: 'int32', values: [255] })], seed: 1117, tolerance: 0 },
+    { name: 'int8 of a narrower range, no bounds', inputs: [given([3, 9], { dtype: 'int8', range: [0, 5] })], seed: 1119, tolerance: 0 },
     { name: 'uint5, wide bounds', inputs: [given([3, 9], { dtype: 'uint5' }), weight([], { dtype: 'int32', values: [-100] }), weight([], { dtype: 'int32', values: [1000] })], seed: 1118, tolerance: 0 },
   ],
 };

@@ -9,7 +9,7 @@ import { elementCount, formatShape } from '../ir/graph.js';
 import { edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
-import { elementType, kernelName, makeKernel, normalizeAxis, rangeOf, type Range } from './operands.js';
+import { elementType, filled, intVector, kernelName, makeKernel, normalizeAxis, rangeOf, type Range } from './operands.js';
 import type { Inferred, NodeContext, OperatorRecord, ValueInfo } from './record.js';
 
 const partsOf = (c: NodeContext): readonly ValueInfo[] => c.inputs.map((_, i) => c.input(i));
@@ -85,6 +85,25 @@ export const concat: OperatorRecord = {
       start += part.shape[along];
       return makeKernel({ name: kernelName(c, String(i)), op: 'copy', space, stores: [{ tensor: out.name, at, value }] });
     });
+  },
+  gradient(c, _outputs, [g], build) {
+    const along = axisOf(c);
+    let start = 0;
+    return partsOf(c).map((part) => {
+      const end = start + part.shape[along];
+      const slice = build.node('Slice', [g, ...[start, end, along].map((v) => build.constant(intVector([v])))]);
+      start = end;
+      return slice;
+    });
+  },
+  moments: {
+    label: 'exact',
+    rule(c, parts, build) {
+      const join = (values: readonly string[]): string => build.node('Concat', values, c.node.attributes);
+      const mean = join(parts.map((p) => p.mean));
+      if (parts.every((p) => p.variance === undefined)) return { mean };
+      return { mean, variance: join(parts.map((p, i) => p.variance ?? build.constant(filled(c.input(i).shape, 0)))) };
+    },
   },
   samples: [
     { name: 'channels', attributes: { axis: 1 }, inputs: [{ shape: [2, 3, 4, 4] }, { shape: [2, 5, 4, 4] }], seed: 1, tolerance: 0 },

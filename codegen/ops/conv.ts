@@ -19,23 +19,23 @@ function parts(context: NodeContext) {
   const group = context.int('group');
   const at = context.node.name;
   if (w.shape.length < 3) {
-    fail('graph/shape', at, `the weight ${w.name} is ${formatShape(w.shape)}, and [O, C / group, kernel..] is expected.`, 'Correct the weight, or use MatMul.');
+    fail('graph/shape', at, `the weight ${w.name} is ${formatShape(w.shape)}, and [O, C / group, kernel..] is expected`, 'Correct the weight, or use MatMul.');
   }
   const dims = windows(context, w.shape.slice(2));
   const stated = spatialInts(context, 'kernel_shape', dims.length, 0);
   if (context.has('kernel_shape') && stated.some((k, d) => k !== dims[d].kernel)) {
-    fail('graph/shape', at, `kernel_shape is [${stated.join(', ')}] and the weight ${w.name} is ${formatShape(w.shape)}.`, 'Remove kernel_shape, or make it that of the weight.');
+    fail('graph/shape', at, `kernel_shape is [${stated.join(', ')}] and the weight ${w.name} is ${formatShape(w.shape)}`, 'Remove kernel_shape, or make it that of the weight.');
   }
   const [inChannels, outChannels, perGroup] = [x.shape[1], w.shape[0], w.shape[1]];
   if (group < 1 || outChannels % group !== 0 || inChannels !== perGroup * group) {
     fail(
       'graph/shape', at,
-      `${x.name} ${formatShape(x.shape)} has ${inChannels} channels, and the weight ${w.name} ${formatShape(w.shape)} with group ${group} takes ${perGroup} x ${group}.`,
+      `${x.name} ${formatShape(x.shape)} has ${inChannels} channels, and the weight ${w.name} ${formatShape(w.shape)} with group ${group} takes ${perGroup} x ${group}`,
       'The channels must be C / group times group, and the outputs a multiple of group.',
     );
   }
   if (b && (b.shape.length !== 1 || b.shape[0] !== outChannels)) {
-    fail('graph/shape', at, `the bias ${b.name} is ${formatShape(b.shape)}, and [${outChannels}] is expected.`, 'Give one bias an output channel.');
+    fail('graph/shape', at, `the bias ${b.name} is ${formatShape(b.shape)}, and [${outChannels}] is expected`, 'Give one bias an output channel.');
   }
   const shape = [x.shape[0], outChannels, ...dims.map((d) => d.output)];
   return { x, w, b, dims, group, perGroup, outputsPerGroup: outChannels / group, outChannels, shape };

@@ -44,6 +44,7 @@ const integers: Omit<Sample, 'seed' | 'tolerance'>[] = [
   { name: 'int2 and int2, padded', attributes: { auto_pad: 'SAME_UPPER' }, inputs: [given([1, 3, 4, 4], { dtype: 'int2' }), weight([9, 3, 2, 2], { dtype: 'int2' })] },
   { name: 'int8 depthwise', attributes: { group: 16, pads: [1, 1, 1, 1] }, inputs: [given([1, 16, 4, 4], { dtype: 'int8' }), weight([16, 1, 3, 3], { dtype: 'int8' }), weight([16], { dtype: 'int16' })] },
   { name: 'uint8 groups', attributes: { group: 2 }, inputs: [given([1, 6, 3, 3], { dtype: 'uint8' }), weight([4, 3, 2, 2], { dtype: 'int8' })] },
+  { name: 'uint8 of a narrower range', attributes: { pads: [1, 1, 1, 1] }, inputs: [given([1, 4, 4, 4], { dtype: 'uint8', range: [3, 100] }), weight([8, 4, 3, 3], { dtype: 'int3' }), weight([8], { dtype: 'int9' })] },
   { name: 'int12 one dimension', attributes: { pads: [1, 1] }, inputs: [given([1, 3, 7], { dtype: 'int12' }), weight([5, 3, 3], { dtype: 'int6' })] },
 ];
 

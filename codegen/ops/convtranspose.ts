@@ -14,13 +14,13 @@ function parts(context: NodeContext) {
   const rank = w.shape.length - 2;
   const group = context.int('group');
   if ((rank !== 1 && rank !== 2) || x.shape.length !== w.shape.length) {
-    fail('graph/unsupported', at, `ConvTranspose of ${x.name} ${formatShape(x.shape)} by ${w.name} ${formatShape(w.shape)}.`, 'One and two spatial dimensions are supported, the same of both.');
+    fail('graph/unsupported', at, `ConvTranspose of ${x.name} ${formatShape(x.shape)} by ${w.name} ${formatShape(w.shape)}`, 'One and two spatial dimensions are supported, the same of both.');
   }
   if (context.text('auto_pad') !== 'NOTSET' || context.has('output_shape')) {
-    fail('graph/unsupported', at, 'ConvTranspose has auto_pad or output_shape.', 'Give pads and output_padding.');
+    fail('graph/unsupported', at, 'ConvTranspose has auto_pad or output_shape', 'Give pads and output_padding.');
   }
   if (group < 1 || x.shape[1] !== w.shape[0] || x.shape[1] % group !== 0) {
-    fail('graph/shape', at, `${x.name} ${formatShape(x.shape)} has ${x.shape[1]} channels, and the weight ${w.name} ${formatShape(w.shape)} with group ${group} takes ${w.shape[0]}.`, 'Give a weight of shape [C, O / group, kernel..].');
+    fail('graph/shape', at, `${x.name} ${formatShape(x.shape)} has ${x.shape[1]} channels, and the weight ${w.name} ${formatShape(w.shape)} with group ${group} takes ${w.shape[0]}`, 'Give a weight of shape [C, O / group, kernel..].');
   }
   const [stride, dilation] = [spatialInts(context, 'strides', rank, 1), spatialInts(context, 'dilations', rank, 1)];
   const outputPadding = spatialInts(context, 'output_padding', rank, 0, 0);
@@ -30,10 +30,10 @@ function parts(context: NodeContext) {
     const output = (input - 1) * s + outputPadding[d] + (kernel - 1) * dilation[d] + 1 - before - pads[d + rank];
     return { input, kernel, stride: s, dilation: dilation[d], before, output };
   });
-  if (dims.some((d) => d.output < 1)) fail('graph/shape', at, `the output would be ${formatShape(dims.map((d) => d.output))}.`, 'Use less padding.');
+  if (dims.some((d) => d.output < 1)) fail('graph/shape', at, `the output would be ${formatShape(dims.map((d) => d.output))}`, 'Use less padding.');
   const outputsPerGroup = w.shape[1];
   const outChannels = outputsPerGroup * group;
-  if (b && (b.shape.length !== 1 || b.shape[0] !== outChannels)) fail('graph/shape', at, `the bias ${b.name} is ${formatShape(b.shape)}, and [${outChannels}] is expected.`, 'Give one bias an output channel.');
+  if (b && (b.shape.length !== 1 || b.shape[0] !== outChannels)) fail('graph/shape', at, `the bias ${b.name} is ${formatShape(b.shape)}, and [${outChannels}] is expected`, 'Give one bias an output channel.');
   return { x, w, b, group, dims, outputsPerGroup, outChannels, perGroup: x.shape[1] / group, shape: [x.shape[0], outChannels, ...dims.map((d) => d.output)] };
 }
 

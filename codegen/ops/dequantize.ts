@@ -20,7 +20,7 @@ function channelOf(c: NodeContext): number {
 
 export const dequantize: OperatorRecord = {
   name: 'Dequantize',
-  doc: 'Integers to float32: q * scale + bias, in that order of rounding; scale and bias have one element, or one for each channel.',
+  doc: 'Integers to float32: q * scale + bias, in that order of rounding; scale and bias have one element, or one for each channel. Internal.',
   inputs: [{ name: 'q' }, { name: 'scale' }, { name: 'bias', optional: true }],
   outputs: ['y'],
   attributes: { axis: { type: 'int', doc: 'the channel dimension', default: 1 } },

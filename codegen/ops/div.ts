@@ -17,9 +17,9 @@ export const div: OperatorRecord = {
     if (operandKind(context, [0, 1]) === 'float') return [floatOutput(shape)];
     const [a, b] = [context.input(0), context.input(1)];
     if (!a.constant || !b.constant) {
-      fail('graph/data-type', context.node.name, `Div of integers (${a.name} is ${a.dtype}) is not exact.`, 'Dequantize its operands, or fold the divisor into the next scale.');
+      fail('graph/data-type', context.node.name, `Div of integers (${a.name} is ${a.dtype}) is not exact`, 'Dequantize its operands, or fold the divisor into the next scale.');
     }
-    if (b.constant.data.some((v) => v === 0)) fail('graph/unsupported', context.node.name, `the integer divisor ${b.name} contains 0.`, 'Correct the divisor.');
+    if (b.constant.data.some((v) => v === 0)) fail('graph/unsupported', context.node.name, `the integer divisor ${b.name} contains 0`, 'Correct the divisor.');
     const largest = Math.max(...rangeOf(a).map(Math.abs));
     return [integerOutput(context, shape, [-largest, largest])];
   },

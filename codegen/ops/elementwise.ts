@@ -24,7 +24,7 @@ export function broadcastShape(context: NodeContext, which: readonly number[]): 
       if (known !== 1) {
         fail(
           'graph/shape', context.node.name,
-          `${infos.map((i) => `${i.name} ${formatShape(i.shape)}`).join(' and ')} do not broadcast to one shape.`,
+          `${infos.map((i) => `${i.name} ${formatShape(i.shape)}`).join(' and ')} do not broadcast to one shape`,
           'Dimensions are matched from the last; each pair must be equal, or one of them 1.',
         );
       }

@@ -1,11 +1,15 @@
 /** Gather: slices of a tensor along an axis, by indices that are known at compile time; negative ones count from the end. */
-import { axis, constant, factor, load, sum } from '../ir/build.js';
+import { constant, load, sum, times } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
-import { elementCount, formatShape, makeConstant } from '../ir/graph.js';
-import type { Index } from '../ir/program.js';
-import { copyFrom, moved, movesIntegers, movesMoments } from './movement.js';
-import { normalizeAxis, strides } from './operands.js';
-import type { LowerContext, NodeContext, OperatorRecord } from './record.js';
+import { elementCount, formatShape } from '../ir/graph.js';
+import { spaceAxes } from './elementwise.js';
+import { moved, movesIntegers, movesMoments, pointOf } from './movement.js';
+import { kernelName, makeKernel, normalizeAxis } from './operands.js';
+import { coordinateOf } from './quantization.js';
+import type { NodeContext, OperatorRecord } from './record.js';
+
+/** Every run is a kernel of its own. */
+const mostRuns = 256;
 
 function axisOf(c: NodeContext): number {
   return normalizeAxis(c, c.int('axis'), c.input(0).shape.length);
@@ -29,22 +33,37 @@ function indicesOf(c: NodeContext): readonly number[] {
 
 function gatheredShape(c: NodeContext): readonly number[] {
   const { shape } = c.input(0);
-  indicesOf(c);
+  runsOf(c);
   return [...shape.slice(0, axisOf(c)), ...c.input(1).shape, ...shape.slice(axisOf(c) + 1)];
 }
 
-/** The coordinate along the axis: a plain index where the indices are equally spaced, else a look-up. */
-function coordinate(c: LowerContext, point: readonly Index[]): Index {
+/** Neighbouring entries of a row of indices that are equally spaced. */
+interface Run {
+  /** Coordinates of the first entry in the tensor of indices. */
+  readonly at: readonly number[];
+  readonly length: number;
+  readonly first: number;
+  readonly step: number;
+}
+
+/** Cuts the indices into runs, each of which is one copy. Raises graph/unsupported where there are too many. */
+function runsOf(c: NodeContext): readonly Run[] {
   const indices = indicesOf(c);
-  const shape = c.input(1).shape;
-  const steps = strides(shape);
-  const flat = sum(constant(0), ...point.flatMap((i, d) => i.terms.map((t) => axis(t.of as string, steps[d]))));
-  const step = indices.length > 1 ? indices[1] - indices[0] : 0;
-  if (indices.every((v, i) => v === indices[0] + step * i)) {
-    return sum(indices[0], ...flat.terms.map((t) => axis(t.of as string, t.coeff * step)));
+  const { shape } = c.input(1);
+  const row = shape.length === 0 ? 1 : shape[shape.length - 1];
+  const runs: Run[] = [];
+  for (let i = 0; i < indices.length; ) {
+    const end = i - (i % row) + row;
+    const step = i + 1 < end ? indices[i + 1] - indices[i] : 0;
+    let next = i + 1;
+    while (next < end && indices[next] - indices[next - 1] === step) next++;
+    runs.push({ at: shape.map((_, d) => coordinateOf(shape, i, d)), length: next - i, first: indices[i], step });
+    i = next;
   }
-  const table = c.addConstant('indices', makeConstant('int32', [indices.length], indices));
-  return factor({ value: load(table, [flat]), lo: Math.min(...indices), hi: Math.max(...indices) });
+  if (runs.length > mostRuns) {
+    fail('graph/unsupported', c.node.name, `the indices "${c.input(1).name}" of Gather fall into ${runs.length} equally spaced runs, and at most ${mostRuns} are supported`, 'Reorder the weights that use the result instead.');
+  }
+  return runs;
 }
 
 export const gather: OperatorRecord = {
@@ -70,9 +89,21 @@ export const gather: OperatorRecord = {
   },
   integer: movesIntegers,
   lower(c) {
+    const x = c.input(0);
+    const out = c.outputs[0];
     const along = axisOf(c);
     const rank = c.input(1).shape.length;
-    return copyFrom(c, (point) => ({ at: [...point.slice(0, along), coordinate(c, point.slice(along, along + rank)), ...point.slice(along + rank)] }));
+    const runs = runsOf(c);
+    return runs.map(({ at: origin, length, first, step }, i) => {
+      // The row of indices is one dimension of the output; the others of the indices are fixed in a run.
+      const extents = out.shape.map((extent, d) => (d < along || d >= along + rank ? extent : d === along + rank - 1 ? length : 1));
+      const space = spaceAxes(extents);
+      const point = pointOf(space);
+      const inRow = rank === 0 ? constant(0) : point[along + rank - 1];
+      const from = [...point.slice(0, along), sum(times(inRow, step), first), ...point.slice(along + rank)];
+      const to = point.map((index, d) => (d < along || d >= along + rank ? index : sum(index, origin[d - along])));
+      return makeKernel({ name: kernelName(c, runs.length === 1 ? '' : String(i)), op: 'copy', space, stores: [{ tensor: out.name, at: to, value: load(x.name, from) }] });
+    });
   },
   moments: movesMoments,
   samples: [

@@ -17,7 +17,7 @@ function parts(context: NodeContext) {
   if (a.shape.length !== 2 || b.shape.length !== 2) {
     fail(
       'graph/shape', context.node.name,
-      `Gemm takes matrices, and ${a.name} is ${formatShape(a.shape)} and ${b.name} ${formatShape(b.shape)}.`,
+      `Gemm takes matrices, and ${a.name} is ${formatShape(a.shape)} and ${b.name} ${formatShape(b.shape)}`,
       'Put a Flatten or a Reshape in front of it.',
     );
   }
@@ -26,7 +26,7 @@ function parts(context: NodeContext) {
   if (k !== kB) {
     fail(
       'graph/shape', context.node.name,
-      `Gemm of ${a.name} ${formatShape(a.shape)}${transA ? ' transposed' : ''} and ${b.name} ${formatShape(b.shape)}${transB ? ' transposed' : ''}: the inner dimensions ${k} and ${kB} differ.`,
+      `Gemm of ${a.name} ${formatShape(a.shape)}${transA ? ' transposed' : ''} and ${b.name} ${formatShape(b.shape)}${transB ? ' transposed' : ''}: the inner dimensions ${k} and ${kB} differ`,
       'Give [N, K] and [K, O], or set transA or transB.',
     );
   }
@@ -34,7 +34,7 @@ function parts(context: NodeContext) {
     const whole = [n, o];
     const skip = 2 - c.shape.length;
     if (skip < 0 || c.shape.some((extent, d) => extent !== 1 && extent !== whole[d + skip])) {
-      fail('graph/shape', context.node.name, `${c.name} ${formatShape(c.shape)} does not broadcast to the result, [${n}, ${o}].`, `Give a bias of shape [${o}].`);
+      fail('graph/shape', context.node.name, `${c.name} ${formatShape(c.shape)} does not broadcast to the result, [${n}, ${o}]`, `Give a bias of shape [${o}].`);
     }
   }
   return { a, b, c, n, k, o, transA, transB, alpha: context.float('alpha'), beta: context.float('beta') };
@@ -62,7 +62,7 @@ export const gemm: OperatorRecord = {
     const { n, o, alpha, beta, c } = parts(context);
     if (operandKind(context, [0, 1, 2]) === 'float') return [floatOutput([n, o])];
     if (alpha !== 1 || (c && beta !== 1)) {
-      fail('graph/unsupported', context.node.name, `Gemm of integers has alpha ${alpha} and beta ${beta}.`, 'With integer operands both must be 1: put the factors into the scales.');
+      fail('graph/unsupported', context.node.name, `Gemm of integers has alpha ${alpha} and beta ${beta}`, 'With integer operands both must be 1: put the factors into the scales.');
     }
     return [integerOutput(context, [n, o], gemm.integer!.range(context))];
   },

@@ -15,7 +15,7 @@ export const globalaveragepool: OperatorRecord = {
   infer(context) {
     const { name, shape } = context.input(0);
     operandKind(context, [0], false);
-    if (shape.length < 3 || elementCount(shape) === 0) fail('graph/shape', context.node.name, `${name} is ${formatShape(shape)}, and [N, C, spatial..] is expected.`, 'Reshape the input.');
+    if (shape.length < 3 || elementCount(shape) === 0) fail('graph/shape', context.node.name, `${name} is ${formatShape(shape)}, and [N, C, spatial..] is expected`, 'Reshape the input.');
     return [floatOutput(shape.map((extent, d) => (d < 2 ? extent : 1)))];
   },
   reference(_context, [x]) {

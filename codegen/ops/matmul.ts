@@ -17,7 +17,7 @@ function parts(context: NodeContext) {
   const refuse = (why: string): never =>
     fail(
       'graph/shape', context.node.name,
-      `MatMul of ${a.name} ${formatShape(a.shape)} and ${b.name} ${formatShape(b.shape)}: ${why}.`,
+      `MatMul of ${a.name} ${formatShape(a.shape)} and ${b.name} ${formatShape(b.shape)}: ${why}`,
       'Give [.., M, K] and [.., K, N]; the leading dimensions broadcast.',
     );
   if (a.shape.length === 0 || b.shape.length === 0) refuse('a scalar has no inner dimension');
@@ -156,6 +156,7 @@ export const matmul: OperatorRecord = {
     { name: 'int2 and int2', inputs: [given([3, 64], { dtype: 'int2' }), weight([64, 10], { dtype: 'int2' })], seed: 332, tolerance: 0 },
     { name: 'bipolar weights', inputs: [given([2, 15], { dtype: 'uint2' }), weight([15, 9], { dtype: 'int2', range: [-1, 1] })], seed: 333, tolerance: 0 },
     { name: 'int8 both at run time', inputs: [given([2, 9], { dtype: 'int8' }), given([9, 5], { dtype: 'int8' })], seed: 334, tolerance: 0 },
+    { name: 'uint8 of a narrower range', inputs: [given([3, 12], { dtype: 'uint8', range: [5, 17] }), weight([12, 9], { dtype: 'int4' })], seed: 336, tolerance: 0 },
     { name: 'int12 and int8', inputs: [given([2, 16], { dtype: 'int12' }), weight([16, 8], { dtype: 'int8' })], seed: 335, tolerance: 0 },
   ],
 };

@@ -16,7 +16,7 @@ export const maxpool: OperatorRecord = {
     const x = context.input(0);
     const { shape } = poolParts(context);
     if (context.node.outputs.slice(1).some((name) => name !== '')) {
-      fail('graph/unsupported', context.node.name, 'MaxPool is asked for its second output, Indices.', 'Remove that output and what uses it.');
+      fail('graph/unsupported', context.node.name, 'MaxPool is asked for its second output, Indices', 'Remove that output and what uses it.');
     }
     if (operandKind(context, [0]) === 'float') return [{ shape, dtype: 'float32', annotation: x.annotation }];
     return [{ ...integerOutput(context, shape, rangeOf(x)), annotation: x.annotation }];
@@ -52,6 +52,7 @@ export const maxpool: OperatorRecord = {
     { name: 'int8', attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }, inputs: [given([1, 17, 5, 5], { dtype: 'int8' })], seed: 1341, tolerance: 0 },
     { name: 'uint4', attributes: { kernel_shape: [2, 2], strides: [2, 2] }, inputs: [given([3, 8, 4, 4], { dtype: 'uint4' })], seed: 1342, tolerance: 0 },
     { name: 'int2', attributes: { kernel_shape: [2], strides: [2], pads: [1, 1] }, inputs: [given([1, 5, 6], { dtype: 'int2' })], seed: 1343, tolerance: 0 },
+    { name: 'uint8 of a narrower range', attributes: { kernel_shape: [2, 2], pads: [1, 1, 0, 0] }, inputs: [given([1, 3, 4, 4], { dtype: 'uint8', range: [2, 9] })], seed: 1345, tolerance: 0 },
     { name: 'int20', attributes: { kernel_shape: [2, 2] }, inputs: [given([1, 3, 3, 3], { dtype: 'int20' })], seed: 1344, tolerance: 0 },
   ],
 };

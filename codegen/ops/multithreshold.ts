@@ -91,7 +91,8 @@ export const multithreshold: OperatorRecord = {
     const v = load(c.input(0).name, pointOf(space));
     const common = { name: kernelName(c), op: 'threshold', space };
     if (columns <= unrolledThresholds) {
-      const count = Array.from({ length: columns }, (_, j) => compare('ge', ref('v'), threshold(c, space, j))).reduce((sum: Expr, reached) => add(type, sum, reached), int(0, type));
+      const reached = Array.from({ length: columns }, (_, j): Expr => compare('ge', ref('v'), threshold(c, space, j)));
+      const count = reached.reduce((sum, one) => add(type, sum, one));
       return [makeKernel({ ...common, epilogue: [{ name: 'v', type: 'float32', value: v }], stores: [{ tensor: out.name, at: pointOf(space), value: scaled(c, count) }] })];
     }
     const reached = compare('ge', v, load(t.name, [channelCoordinate(t.shape[0], channelOf(c), space), 'j']));

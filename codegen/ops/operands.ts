@@ -45,7 +45,7 @@ export function operandKind(context: NodeContext, which: readonly number[], inte
     if (info.dtype === 'float32' || (integers && isInteger(info.dtype))) continue;
     fail(
       'graph/data-type', node.name,
-      `${node.op} takes ${integers ? 'float32 or integers' : 'float32'}, and ${info.name} is ${info.dtype}.`,
+      `${node.op} takes ${integers ? 'float32 or integers' : 'float32'}, and ${info.name} is ${info.dtype}`,
       'Put a Dequantize in front of it, or give it a tensor of a type that it takes.',
     );
   }
@@ -54,7 +54,7 @@ export function operandKind(context: NodeContext, which: readonly number[], inte
   if (other) {
     fail(
       'graph/data-type', node.name,
-      `${node.op} takes operands of one kind, and ${first.name} is ${first.dtype} while ${other.name} is ${other.dtype}.`,
+      `${node.op} takes operands of one kind, and ${first.name} is ${first.dtype} while ${other.name} is ${other.dtype}`,
       'There is no implicit conversion: put a Quantize or a Dequantize in front of one of them.',
     );
   }
@@ -97,7 +97,7 @@ export function integerOutput(context: NodeContext, shape: readonly number[], ra
   if (describe(dtype).bits > 32) {
     fail(
       'graph/data-type', context.node.name,
-      `the exact result of ${context.node.op} lies in [${range[0]}, ${range[1]}], and a stored integer has at most 32 bits.`,
+      `the exact result of ${context.node.op} lies in [${range[0]}, ${range[1]}], and a stored integer has at most 32 bits`,
       'Requantize its operands to fewer bits.',
     );
   }
@@ -154,7 +154,7 @@ export function normalizeAxis(context: NodeContext, axis: number, rank: number):
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     fail(
       'graph/attribute-type', context.node.name,
-      `axis ${axis} is outside [${-rank}, ${rank - 1}], the dimensions of a tensor of rank ${rank}.`,
+      `axis ${axis} is outside [${-rank}, ${rank - 1}], the dimensions of a tensor of rank ${rank}`,
       'Give an axis of its input.',
     );
   }

@@ -6,9 +6,9 @@ import { float, int, sum, within } from '../ir/build.js';
 import { describe, plainInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
-import { edgeSamples } from './edges.js';
+import { cycle, edgeSamples } from './edges.js';
 import { copyFrom } from './movement.js';
-import { elementType, normalizeAxis, rangeOf, type Range } from './operands.js';
+import { elementType, intVector, normalizeAxis, rangeOf, type Range } from './operands.js';
 import type { Inferred, NodeContext, OperatorRecord } from './record.js';
 
 interface Border {
@@ -110,9 +110,24 @@ export const pad: OperatorRecord = {
       return { at, guard, otherwise };
     });
   },
+  gradient(c, _outputs, [g], build) {
+    // What was added is cut, what was cut gets zeros.
+    const { before, after } = borderOf(c);
+    const pads = build.constant(intVector([...before, ...after].map((p) => 0 - p)));
+    return [build.node('Pad', [g, pads]), ...c.node.inputs.slice(1).map(() => undefined)];
+  },
+  moments: {
+    label: 'exact',
+    rule(c, [x], build) {
+      const [, pads, value = '', axes = ''] = c.node.inputs;
+      const mean = build.node('Pad', [x.mean, pads, value, axes], c.node.attributes);
+      return x.variance === undefined ? { mean } : { mean, variance: build.node('Pad', [x.variance, pads, '', axes], c.node.attributes) };
+    },
+  },
   samples: [
     { name: 'images', inputs: [{ shape: [1, 2, 3, 4] }, { shape: [8], dtype: 'int32', constant: true, values: [0, 0, 1, 2, 0, 0, 1, 0] }], seed: 1, tolerance: 0 },
-    { name: 'value and cut', inputs: [{ shape: [5, 6] }, { shape: [4], dtype: 'int32', constant: true, values: [-1, 2, 3, -2] }, { shape: [], constant: true, values: [0.5] }], seed: 2, tolerance: 0 },
+    { name: 'value and cut', inputs: [{ shape: [5, 6], values: cycle(30, [1, -2, 3, 0.25, 7]) }, { shape: [4], dtype: 'int32', constant: true, values: [-1, 2, 3, -2] }, { shape: [], constant: true, values: [0.5] }], seed: 2, tolerance: 0 },
+    { name: 'cut', inputs: [{ shape: [5, 6] }, { shape: [4], dtype: 'int32', constant: true, values: [-1, 2, 3, -2] }], seed: 5, tolerance: 0 },
     { name: 'axes', inputs: [{ shape: [2, 3, 5], dtype: 'int4' }, { shape: [2], dtype: 'int32', constant: true, values: [1, 1] }, { shape: [], absent: true }, { shape: [1], dtype: 'int32', constant: true, values: [-1] }], seed: 3, tolerance: 0 },
     ...edgeSamples(20, (c, i) => ({ inputs: [{ shape: [2, c], dtype: i % 2 ? 'int4' : 'float32' }, { shape: [4], dtype: 'int32', constant: true, values: [0, i % 3, 1, i % 5] }] })),
     { name: 'nothing', inputs: [{ shape: [3], dtype: 'uint8' }, { shape: [2], dtype: 'int32', constant: true, values: [0, 0] }], seed: 4, tolerance: 0 },

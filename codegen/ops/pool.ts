@@ -20,13 +20,13 @@ export interface PoolParts {
 
 export function poolParts(context: NodeContext): PoolParts {
   const x = context.input(0);
-  if (x.shape.length < 3) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}, and [N, C, spatial..] is expected.`, 'Reshape the input.');
+  if (x.shape.length < 3) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}, and [N, C, spatial..] is expected`, 'Reshape the input.');
   const kernel = spatialInts(context, 'kernel_shape', x.shape.length - 2, 1);
   const dims = windows(context, kernel, context.int('ceil_mode') !== 0);
   for (const w of dims) {
     for (let p = 0; p < w.output; p++) {
       if (coveredBy(w, p, 0, w.input) === 0) {
-        fail('graph/unsupported', context.node.name, `window ${p} of ${context.node.op} lies wholly in the padding (${w.before} before, ${w.after} after ${w.input} elements).`, 'Make the pads smaller than the kernel.');
+        fail('graph/unsupported', context.node.name, `window ${p} of ${context.node.op} lies wholly in the padding (${w.before} before, ${w.after} after ${w.input} elements)`, 'Make the pads smaller than the kernel.');
       }
     }
   }

@@ -27,7 +27,7 @@ function exponentOf(context: LowerContext): number {
   if (exponent.data.every((v) => v === e) && (magnitude === 0.5 || (Number.isInteger(e) && magnitude <= GREATEST))) return e;
   return fail(
     'graph/unsupported', context.node.name,
-    `Pow has the exponent ${exponent.data.every((v) => v === e) ? e : 'tensor ' + context.input(1).name}.`,
+    `Pow has the exponent ${exponent.data.every((v) => v === e) ? e : 'tensor ' + context.input(1).name}`,
     `The exponent must be one constant: 0.5, -0.5, or a whole number from ${-GREATEST} to ${GREATEST}.`,
   );
 }

@@ -31,7 +31,7 @@ function codeRange(c: NodeContext): Range {
 
 export const quantize: OperatorRecord = {
   name: 'Quantize',
-  doc: 'float32 to integers: round(clamp(x / scale + zeroPoint, min, max)) - zeroPoint, or the sign where bipolar; scale broadcasts to x.',
+  doc: 'float32 to integers: round(clamp(x / scale + zeroPoint, min, max)) - zeroPoint, or the sign where bipolar; scale broadcasts to x. Internal.',
   inputs: [{ name: 'x' }, { name: 'scale' }],
   outputs: ['code'],
   attributes: {

@@ -30,7 +30,7 @@ export function reductionParts(context: NodeContext): ReductionParts {
   const all = given.length === 0 && context.int('noop_with_empty_axes') === 0;
   const axes = all ? x.shape.map((_, d) => d) : [...new Set(given)].sort((a, b) => a - b);
   const count = elementCount(axes.map((d) => x.shape[d]));
-  if (count === 0) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}: there is nothing to reduce over.`, 'Give a tensor that is not empty.');
+  if (count === 0) fail('graph/shape', context.node.name, `${x.name} is ${formatShape(x.shape)}: there is nothing to reduce over`, 'Give a tensor that is not empty.');
   const keep = context.int('keepdims') !== 0;
   const shape = keep ? x.shape.map((extent, d) => (axes.includes(d) ? 1 : extent)) : x.shape.filter((_, d) => !axes.includes(d));
   return { axes, shape, count };

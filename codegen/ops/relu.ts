@@ -49,6 +49,7 @@ export const relu: OperatorRecord = {
     { name: 'int3', inputs: [given([3, 17], { dtype: 'int3' })], seed: 123, tolerance: 0 },
     { name: 'int8', inputs: [given([1, 4, 5, 3], { dtype: 'int8' })], seed: 124, tolerance: 0 },
     { name: 'int13', inputs: [given([2, 33], { dtype: 'int13' })], seed: 125, tolerance: 0 },
+    { name: 'int8 of a narrower range', inputs: [given([3, 9], { dtype: 'int8', range: [-3, 10] })], seed: 127, tolerance: 0 },
     { name: 'int32', inputs: [given([5, 5], { dtype: 'int32' })], seed: 126, tolerance: 0 },
   ],
 };

@@ -133,7 +133,7 @@ const vector = (values: readonly number[], dtype: DataType = 'float32') => ({ sh
 
 export const requantize: OperatorRecord = {
   name: 'Requantize',
-  doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale").',
+  doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale"). Internal.',
   inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }],
   outputs: ['level'],
   attributes: {

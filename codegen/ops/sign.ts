@@ -43,6 +43,7 @@ export const sign: OperatorRecord = {
     { name: 'specials', inputs: [given([7], { values: [NaN, Infinity, -Infinity, 0, -0, 1e-45, -1e-45] })], seed: 1010, tolerance: 0 },
     { name: 'int3', inputs: [given([3, 9], { dtype: 'int3' })], seed: 1011, tolerance: 0 },
     { name: 'uint4', inputs: [given([3, 9], { dtype: 'uint4' })], seed: 1012, tolerance: 0 },
+    { name: 'int8 of a narrower range', inputs: [given([3, 9], { dtype: 'int8', range: [-9, 0] })], seed: 1014, tolerance: 0 },
     { name: 'int16', inputs: [given([1, 3, 2, 3], { dtype: 'int16' })], seed: 1013, tolerance: 0 },
   ],
 };

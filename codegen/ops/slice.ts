@@ -4,7 +4,7 @@ import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import { edgeSamples } from './edges.js';
 import { copyFrom, moved, movesIntegers, movesMoments } from './movement.js';
-import { normalizeAxis, strides } from './operands.js';
+import { intVector, normalizeAxis, strides } from './operands.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
 interface Cut {
@@ -62,6 +62,28 @@ export const slice: OperatorRecord = {
   lower(c) {
     const cuts = cutsOf(c);
     return copyFrom(c, (point) => ({ at: point.map((index, d) => sum(times(index, cuts[d].step), cuts[d].start)) }));
+  },
+  gradient(c, _outputs, [g], build) {
+    const cuts = cutsOf(c);
+    const { shape } = c.input(0);
+    const ints = (values: readonly number[]): string => build.constant(intVector(values));
+    const extents = cuts.map((cut) => cut.extent);
+    const [before, after]: [number[], number[]] = [[], []];
+    let dx = g;
+    cuts.forEach(({ start, step, extent }, d) => {
+      const stride = Math.abs(step);
+      if (step < 0) dx = build.node('Slice', [dx, ints([-1]), ints([-(2 ** 31)]), ints([d]), ints([-1])]);
+      if (stride > 1) {
+        // Zeros between neighbours: a dimension of extent 1 after this one, padded to the stride, and the two as one.
+        const rank = shape.length + 1;
+        const zeros = Array.from({ length: 2 * rank }, (_, i) => (i === rank + d + 1 ? stride - 1 : 0));
+        extents[d] = extent * stride;
+        dx = build.node('Reshape', [build.node('Pad', [build.node('Unsqueeze', [dx, ints([d + 1])]), ints(zeros)]), ints(extents)]);
+      }
+      before[d] = step < 0 ? start + step * (extent - 1) : start;
+      after[d] = shape[d] - before[d] - extents[d];
+    });
+    return [build.node('Pad', [dx, ints([...before, ...after])]), ...c.node.inputs.slice(1).map(() => undefined)];
   },
   moments: movesMoments,
   samples: [

@@ -7,7 +7,7 @@ import type { NodeContext, OperatorRecord, Sample } from './record.js';
 function parts(context: NodeContext) {
   const x = context.input(0);
   const k = context.constant(1).data[0];
-  if (k !== 1) fail('graph/unsupported', context.node.name, `TopK has k = ${k}.`, 'Only k = 1 is supported: export k = 1, or take the scores and sort them in the application.');
+  if (k !== 1) fail('graph/unsupported', context.node.name, `TopK has k = ${k}`, 'Only k = 1 is supported: export k = 1, or take the scores and sort them in the application.');
   const axis = normalizeAxis(context, context.int('axis'), x.shape.length);
   return { axis, largest: context.int('largest') !== 0, shape: x.shape.map((extent, d) => (d === axis ? 1 : extent)) };
 }
@@ -49,6 +49,7 @@ function topkSamples(): Sample[] {
     { name: 'ties', inputs: [given([2, 6], { values: [1, 3, 2, 3, 3, 0, 0, 0, 0, 0, 0, 0] })] },
     { name: 'axis 1 of an image', attributes: { axis: 1 }, inputs: [given([2, 4, 3, 2])] },
     { name: 'int4', inputs: [given([3, 9], { dtype: 'int4' })] },
+    { name: 'int8 of a narrower range', inputs: [given([2, 7], { dtype: 'int8', range: [1, 6] })] },
     { name: 'int9, least', attributes: { largest: 0, axis: 0 }, inputs: [given([3, 9], { dtype: 'int9' })] },
   ];
   const one = weight([1], { dtype: 'int32', values: [1] });

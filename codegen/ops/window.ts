@@ -37,7 +37,7 @@ export function spatialInts(context: NodeContext, name: string, rank: number, ab
   if (given.length !== expected || given.some((v) => !Number.isInteger(v) || v < least || v > 2 ** 20)) {
     fail(
       'graph/attribute-type', context.node.name,
-      `${name} is [${given.join(', ')}], and ${expected} integers of at least ${least} are expected for ${rank} spatial dimensions.`,
+      `${name} is [${given.join(', ')}], and ${expected} integers of at least ${least} are expected for ${rank} spatial dimensions`,
       `Correct ${name} in the model.`,
     );
   }
@@ -51,19 +51,19 @@ export function windows(context: NodeContext, kernelShape: readonly number[], ce
   if (x.shape.length !== rank + 2) {
     fail(
       'graph/shape', context.node.name,
-      `${x.name} is ${formatShape(x.shape)}, and a window of ${rank} dimensions needs rank ${rank + 2}: [N, C, ${rank === 1 ? 'X' : 'Y, X'}].`,
+      `${x.name} is ${formatShape(x.shape)}, and a window of ${rank} dimensions needs rank ${rank + 2}: [N, C, ${rank === 1 ? 'X' : 'Y, X'}]`,
       'Correct the shape of the input or the kernel shape.',
     );
   }
   if (rank !== 1 && rank !== 2) {
-    fail('graph/unsupported', context.node.name, `${context.node.op} has ${rank} spatial dimensions.`, 'One and two spatial dimensions are supported.');
+    fail('graph/unsupported', context.node.name, `${context.node.op} has ${rank} spatial dimensions`, 'One and two spatial dimensions are supported.');
   }
   const strides = spatialInts(context, 'strides', rank, 1);
   const dilations = spatialInts(context, 'dilations', rank, 1);
   const pads = context.has('pads') && context.ints('pads').length > 0 ? spatialInts(context, 'pads', rank, 0, 0) : new Array<number>(2 * rank).fill(0);
   const autoPad = context.text('auto_pad');
   if (autoPad !== 'NOTSET' && pads.some((p) => p !== 0)) {
-    fail('graph/attribute-type', context.node.name, `auto_pad is ${autoPad} and pads is [${pads.join(', ')}].`, 'Give one of them.');
+    fail('graph/attribute-type', context.node.name, `auto_pad is ${autoPad} and pads is [${pads.join(', ')}]`, 'Give one of them.');
   }
   return kernelShape.map((kernel, d) => {
     const [input, stride, dilation] = [x.shape[d + 2], strides[d], dilations[d]];
@@ -84,7 +84,7 @@ export function windows(context: NodeContext, kernelShape: readonly number[], ce
     if (output < 1) {
       fail(
         'graph/shape', context.node.name,
-        `a window that reaches over ${reach} elements does not fit ${input} elements padded by ${before} and ${after}.`,
+        `a window that reaches over ${reach} elements does not fit ${input} elements padded by ${before} and ${after}`,
         'Use a smaller kernel or dilation, or more padding.',
       );
     }

@@ -29,7 +29,10 @@ export function dropUnused(graph: Graph): Graph {
 /** Takes nodes out that pass their first input on. */
 function bypass(graph: Graph): Graph {
   const renamed = new Map<string, string>();
-  const resolve = (name: string): string => renamed.get(name) ?? name;
+  const resolve = (name: string): string => {
+    for (let to = renamed.get(name); to !== undefined; to = renamed.get(name)) name = to;
+    return name;
+  };
   const produced = new Set(graph.nodes.flatMap((n) => n.outputs));
   const uses = new Set(graph.nodes.flatMap((n) => n.inputs));
   const outputs = new Set(graph.outputs);
@@ -46,7 +49,6 @@ function bypass(graph: Graph): Graph {
     // The name of an output of the graph stays: its producer takes it, if there is one and it has no such name itself.
     if (!produced.has(from) || outputs.has(from)) return true;
     renamed.set(from, to);
-    for (const [a, b] of renamed) if (b === from) renamed.set(a, to);
     return false;
   });
   if (renamed.size === 0) return graph;

@@ -5,15 +5,22 @@
  * float64). Quantizers of constants stay unless asked for, since the pair of master weights and quantizer is what
  * `streamline` makes integer weights of.
  */
-import type { Constant, Graph, Node, Shape, Value } from '../ir/graph.js';
+import { elementCount, type Constant, type Graph, type Node, type Shape, type Value } from '../ir/graph.js';
 import { graphContext } from '../ops/context.js';
 import { operator } from '../ops/index.js';
 import { toConstant, toNdArray } from '../ops/ndarray.js';
-import { describeConstant, infer, isCheap } from './infer.js';
+import { describeConstant, heavyOperators, infer } from './infer.js';
 import { dropUnused } from './clean.js';
 
 /** The operators that `fold` leaves alone by default. */
 const quantizers = new Set(['Quant', 'BipolarQuant', 'Trunc', 'QuantizeLinear', 'DequantizeLinear', 'Quantize', 'Requantize', 'Dequantize']);
+
+/** Of the heavy operators, those whose work its operands bound. Windows may be larger than all operands. */
+const products = new Set(['MatMul', 'Gemm']);
+
+/** Limits of one `fold`: multiplications, and elements made. Beyond them nodes stay as they are; the result is the same. */
+const maxWork = 2 ** 33;
+const maxElements = 2 ** 26;
 
 export interface FoldOptions {
   /** Also evaluate quantizers of constants. */
@@ -26,19 +33,26 @@ export function fold(graph: Graph, options: FoldOptions = {}): Graph {
   const constants: Record<string, Constant> = { ...inferred.constants };
   const values: Record<string, Value> = { ...inferred.values };
   const state: Graph = { ...inferred, constants, values };
-  const shapesOf = (names: readonly string[]): readonly Shape[] => names.map((name) => values[name].shape as Shape);
+  const count = (names: readonly string[]): number => names.reduce((sum, name) => sum + (name === '' ? 0 : elementCount(values[name].shape as Shape)), 0);
+  const workOf = (node: Node, given: readonly string[], made: number): number =>
+    !heavyOperators.has(node.op) ? made + count(given) : products.has(node.op) ? made * count(given) : Infinity;
+  let [workLeft, elementsLeft] = [maxWork, maxElements];
   const nodes: Node[] = [];
   for (const node of inferred.nodes) {
     const given = node.inputs.filter((name) => name !== '');
+    const made = count(node.outputs);
     const isFoldable =
       given.length > 0 &&
       given.every((name) => Object.hasOwn(constants, name)) &&
       (options.quantizers || !quantizers.has(node.op)) &&
-      isCheap(node.op, shapesOf(given), shapesOf(node.outputs.filter((name) => name !== '')));
+      made <= elementsLeft &&
+      workOf(node, given, made) <= workLeft;
     if (!isFoldable) {
       nodes.push(node);
       continue;
     }
+    workLeft -= workOf(node, given, made);
+    elementsLeft -= made;
     const record = operator(node.op, node.name);
     const results = record.reference(
       graphContext(state, node, record),

@@ -18,18 +18,17 @@ import type { Inferred, NodeContext, ValueInfo } from '../ops/record.js';
 /** Tensors beyond this many elements are refused: no allocation follows from a few hostile bytes. */
 export const maxElements = 2 ** 28;
 
+/** Tensors of more dimensions than this are refused. */
+export const maxRank = 16;
+
 /** Operators that, on integer constants, compute with shapes. */
 const shapeArithmetic = new Set(['Gather', 'Concat', 'Unsqueeze', 'Squeeze', 'Slice', 'Reshape', 'Identity', 'Add', 'Sub', 'Mul', 'Div', 'Transpose', 'Flatten']);
 
-/** Windows and products may take long on few bytes; those of constants stay in the graph where they would. */
-const maxWork = 2 ** 36;
-const windowed = new Set(['MaxPool', 'AveragePool', 'GlobalAveragePool', 'SumPool', 'Conv', 'ConvTranspose']);
+/** Operators whose work is more than their elements: a few hostile bytes must not keep a compiler busy. */
+export const heavyOperators: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'SumPool']);
 
-/** True where evaluating a node on constants is worth it: bounded in time and memory, whatever the file says. */
-export function isCheap(op: string, inputs: readonly Shape[], outputs: readonly Shape[]): boolean {
-  const largest = (shapes: readonly Shape[]): number => Math.max(0, ...shapes.map(elementCount));
-  return !windowed.has(op) && largest(outputs) <= 2 ** 22 && largest(inputs) * largest(outputs) <= maxWork;
-}
+/** Elements of float constants that are evaluated while shapes are inferred, in all. */
+const maxKnown = 2 ** 22;
 
 export interface Batch {
   /** The model's own batch: a name where it is symbolic, undefined where the inputs have none in common. */
@@ -59,6 +58,7 @@ export function batchOf(graph: Graph): Batch {
 export function infer(graph: Graph, options: { batch?: number } = {}): Graph {
   const own = batchOf(graph);
   const batch = chooseBatch(own, options.batch);
+  const batched = new Set(own.inputs);
   const constants = new Map(Object.entries(graph.constants));
   const infos = new Map<string, ValueInfo>();
   const values = new Map<string, Value>();
@@ -69,11 +69,12 @@ export function infer(graph: Graph, options: { batch?: number } = {}): Graph {
 
   for (const name of graph.inputs) {
     const value = graph.values[name];
-    define(describeInput(value, own.inputs.includes(name) ? batch : undefined));
+    define(describeInput(value, batched.has(name) ? batch : undefined));
   }
   for (const [name, constant] of constants) define(describeConstant(name, constant, graph.values[name]?.annotation), constant);
 
   const nodes: Node[] = [];
+  let budget = maxKnown;
   for (const original of graph.nodes) {
     const record = operator(original.op, original.name);
     let node = original;
@@ -93,7 +94,8 @@ export function infer(graph: Graph, options: { batch?: number } = {}): Graph {
     const inferred = record.infer(context);
     checkInferred(node, inferred);
 
-    const results = evaluateConstants(node, context, inferred);
+    const results = evaluateConstants(node, context, inferred, budget);
+    if (results) budget -= results.reduce((sum, r) => sum + r.data.length, 0);
     const isShape = results !== undefined && isShapeArithmetic(node, context);
     node.outputs.forEach((name, i) => {
       if (name === '') return;
@@ -210,6 +212,7 @@ function known(infos: ReadonlyMap<string, ValueInfo>, name: string, node: Node):
 }
 
 function checkSize(name: string, shape: readonly number[]): void {
+  if (shape.length > maxRank) fail('graph/too-large', name, `a tensor has ${shape.length} dimensions; at most ${maxRank} are supported`, 'Reshape it.');
   for (const d of shape) {
     if (!Number.isInteger(d) || d < 1) fail('graph/shape', name, `every dimension must be at least 1, but the shape is ${formatShape(shape)}`);
   }
@@ -238,10 +241,10 @@ function isShapeArithmetic(node: Node, context: NodeContext): boolean {
  * The results of a node that is known here: of Shape, and of small nodes on constants. Later nodes may need them to be
  * inferred (shapes, bit widths). ONNX keeps the type, so arithmetic on int32 gives int32.
  */
-function evaluateConstants(node: Node, context: NodeContext, inferred: readonly Inferred[]): readonly Constant[] | undefined {
+function evaluateConstants(node: Node, context: NodeContext, inferred: readonly Inferred[], budget: number): readonly Constant[] | undefined {
   const inputs = context.inputs.filter((x) => x !== undefined);
-  const isSmall = [...inputs, ...inferred].every((x) => elementCount(x.shape) <= 4096);
-  const isKnown = inputs.length > 0 && inputs.every((x) => x.constant) && isSmall && isCheap(node.op, inputs.map((x) => x.shape), inferred.map((x) => x.shape));
+  const isSmall = [...inputs, ...inferred].every((x) => elementCount(x.shape) <= Math.min(4096, budget));
+  const isKnown = inputs.length > 0 && inputs.every((x) => x.constant) && isSmall && !heavyOperators.has(node.op);
   if (node.op !== 'Shape' && node.op !== 'Constant' && !isKnown) return undefined;
   const results = operator(node.op, node.name).reference(
     context,

@@ -92,10 +92,10 @@ export class Rewrite {
   }
 
   /**
-   * The same value with no negative scale, where the signs can go into the weights; else the value as it is. Weights of
-   * the narrowest type's least value keep their sign, since negated they would need a wider type.
+   * The same value with no negative scale, where the signs can go into the weights; else the value as it is. Where the
+   * negated weights would need more bits (-4 of int3), they keep their sign, unless `widen` and a byte still holds them.
    */
-  withoutNegativeScales(name: string): IntegerValue {
+  withoutNegativeScales(name: string, widen = false): IntegerValue {
     const v = this.integers.get(name)!;
     const isNegative = Array.from(v.low, (_, c) => v.pieces.some((p) => p.scale[c] < 0));
     if (!v.source || !isNegative.includes(true) || this.uses.get(name) !== 1) return v;
@@ -104,7 +104,8 @@ export class Rewrite {
     const weights = this.info(node.inputs[v.source.weights]);
     const negated = negateChannels(weights.constant!, v.source.weightAxis, isNegative);
     const info = describeConstant(weights.name, negated, undefined);
-    if (describe(smallestInteger(...info.range!)).bits > describe(weights.dtype).bits) return v;
+    const bits = describe(weights.dtype).bits;
+    if (describe(smallestInteger(...info.range!)).bits > (widen ? Math.max(bits, 8) : bits)) return v;
     const signed = this.addConstant(`${weights.name}_signs`, { ...negated, dtype: smallestInteger(...info.range!) });
     this.nodes[at] = { ...node, inputs: node.inputs.map((n, i) => (i === v.source!.weights ? signed : n)) };
     for (const later of this.nodes.slice(at)) this.define(later); // ranges follow the weights

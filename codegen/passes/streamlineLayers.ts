@@ -175,7 +175,7 @@ function biasOf(s: Rewrite, name: string, shape: readonly number[], axis: number
 
 /** MaxPool of the integers, where the value does not fall as they rise. */
 export function maxPool(s: Rewrite, node: Node): true | string {
-  const v = s.withoutNegativeScales(node.inputs[0]);
+  const v = s.withoutNegativeScales(node.inputs[0], true);
   if (v.pieces.some((p) => p.scale.some((x) => x < 0))) return 'the value falls where the integers rise, in some channels';
   const [q] = s.emit('MaxPool', node.name, [v.q], [`${node.outputs[0]}_codes`], node.attributes);
   s.represent(node.outputs[0], { ...v, q, source: undefined });

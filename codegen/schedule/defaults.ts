@@ -74,7 +74,7 @@ function laneLoop(nest: Nest, program: Program): string | undefined {
 }
 
 function isPackable(a: Access): boolean {
-  return a.at.every((i) => i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1));
+  return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1)));
 }
 
 function usesWideIntegers(kernel: Kernel): boolean {
@@ -248,17 +248,23 @@ function orderByStore(nest: Nest, program: Program, lane: string | undefined): N
   return order.join() === nest.loops.map((l) => l.name).join() ? nest : applySteps(nest, [{ step: 'reorder', order }]);
 }
 
-/** Joins neighbouring loops that walk memory as one. */
-function joinLoops(start: Nest, program: Program): Nest {
+/**
+ * Joins neighbouring serial loops that walk memory as one, so that fewer loops turn. Before packing, constants that the
+ * inner loop reads stand in the way; afterwards their layouts say the same.
+ */
+export function joinLoops(start: Nest, program: Program, packed = false): Nest {
   let nest = start;
+  if (nest.overrun.size > 0 && !packed) return nest;
+  if (JSON.stringify([nest.kernel.stores, nest.kernel.accumulators, nest.kernel.epilogue, nest.kernel.body]).includes('"op":"index"')) return nest;
   for (let i = nest.loops.length - 2; i >= 0; i--) {
     const [outer, inner] = [nest.loops[i], nest.loops[i + 1]];
-    if (outer.extent === 1 || inner.extent === 1) continue;
+    if (!inner || outer.extent === 1 || inner.extent === 1 || outer.kind !== inner.kind || outer.mode !== 'serial' || inner.mode !== 'serial') continue;
     const even = accesses(nest, program).every((a) => {
       const [o, n] = [a.stride(outer.name), a.stride(inner.name)];
-      return !a.guarded && o !== undefined && n !== undefined && o === n * inner.extent && !(a.constant && a.depends(inner.name));
+      return !a.guarded && o !== undefined && n !== undefined && o === n * inner.extent && (packed || !(a.constant && a.depends(inner.name)));
     });
-    if (even && nest.overrun.size === 0 && !JSON.stringify(nest.kernel.stores).includes('"index"')) nest = applySteps(nest, [{ step: 'join', outer: outer.name, inner: inner.name }]);
+    const guards = [...nest.overrun].some((axis) => JSON.stringify(nest.axes.get(axis)).match(new RegExp(`"(${[outer.name, inner.name].map((x) => x.replace(/[.#]/g, '\\$&')).join('|')})"`)));
+    if (even && !guards) nest = applySteps(nest, [{ step: 'join', outer: outer.name, inner: inner.name }]);
   }
   return nest;
 }
@@ -292,10 +298,10 @@ function heavy(kernel: Kernel): boolean {
   return kernel.epilogue.length > 6 || JSON.stringify(kernel.stores).length > 2500;
 }
 
-/** True where all that is loaded along the loop has room past its end (stores are guarded or padded). */
+/** True where all that is touched along the loop has room past its end. */
 function canOverrun(nest: Nest, program: Program, loop: string, by: number): boolean {
   return accesses(nest, program).every((a) => {
-    if (a.store || !a.depends(loop) || a.constant) return true;
+    if (!a.depends(loop) || a.constant) return true;
     const { pad } = program.tensors[a.tensor].layout;
     return a.at.every((i, d) => !JSON.stringify(i).includes(JSON.stringify(loop)) || (pad?.[d] ?? 0) >= by);
   });

@@ -121,7 +121,17 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
       }),
     ]),
   );
-  return { body: wrap(outer, body), locals };
+  return { body: outer.length > 0 ? peelLast(wrap(outer, body), guard) : body, locals };
+}
+
+/** The last iteration of loops that overrun an axis is apart, so that guards are decided at compile time. */
+function peelLast(body: readonly Stmt[], guard: readonly Condition[]): Stmt[] {
+  return body.flatMap((s): Stmt[] => {
+    if (s.kind !== 'loop') return [s];
+    const inner = { ...s, body: peelLast(s.body, guard) };
+    if (s.mode !== 'serial' || s.extent === 1 || !guard.some((c) => c.index.terms.some((t) => t.of === s.axis))) return [inner];
+    return [{ ...inner, extent: s.extent - 1 }, { ...inner, start: s.start + s.extent - 1, extent: 1 }];
+  });
 }
 
 function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (e: Expr, at: readonly Index[]) => Expr): Stmt[] {

@@ -6,7 +6,7 @@ import { simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
-import { defaultSchedule, type KernelSchedule } from './defaults.js';
+import { defaultSchedule, joinLoops, type KernelSchedule } from './defaults.js';
 import { fuseAll } from './fuse.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { withoutUnused } from './lower.js';
@@ -43,7 +43,7 @@ function scheduleKernels(unit: ProgramUnit, target: Target): ProgramUnit {
     const plan = defaultSchedule(block, program, target);
     const packed = packConstants(block, plan, program, data);
     program = packed.program;
-    const nests = plan.nests.map((n) => ({ ...n, kernel: packed.kernel }));
+    const nests = plan.nests.map((n) => joinLoops({ ...n, kernel: packed.kernel }, program, true));
     return dropPaddedGuards(scheduleKernel(packed.kernel, nests), nests, program);
   };
   const blocks = program.blocks.map(map);
@@ -57,13 +57,13 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
   const [first] = plan.nests;
   for (const a of accesses(first, program)) {
     if (!a.constant || renamed.has(a.tensor)) continue;
-    const loops = readingOrder(first, a);
     const tensor = program.tensors[a.tensor];
-    const same = plan.nests.every((n) => sameReading(n, a, tensor, loops));
+    const { at, loops } = readingOrder(first, a, tensor);
+    const same = plan.nests.every((n) => sameReading(n, at, tensor, loops));
     const overruns = loops.some((l) => l.mode === 'vector') || loops.length > 1;
     if (!same || !overruns) continue;
     const packing = plan.packing(tensor, loops, a);
-    const result = packedLayout(tensor.shape, a.at, packing);
+    const result = packedLayout(tensor.shape, at, packing);
     if (!result) continue;
     const name = `${a.tensor}@${kernel.name}`;
     const packed = repack(tensor, data.get(program.buffers[tensor.buffer].hash!)!, name, result.layout, result.bits);
@@ -74,22 +74,33 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
   return { kernel: renamed.size === 0 ? kernel : renameLoads(kernel, renamed), program };
 }
 
-/** Loops that a constant's coordinates depend on, in the order in which the nest runs. */
-function readingOrder(nest: Nest, a: Access): Loop[] {
-  return nest.loops.filter((l) => a.depends(l.name));
+/**
+ * Loops that a constant's coordinates depend on, in the order in which the nest runs. A dimension that is read at fixed
+ * places (the steps of a threshold) counts as a loop outside the innermost.
+ */
+function readingOrder(nest: Nest, a: Access, tensor: Tensor): { at: readonly Index[]; loops: Loop[] } {
+  const loops = nest.loops.filter((l) => a.depends(l.name));
+  const fixed = a.at.flatMap((i, d): Loop[] => (i.terms.length === 0 && tensor.shape[d] > 1 ? [{ name: fixedAxis(d), extent: tensor.shape[d], kind: 'space', mode: 'unrolled' }] : []));
+  loops.splice(Math.max(0, loops.length - 1), 0, ...fixed);
+  return { at: a.at.map((i, d) => freeFixed(i, d, tensor)), loops };
 }
 
-/** Other parts of the space must read the constant by the same loops. */
-function sameReading(nest: Nest, a: Access, tensor: Tensor, loops: readonly Loop[]): boolean {
+const fixedAxis = (d: number): string => `#${d}`;
+
+function freeFixed(i: Index, d: number, tensor: Tensor): Index {
+  return i.terms.length === 0 && tensor.shape[d] > 1 ? { offset: 0, terms: [{ coeff: 1, of: fixedAxis(d) }] } : i;
+}
+
+/** All loads of the constant, also in other parts of the space, must read it by the same loops. */
+function sameReading(nest: Nest, at: readonly Index[], tensor: Tensor, loops: readonly Loop[]): boolean {
   const ranges = rangesOf(nest);
-  const bind = (i: Index): string => JSON.stringify(simplify(substitute(i, nest.axes), ranges));
-  const wanted = JSON.stringify(a.at);
+  const wanted = JSON.stringify(at);
   let all = true;
-  const visit = (at: readonly Index[]): void => {
-    all &&= `[${at.map(bind).join(',')}]` === wanted;
-  };
-  forLoads(nest.kernel, tensor.name, visit);
-  return all && loops.every((l) => nest.loops.some((m) => m.name === l.name && m.extent === l.extent));
+  forLoads(nest.kernel, tensor.name, (read) => {
+    const bound = read.map((i, d) => freeFixed(simplify(substitute(i, nest.axes), ranges), d, tensor));
+    all &&= JSON.stringify(bound) === wanted;
+  });
+  return all && loops.every((l) => l.name.startsWith('#') || nest.loops.some((m) => m.name === l.name && m.extent === l.extent));
 }
 
 function forLoads(kernel: Kernel, tensor: string, visit: (at: readonly Index[]) => void): void {

@@ -135,7 +135,8 @@ function panel({ i, label, probabilities }: Reading, images: ArrayLike<number>):
   return picture(images, i).map((line, row) => `${line}  ${row === 0 ? verdict : bars[row - 1]}`);
 }
 
-const percent = (p: number): string => `${(100 * p).toFixed(1)} %`;
+/** Nothing is certain that is not. */
+const percent = (p: number): string => (p > 0.9995 ? '> 99.9 %' : `${(100 * p).toFixed(1)} %`);
 
 /** A bar in eighths of a character. */
 function bar(p: number, length: number): string {

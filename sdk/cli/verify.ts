@@ -11,8 +11,8 @@ import { usage, type Command, type Context } from './command.js';
 import { build, importModel, interpreterEngine, moduleEngine, openModule, referenceEngine } from './engines.js';
 import { batchOption, largestBatch, readModel, targets, type ModelFile } from './models.js';
 import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type NumericArray, type Tensor } from './tensors.js';
-import { number, plural, table } from './text.js';
-import { runWasi } from './wasi.js';
+import { plural, table } from './text.js';
+import { runCommand } from './wasi.js';
 
 export const command: Command = {
   name: 'verify',
@@ -67,7 +67,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   // The outputs of the modules as they are shipped.
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, moduleEngine(artifact.wasm).call) });
-  runs.push({ name: 'wasi', outputs: await runWasi(first.wasi!, inputs, inputSlots, outputSlots) });
+  runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots) });
   const reference = referenceEngine(importModel(model), batch);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
   for (const slot of outputSlots) {
@@ -81,7 +81,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
       return [`  ${name}`, hashElements(data, float), name === 'interpret' ? '' : equal ? 'equal' : `differs: ${describeDifference(slot.name, shape, data, expected.data, float)}`];
     });
     const { deviation, scale } = largestDeviation(expected.data, exact[slot.name].data);
-    lines.push(['  reference', 'float64', `largest deviation ${number(Number(deviation.toPrecision(2)))}, largest value ${number(Number(scale.toPrecision(3)))}`]);
+    lines.push(['  reference', 'float64', deviation === 0 ? 'no deviation' : `largest deviation ${deviation.toExponential(1)}, largest value ${scale.toPrecision(3)}`]);
     print(table(lines));
   }
   return differences.length;

@@ -115,9 +115,10 @@ function readOne(bytes: Uint8Array, start: number, name: string): { array: NpyAr
   if (byteLength > bytes.length - dataStart) {
     fail('file/not-npy', name, `expected ${byteLength} bytes of data for shape (${shape.join(', ')}) of ${entry.dtype}, found ${bytes.length - dataStart}`, `The file is cut off. ${resave}`);
   }
-  const raw = bytes.slice(dataStart, dataStart + byteLength);
+  const raw = new Uint8Array(byteLength); // not slice: Node's Buffer would share its memory
+  raw.set(bytes.subarray(dataStart, dataStart + byteLength));
   if (match[1] === '>') swapBytes(raw, entry.bytes);
-  let data: NpyData = new entry.make(raw.buffer as ArrayBuffer);
+  let data: NpyData = new entry.make(raw.buffer);
   if (entry.dtype === 'float16') data = Float32Array.from(data as Uint16Array, widenHalf);
   if (fortran && shape.length > 1) data = rowMajorFromFortran(data, shape);
   return { array: { shape, dtype: entry.dtype, data }, end: dataStart + byteLength };
@@ -164,11 +165,11 @@ function rowMajorFromFortran(data: NpyData, shape: readonly number[]): NpyData {
   return out;
 }
 
-/** An array to write. Without `dtype` the data's own type is taken (Uint8Array is uint8, not bool). */
+/** An array to write, as the type of its data; of `dtype` only `bool` counts (for a Uint8Array), so that a model's tensors fit. */
 export interface NpySource {
   readonly shape: readonly number[];
   readonly data: NpyData;
-  readonly dtype?: NpyType;
+  readonly dtype?: string;
 }
 
 /** The bytes of a .npy file, version 1.0 (as numpy.save writes it), little endian, row-major. float16 data is written as float32. */
@@ -176,7 +177,7 @@ export function writeNpy(array: NpySource): Uint8Array {
   const { shape, data } = array;
   const count = shape.reduce((a, b) => a * b, 1);
   if (count !== data.length) throw new RangeError(`shape (${shape.join(', ')}) holds ${count} elements, the data has ${data.length}`);
-  const code = array.dtype === 'bool' ? 'b1' : Object.keys(types).find((t) => t !== 'f2' && data instanceof types[t].make)!;
+  const code = array.dtype === 'bool' && data instanceof Uint8Array ? 'b1' : Object.keys(types).find((t) => t !== 'f2' && data instanceof types[t].make)!;
   const order = types[code].bytes === 1 ? '|' : '<';
   const dims = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${dims}), }`;

@@ -65,7 +65,7 @@ test('compile writes what it says', async () => {
 test('every engine and the module answer', async () => {
   for (const engine of [['--engine', 'reference'], ['--engine', 'interpret'], ['--engine', 'scalar', '--batch', '4'], ['--engine', 'simd128'], []]) {
     const { status, err } = await command('run', model, ...inputs, '--output', at('y.npz'), ...engine);
-    assert.is(err, '');
+    assert.is(err, '', engine.join(' '));
     assert.is(status, 0);
     const y = readNpz(fs.readFileSync(at('y.npz')));
     assert.equal(Object.keys(y), ['total', 'product'], engine.join(' '));
@@ -94,7 +94,7 @@ test('verify: all engines, drawn and given inputs', async () => {
   assert.match(drawn.out, 'two.v1: 3 inputs drawn with seed 9 (float32 standard normal; integers uniform over their range), batch 2');
   assert.match(drawn.out, 'All engines agree in every bit.');
   for (const engine of ['scalar', 'simd128', 'wasi']) assert.match(drawn.out, new RegExp(`${engine} +[0-9a-f]{16}  equal`));
-  assert.match(drawn.out, /reference +float64 +largest deviation [\d.e-]+, largest value/);
+  assert.match(drawn.out, /reference +float64 +(no deviation|largest deviation \d\.\de-\d, largest value)/);
   assert.not.match(drawn.out, 'differs');
   const given = await command('verify', model, '--input', at('both.npz'));
   assert.is(given.status, 0, given.out);
@@ -109,7 +109,8 @@ test('inspect: a model, as JSON and for people; a module', async () => {
   assert.is(facts.totals.macs, 2 * 3 * 3);
   assert.is(facts.totals.weightBits, 9 * 32);
   assert.ok(facts.memory.every((buffer: { offset: number }) => buffer.offset % 16 === 0));
-  assert.ok(facts.totals.peakBytes >= facts.totals.constantBytes + facts.totals.temporaryBytes);
+  const end = Math.max(...facts.memory.map((buffer: { offset: number; bytes: number }) => buffer.offset + buffer.bytes));
+  assert.ok(facts.totals.peakBytes >= end && facts.totals.peakBytes < end + 256, `${facts.totals.peakBytes} for ${end}`);
   const people = (await command('inspect', model)).out;
   assert.match(people, /layer +MatMul +float32 +float32 +float32 +\[1, 3\] +9 +288/);
   const manifest = JSON.parse((await command('inspect', at('out/deep/two.v1.wasm'), '--json')).out);

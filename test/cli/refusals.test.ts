@@ -58,7 +58,7 @@ test('unknown options, engines, targets, batches', async () => {
   assert.is(await refusal(2, 'compile', example), 'error [cli/usage] -o: "compile" needs -o DIR\n  See `sigmaflow compile --help`.');
   assert.is(await refusal(2, 'compile'), 'error [cli/usage] MODEL.onnx: "compile" needs MODEL.onnx\n  See `sigmaflow compile --help`.');
   assert.is(await refusal(2, 'run', example), 'error [cli/usage] --input: "run" needs --input FILE.npy\n  See `sigmaflow run --help`.');
-  assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--emit', 'graph,wta'), 'error [cli/usage] --emit: expected some of graph, program, source, wat, found "wta"\n  Did you mean "wat"?\n  See `sigmaflow compile --help`.');
+  assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--emit', 'graph,sorce'), 'error [cli/usage] --emit: expected some of graph, program, source, wat, found "sorce"\n  Did you mean "source"?\n  See `sigmaflow compile --help`.');
   assert.is(await refusal(2, 'verify', example, '--input', digits, '--random', '3'), 'error [cli/usage] --input: inputs are either given or drawn\n  Leave --random and --seed away, or --input.\n  See `sigmaflow verify --help`.');
 });
 
@@ -97,7 +97,7 @@ test('inputs that do not fit', async () => {
   assert.is(await run(archive), "error [run/missing-input] input: DIR/other.npz has no array of this name; it has image\n  Save it with numpy.savez under the input's name.");
   assert.is(await run(`imput=${digits}`), 'error [run/unknown-input] imput: the model has no input "imput"\n  Did you mean "input"?');
   assert.match(await run(save('no.npy', 'text')), /^error \[file\/not-npy\] DIR\/no\.npy: expected a \.npy file/);
-  assert.is(await run(at('lost.npy')), 'error [file/unreadable] DIR/lost.npy: there is no such file\n  Did you mean "flat.npy"?');
+  assert.is(await run(at('flatt.npy')), 'error [file/unreadable] DIR/flatt.npy: there is no such file\n  Did you mean "flat.npy"?');
   assert.match(await refusal(1, 'verify', example, '--input', flat), /^error \[run\/shape\] input: expected float32 of shape \[N, 1, 28, 28\]/);
 });
 

@@ -35,6 +35,13 @@ test('element types, byte orders, header versions', () => {
   assert.equal(readNpy(npy("'<f8'", '(0, 3)', [])).shape, [0, 3]);
 });
 
+test('a Buffer at any offset is copied', () => {
+  const bytes = Buffer.concat([Buffer.from('x'), writeNpy({ shape: [2], data: Float32Array.of(1, 2) })]).subarray(1);
+  const { data } = readNpy(bytes);
+  bytes.fill(0);
+  assert.equal(data, Float32Array.of(1, 2));
+});
+
 test('float16 is widened exactly', () => {
   const bytes = [0x00, 0x3e, 0x00, 0x80, 0x01, 0x00, 0xff, 0x7b, 0x00, 0x7c, 0x00, 0xfc, 0x00, 0x7e];
   const { data, dtype } = readNpy(npy("'<f2'", '(7,)', bytes));

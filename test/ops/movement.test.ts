@@ -191,6 +191,11 @@ test('Gather by constant indices', () => {
   );
 });
 
+test('Gather refuses a permutation that would be a kernel an element', () => {
+  const indices = range(600).map((i) => (i * i) % 600);
+  assert.match(message('Gather', {}, [input([600]), ints(...indices)]), /^error \[graph\/unsupported\] node0: the indices "x1" of Gather fall into \d+ equally spaced runs, and at most 256 are supported/);
+});
+
 test('Shape and Constant are known after inference, and have no kernel', () => {
   const shape = infer(single('Shape', { start: -2 }, [input([2, 3, 5])]));
   assert.equal(Array.from(shape.constants.y.data), [3, 5]);

@@ -1,6 +1,7 @@
 /** A hand-written module for the tests of the runtime, the WASI entry and the browser: every interface form in one. */
 import { finishModule } from '../../codegen/emit/module.js';
-import { assemble } from '../../sdk/host/assembler.js';
+import { wasiEntry, wasiWorkBytes } from '../../codegen/emit/wasi.js';
+import { assemble, toolchain } from '../../sdk/host/assembler.js';
 import { manifestVersion, type Manifest, type ManifestTensor } from '../../sdk/runtime/manifest.js';
 
 export interface TinyTypes {
@@ -41,4 +42,13 @@ export const tinyData = [{ offset: 512, bytes: new Uint8Array(Float32Array.of(3)
 export async function tinyModule(batch: number, more: Partial<Manifest> = {}): Promise<Uint8Array<ArrayBuffer>> {
   const { binary } = await assemble({ 'entry.ts': tinySource(batch) }, { entry: 'entry.ts', features: ['simd128'], memoryBase: 8192, pages: 1, optimizeLevel: 1, shrinkLevel: 0 });
   return finishModule(binary, { data: tinyData, manifest: tinyManifest(batch, more) });
+}
+
+/** The same model as a WASI command. */
+export async function tinyCommand(batch: number, more: Partial<Manifest> = {}, maximumPages = 65536): Promise<Uint8Array<ArrayBuffer>> {
+  const manifest = tinyManifest(batch, more);
+  const sources = { ...toolchain().library, 'model.ts': tinySource(batch), 'entry.ts': wasiEntry(manifest) };
+  const pages = Math.ceil((8192 + wasiWorkBytes) / 65536);
+  const { binary } = await assemble(sources, { entry: 'entry.ts', features: ['simd128'], memoryBase: 8192, pages, maximumPages, optimizeLevel: 1, shrinkLevel: 1 });
+  return finishModule(binary, { data: tinyData, manifest });
 }

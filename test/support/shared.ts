@@ -7,9 +7,14 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 
+/** Where a file of the shared data lies. */
+export function sharedPath(path: string): string {
+  return join(folder, path);
+}
+
 /** The file's bytes, or undefined after saying that the test is skipped. */
 export function sharedFile(path: string): Uint8Array | undefined {
-  const file = join(folder, path);
+  const file = sharedPath(path);
   if (existsSync(file)) return new Uint8Array(readFileSync(file)); // a Buffer's slice would share its bytes
   console.log(`SKIP: ../shared/data/${path} is missing`);
   return undefined;
