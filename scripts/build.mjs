@@ -1,15 +1,15 @@
 /**
  * Builds dist/: the package's entries as ES modules, the runtime as one file for a script tag, and the type
- * declarations. Dependencies stay imports. Run by `npm run build` and before `npm pack`.
+ * declarations. Dependencies stay imports. Run by `npm run build` and before `npm pack`; `build.mjs FOLDER` builds there.
  */
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import ts from 'typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const dist = `${root}dist`;
+const dist = resolve(process.argv[2] ?? `${root}dist`);
 
 /** In dist/ the AssemblyScript library is text in the code, so that compiling needs no files (and works in a browser). */
 const inlineLibrary = {
@@ -49,7 +49,7 @@ await build({
   logLevel: 'warning',
 });
 emitDeclarations();
-for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) console.log(`dist/${basename(name)}  ${readFileSync(`${dist}/${name}`).length} bytes`);
+for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) console.log(`${basename(dist)}/${name}  ${readFileSync(`${dist}/${name}`).length} bytes`);
 
 function emitDeclarations() {
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile);

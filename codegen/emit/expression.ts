@@ -200,7 +200,11 @@ function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context:
   const vector = a.shape === 'vector';
   if (type === 'float32') {
     if (a.type === 'float32' && !a.mask) return a;
-    if (!vector) return { text: `<f32>(${a.mask ? `<i32>(${a.text})` : a.text})`, type, shape: 'scalar' };
+    if (!vector) {
+      const from = a.mask ? 'i32' : scalarType(a.type);
+      const sign = from.startsWith('u') ? 'u' : 's';
+      return { text: `f32.convert_i${from.slice(1)}_${sign}(${a.mask ? `<i32>(${a.text})` : a.text})`, type, shape: 'scalar' };
+    }
     return { text: `f32x4.convert_i32x4_${a.type === 'uint32' ? 'u' : 's'}(${toVector(a, scope, context)})`, type, shape: 'vector' };
   }
   const info = describe(type);

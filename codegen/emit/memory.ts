@@ -41,8 +41,9 @@ function place(tensor: Tensor, at: readonly Index[], group: string | undefined, 
   const terms = rest.map((t) => ({ coeff: t.coeff / 8, of: t.of }));
   let offset = base + whole / 8;
   let text = pointer(scope.loop, terms, context.names, context.ranges);
-  if (offset < 0) {
-    text = `(${text} - ${-offset})`;
+  // The engine adds the immediate without wrapping around, so the pointer itself must not lie below zero.
+  if (offset < 0 || terms.some((t) => t.coeff < 0)) {
+    text = `(${text} + ${offset})`;
     offset = 0;
   }
   return { pointer: text, offset, shift: bits.offset - whole, laneStride, groupStride };

@@ -29,7 +29,7 @@ export function verifyPlain(value: unknown, path: string): void {
     if (!Number.isFinite(value)) fail('program/invalid', path, `the number ${value} has no JSON text`);
     return;
   }
-  if (typeof value !== 'object') fail('program/invalid', path, `a ${typeof value} is no plain data`);
+  if (typeof value !== 'object') fail('program/invalid', path, `${value === undefined ? 'undefined' : `a ${typeof value}`} is no plain data`);
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) verifyPlain(value[i], `${path}[${i}]`);
     return;

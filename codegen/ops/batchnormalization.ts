@@ -1,8 +1,7 @@
 /** BatchNormalization for inference: one factor and one offset a channel, folded once to float32 where constants allow. */
-import { add, divide, float, load, mul, sub, unary } from '../ir/build.js';
+import { add, axis, divide, float, load, mul, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape, makeConstant, type Constant } from '../ir/graph.js';
-import { axis } from '../ir/build.js';
 import { elementwise, floatOutput, spaceAxes } from './elementwise.js';
 import { given, operandKind, weight } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';

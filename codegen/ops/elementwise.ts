@@ -50,10 +50,10 @@ export function broadcastCoordinates(shape: readonly number[], space: readonly A
 export type ElementRule = (operands: readonly Expr[], type: DataType, scope: Scope) => Expr;
 
 /** One kernel, one store: the inputs `which` broadcast to the output. */
-export function elementwise(context: LowerContext, which: readonly number[], rule: ElementRule, extraTensors: readonly { readonly name: string; readonly shape: readonly number[] }[] = []): Kernel[] {
+export function elementwise(context: LowerContext, which: readonly number[], rule: ElementRule): Kernel[] {
   const out = context.outputs[0];
   const space = spaceAxes(out.shape);
-  const tensors = [...which.map((i) => context.input(i)), ...extraTensors];
+  const tensors = which.map((i) => context.input(i));
   const operands = tensors.map((t) => load(t.name, broadcastCoordinates(t.shape, space)));
   const scope = new Scope(space.map((a) => a.name));
   const value = rule(operands, elementType(out), scope);

@@ -5,14 +5,13 @@
  * With s = sqrt(v), a = m / s, r(t) = phi(t) + t Phi(t): mean = s r(a), variance = v (Phi(a) - r(a) r(-a)), both without
  * the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
  */
-import { add, axis, compare, divide, float, maximum, mul, select, sub, unary } from '../ir/build.js';
+import { add, axis, compare, divide, float, load, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import { normal, NORMAL_LIMIT } from '../functions/normal.js';
 import { Scope } from '../functions/scope.js';
 import { spaceAxes } from './elementwise.js';
 import { given, kernelName, makeKernel, operandKind } from './operands.js';
-import { load } from '../ir/build.js';
 import type { OperatorRecord } from './record.js';
 
 const f = 'float32';
@@ -47,7 +46,7 @@ export const relumoments: OperatorRecord = {
     const { density, lower, upper } = normal(scope, a);
     const below = scope.float('lower', lower);
     const mean = maximum(f, add(f, mul(f, m, below), mul(f, deviation, density)), float(0));
-    const clamped = scope.float('clamped', { op: 'min', type: f, a: maximum(f, a, float(-NORMAL_LIMIT)), b: float(NORMAL_LIMIT) });
+    const clamped = scope.float('clamped', minimum(f, maximum(f, a, float(-NORMAL_LIMIT)), float(NORMAL_LIMIT)));
     // r(a) and r(-a)
     const forward = add(f, density, mul(f, clamped, below));
     const backward = sub(f, density, mul(f, clamped, upper));

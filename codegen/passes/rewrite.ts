@@ -2,7 +2,7 @@
  * The graph that `streamline` is making: nodes emitted so far, what is known of the old graph's values, and the way back
  * from integers to float. Not here: what each operator does (streamline*.ts), and the arithmetic (integerValue.ts).
  */
-import { describe, smallestInteger } from '../ir/datatype.js';
+import { describe, isInteger, smallestInteger } from '../ir/datatype.js';
 import type { Attribute, Constant, Graph, Node, Value } from '../ir/graph.js';
 import { nodeContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
@@ -184,7 +184,7 @@ export class Rewrite {
     }
     const v = this.integers.get(name)!;
     const producer = this.producers.get(name)!;
-    if (!isAffine(v)) {
+    if (!isAffine(v) || isInteger(valueInfo(this.old, name).dtype)) {
       this.keep(producer);
       return name;
     }

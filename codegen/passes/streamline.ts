@@ -67,6 +67,7 @@ const onIntegers: Readonly<Record<string, Rule>> = {
   TopK: choose,
 };
 
+const quantizers = new Set(['Quant', 'BipolarQuant', 'QuantizeLinear', 'DequantizeLinear', 'MultiThreshold', 'Trunc']);
 const anyInput = new Set(['Add', 'Sub', 'Mul', 'Div', 'Concat']);
 
 /** The streamlined graph, inferred and cleaned. Raises what `infer` raises. */
@@ -74,7 +75,7 @@ export function streamline(graph: Graph): Graph {
   return streamlineWithNotes(graph).graph;
 }
 
-/** The same, and which nodes stay float and why (the first layer's input and the end of a network always are). */
+/** The same, and why nodes stay float that have something quantized to work with. */
 export function streamlineWithNotes(graph: Graph): { graph: Graph; notes: readonly Note[] } {
   const withQuantizers = fold(clean(graph));
   const folded = fold(withQuantizers, { quantizers: true });
@@ -82,9 +83,9 @@ export function streamlineWithNotes(graph: Graph): { graph: Graph; notes: readon
   for (const node of folded.nodes) {
     const takesIntegers = anyInput.has(node.op) ? node.inputs.some((name) => s.integer(name)) : s.integer(node.inputs[0]) !== undefined;
     const rule = always[node.op] ?? (takesIntegers ? onIntegers[node.op] : undefined);
-    const answer = rule ? rule(s, node) : node.inputs.some((name) => s.integer(name)) ? `${node.op} has no integer form` : undefined;
+    const answer = rule ? rule(s, node) : `${node.op} has no integer form`;
     if (answer === true) continue;
-    if (answer !== undefined) s.note(node, answer);
+    if (quantizers.has(node.op) || node.inputs.some((name) => s.integer(name) || s.quantized(name))) s.note(node, answer);
     s.keep(node);
   }
   return { graph: dropUnused(s.finish()), notes: s.notes };

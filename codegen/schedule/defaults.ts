@@ -126,6 +126,14 @@ const divisorIn = (n: number, candidates: readonly number[]): number => candidat
 function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
   if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return partialSums(start, program, lane);
+  const tail = laneExtent % target.lanes;
+  if (tail !== 0 && !canOverrun(start, program, lane, target.lanes - tail, true)) {
+    // What the lanes read has no room past its end: the last outputs are scalar.
+    const [whole, rest] = partition(start, lane, laneExtent - tail);
+    if (!rest) return plain(whole, program, target);
+    const main = reduction(whole, program, target, lane, undefined);
+    return { nests: [...main.nests, rest], packing: bytesPacking };
+  }
   const vectors = Math.ceil(laneExtent / target.lanes);
   const all = accesses(start, program);
   const accumulators = start.kernel.accumulators.length;
@@ -299,9 +307,9 @@ function heavy(kernel: Kernel): boolean {
 }
 
 /** True where all that is touched along the loop has room past its end. */
-function canOverrun(nest: Nest, program: Program, loop: string, by: number): boolean {
+function canOverrun(nest: Nest, program: Program, loop: string, by: number, guardedStores = false): boolean {
   return accesses(nest, program).every((a) => {
-    if (!a.depends(loop) || a.constant) return true;
+    if (!a.depends(loop) || a.constant || (a.store && guardedStores)) return true;
     const { pad } = program.tensors[a.tensor].layout;
     return a.at.every((i, d) => !JSON.stringify(i).includes(JSON.stringify(loop)) || (pad?.[d] ?? 0) >= by);
   });

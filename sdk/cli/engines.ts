@@ -33,7 +33,7 @@ export interface Engine {
 
 /** Makes one engine for a model. */
 export async function prepareEngine(model: ModelFile, name: EngineName, batch?: number): Promise<Engine> {
-  if (name === 'reference') return referenceEngine(importModel(model), batch);
+  if (name === 'reference') return referenceEngine(model, batch);
   if (name === 'interpret') return interpreterEngine(plan(model, { batch, target: 'scalar' }));
   return moduleEngine((await build(model, { batch, target: name })).wasm);
 }
@@ -62,8 +62,9 @@ export function plan(model: ModelFile, options: { batch?: number; target: WasmTa
 }
 
 /** The imported graph in float64, one call of the batch at a time. */
-export function referenceEngine(graph: Graph, batch?: number): Engine {
-  const inferred = infer(graph, { batch });
+export function referenceEngine(model: ModelFile, batch?: number): Engine {
+  const graph = importModel(model);
+  const inferred = atFile(model.file, () => infer(graph, { batch }));
   const { inputs } = batchOf(graph);
   const symbolic = symbolicShapes(graph);
   const slot = (name: string, batched: boolean): Slot => {

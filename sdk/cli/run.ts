@@ -1,10 +1,10 @@
 /** `sigmaflow run`: inputs through a model, on any engine, or through a module as it is. */
 import { formatShape } from '../../codegen/ir/graph.js';
 import { usage, type Command } from './command.js';
-import { engineNames, moduleEngine, prepareEngine, type EngineName } from './engines.js';
+import { engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
 import { readBytes, writeAll } from './files.js';
 import { batchOption, isModule, largestBatch, modelFile } from './models.js';
-import { outputBytes, readInputs, runInBatches } from './tensors.js';
+import { checkOutput, outputBytes, readInputs, runInBatches } from './tensors.js';
 import { formatTensor } from './text.js';
 
 export const command: Command = {
@@ -32,8 +32,12 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
         if (args.flag(name)) usage(command, `--${name}`, 'a module runs as it was compiled', `Leave --${name} away, or give the .onnx file.`);
       }
     }
-    const engine = isModule(bytes) ? moduleEngine(bytes) : await prepareEngine(modelFile(file, bytes), engineName ?? 'simd128', batch);
-    const inputs = readInputs(args.texts('input'), engine.inputs);
+    // What can be refused is refused before the model is compiled.
+    const model = isModule(bytes) ? undefined : modelFile(file, bytes);
+    const known = model ? referenceEngine(model, batch) : moduleEngine(bytes);
+    if (output !== undefined) checkOutput(output, known.outputs);
+    const inputs = readInputs(args.texts('input'), known.inputs);
+    const engine = model && engineName !== 'reference' ? await prepareEngine(model, engineName ?? 'simd128', batch) : known;
     const outputs = runInBatches(inputs, engine.inputs, engine.outputs, engine.batch, engine.call);
     if (output !== undefined) {
       writeAll([{ file: output, bytes: outputBytes(output, outputs) }]);

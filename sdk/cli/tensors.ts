@@ -8,7 +8,7 @@ import { fail, suggest } from '../../codegen/ir/diagnostic.js';
 import { formatShape } from '../../codegen/ir/graph.js';
 import { isNpz, readNpy, readNpz, writeNpy, writeNpz, type NpyArray, type NpySource } from '../data/npy.js';
 import type { ManifestTensor } from '../runtime/manifest.js';
-import { readBytes } from './files.js';
+import { checkFolder, readBytes } from './files.js';
 import { plural } from './text.js';
 
 /** An input or output of a model: its shape is that of one call. */
@@ -247,14 +247,18 @@ export function slice(inputs: Inputs, slots: readonly Slot[], batch: number, c: 
 
 // ---- Outputs ----
 
-/** The bytes of the file that `--output` names: .npz where it says so, .npy for one output. Raises cli/usage. */
-export function outputBytes(file: string, outputs: Readonly<Record<string, Tensor>>): Uint8Array {
-  const names = Object.keys(outputs);
-  const source = (name: string): NpySource => ({ shape: outputs[name].shape, data: outputs[name].data as NpySource['data'] });
-  const extension = path.extname(file).toLowerCase();
-  if (extension === '.npz') return writeNpz(Object.fromEntries(names.map((n) => [n, source(n)])));
-  if (names.length > 1) {
-    fail('cli/usage', `--output ${file}`, `the model has ${names.length} outputs (${names.join(', ')}), which a .npy file cannot hold`, 'Name a .npz file.');
+const isArchive = (file: string): boolean => path.extname(file).toLowerCase() === '.npz';
+
+/** Refuses an output file that cannot be, before there is anything to write. Raises cli/usage and file/unwritable. */
+export function checkOutput(file: string, slots: readonly Slot[]): void {
+  if (slots.length > 1 && !isArchive(file)) {
+    fail('cli/usage', `--output ${file}`, `the model has ${slots.length} outputs (${slots.map((s) => s.name).join(', ')}), which a .npy file cannot hold`, 'Name a .npz file.');
   }
-  return writeNpy(source(names[0]));
+  checkFolder(path.dirname(file));
+}
+
+/** The bytes of the file that `--output` names: .npz where it says so, else .npy. */
+export function outputBytes(file: string, outputs: Readonly<Record<string, Tensor>>): Uint8Array {
+  const sources = Object.entries(outputs).map(([name, { shape, data }]): [string, NpySource] => [name, { shape, data: data as NpySource['data'] }]);
+  return isArchive(file) ? writeNpz(Object.fromEntries(sources)) : writeNpy(sources[0][1]);
 }

@@ -8,7 +8,7 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import type { Program } from '../../codegen/ir/program.js';
 import { describeDifference, firstDifference, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
-import { build, importModel, interpreterEngine, moduleEngine, openModule, referenceEngine } from './engines.js';
+import { build, interpreterEngine, moduleEngine, openModule, referenceEngine, type Engine } from './engines.js';
 import { batchOption, largestBatch, readModel, targets, type ModelFile } from './models.js';
 import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type NumericArray, type Tensor } from './tensors.js';
 import { plural, table } from './text.js';
@@ -34,17 +34,17 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
     if (args.flag('input') && (args.flag('random') || args.flag('seed'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
     const model = readModel(args.positionals[0]);
-    const reference = referenceEngine(importModel(model), batch);
+    const reference = referenceEngine(model, batch);
     const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed);
     context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
-    const differences = await verifyModel(model, batch, inputs, context);
+    const differences = await verifyModel(model, batch, inputs, reference, context);
     context.print(differences === 0 ? '\nAll engines agree in every bit.' : '\nThe engines differ.');
     return differences === 0 ? 0 : 1;
   },
 };
 
 /** Prints what was found; returns the number of differences. */
-async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, { print }: Context): Promise<number> {
+async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, { print }: Context): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
   for (const target of targets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
   const first = releases.get('scalar')!;
@@ -68,7 +68,6 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, moduleEngine(artifact.wasm).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots) });
-  const reference = referenceEngine(importModel(model), batch);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
   for (const slot of outputSlots) {
     const expected = interpreted[slot.name];

@@ -84,11 +84,11 @@ test('places where nothing can be written', async () => {
   const file = save('file', 'x');
   assert.match(await refusal(1, 'compile', example, '-o', file), /^error \[file\/unwritable\] DIR\/file: expected a folder, found that .* is a file\n  Choose another place with -o or --output\.$/);
   assert.is(await refusal(1, 'run', example, '--engine', 'reference', '--input', digits, '--output', path.dirname(at('x'))), 'error [file/unwritable] DIR: expected the name of a file, found a folder\n  Name a file in it.');
-  assert.is(await refusal(1, 'run', example, '--engine', 'reference', '--input', digits, '--output', path.join(file, 'y.npy')), 'error [file/unwritable] DIR/file/y.npy: a part of the path is a file, not a folder\n  Choose another place with -o or --output.');
+  assert.match(await refusal(1, 'run', example, '--input', digits, '--output', path.join(file, 'y.npy')), /^error \[file\/unwritable\] DIR\/file: expected a folder, found that .* is a file\n/);
 });
 
 test('inputs that do not fit', async () => {
-  const run = (file: string, ...rest: string[]): Promise<string> => refusal(1, 'run', example, '--engine', 'reference', '--output', at('y.npy'), '--input', file, ...rest);
+  const run = (file: string, ...rest: string[]): Promise<string> => refusal(1, 'run', example, '--output', at('y.npy'), '--input', file, ...rest);
   const flat = save('flat.npy', writeNpy({ shape: [2, 15], data: new Float32Array(30) }));
   assert.is(await run(flat), 'error [run/shape] input: expected float32 of shape [N, 1, 28, 28], found shape [2, 15] in DIR/flat.npy\n  Reshape it: N inputs are [N, 1, 28, 28].');
   const big = save('big.npy', writeNpy({ shape: [1, 1, 28, 28], data: new Float64Array(784).fill(1e39) }));

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkFolder, externalReader, readBytes, writeAll } from '../../sdk/cli/files.js';
-import { outputBytes, randomInputs, readInputs, runInBatches, type Slot } from '../../sdk/cli/tensors.js';
+import { checkOutput, outputBytes, randomInputs, readInputs, runInBatches, type Slot } from '../../sdk/cli/tensors.js';
 import { coordinates, formatTensor } from '../../sdk/cli/text.js';
 import { readNpy, readNpz, writeNpy, writeNpz } from '../../sdk/data/npy.js';
 
@@ -121,7 +121,10 @@ test('outputs become .npy or .npz', () => {
   assert.equal([...readNpy(outputBytes('y.npy', one)).data], [1, 2]);
   assert.equal(Object.keys(readNpz(outputBytes('y.npz', one))), ['y']);
   assert.equal(Object.keys(readNpz(outputBytes('y.NPZ', both))), ['y', 'z']);
-  assert.is(refusal(() => outputBytes('y.npy', both)), 'error [cli/usage] --output y.npy: the model has 2 outputs (y, z), which a .npy file cannot hold\n  Name a .npz file.');
+  const slots = ['y', 'z'].map((name): Slot => ({ name, shape: [1], dtype: 'float32', batched: true }));
+  checkOutput(at('y.npz'), slots);
+  checkOutput(at('y.npy'), slots.slice(1));
+  assert.is(refusal(() => checkOutput('y.npy', slots)), 'error [cli/usage] --output y.npy: the model has 2 outputs (y, z), which a .npy file cannot hold\n  Name a .npz file.');
 });
 
 test('files: all or none, and every failure named', () => {

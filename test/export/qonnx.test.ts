@@ -1,9 +1,7 @@
 /** `exportQonnx`: what it writes, and that ONNX's own tools accept it and compute the same (needs Python peers). */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fromBinary } from '@bufbuild/protobuf';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,6 +11,7 @@ import { importOnnx } from '../../codegen/import/onnx.js';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import { floats, intAttribute, ints, modelBytes, node, tensorInput, type ModelInit } from '../support/onnxModels.js';
+import { pythonWith, runPython } from '../support/python.js';
 import { sharedFile, sharedFiles, sharedPath } from '../support/shared.js';
 
 const exported = (m: ModelInit): ModelProto => fromBinary(ModelProtoSchema, exportQonnx(importOnnx(modelBytes(m))));
@@ -64,14 +63,9 @@ test('what ONNX has no form for is refused by name', () => {
   }
 });
 
-const python = process.env.SIGMAFLOW_PYTHON ?? 'python3';
-const hasPeers = spawnSync(python, ['-c', 'import onnx, onnxruntime, qonnx']).status === 0;
-
 test("ONNX's checker, onnxruntime and qonnx: exported models are valid and answer as the originals do", () => {
-  if (!hasPeers) {
-    console.log(`SKIP: ${python} lacks onnx, onnxruntime or qonnx (pip install onnx onnxruntime qonnx; name the interpreter in SIGMAFLOW_PYTHON)`);
-    return;
-  }
+  const python = pythonWith('onnx', 'onnxruntime', 'qonnx');
+  if (!python) return;
   const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-export-'));
   try {
     const pairs: string[] = [];
@@ -85,10 +79,8 @@ test("ONNX's checker, onnxruntime and qonnx: exported models are valid and answe
       }
     }
     if (pairs.length === 0) return;
-    const script = fileURLToPath(new URL('../python/compare_models.py', import.meta.url));
-    const { stdout, stderr } = spawnSync(python, [script, ...pairs], { encoding: 'utf8' });
-    const lines = stdout.trim().split('\n');
-    assert.is(lines.length, pairs.length / 2, stderr);
+    const lines = runPython(python, 'compare_models.py', pairs).trim().split('\n');
+    assert.is(lines.length, pairs.length / 2);
     // Bit for bit: the nodes and their order are the same, and so are the constants.
     assert.equal(lines.filter((l) => !/^ok .* 0\.0$/.test(l)), []);
   } finally {

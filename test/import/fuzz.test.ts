@@ -5,8 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importOnnx } from '../../codegen/import/onnx.js';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
+import { fold } from '../../codegen/passes/fold.js';
 import { infer } from '../../codegen/passes/infer.js';
-import { floats, intsAttribute, modelBytes, node, tensorInput } from '../support/onnxModels.js';
+import { floats, intAttribute, intsAttribute, modelBytes, node, tensorInput } from '../support/onnxModels.js';
 import { sharedFile } from '../support/shared.js';
 
 /** mulberry32: a small seeded generator; equal seeds give equal files on every machine. */
@@ -81,6 +82,48 @@ test('500 mutations of a small model, where every byte is structure', () => {
 test('random bytes', () => {
   const next = random(4);
   for (let i = 0; i < 500; i++) assert.not(survives(Uint8Array.from({ length: Math.floor(next() * 300) }, () => next() * 256), `file ${i} of seed 4`));
+});
+
+// These end within the runner's patience or not at all: each once took minutes, or memory without end.
+test('names of 100,000 characters, and a near miss of one', () => {
+  const long = 'n'.repeat(100000);
+  assert.not(survives(modelBytes({ inputs: Array.from({ length: 20 }, (_, i) => tensorInput(`${long}${i}`, [1, 4])), nodes: [node('Relu', [`${long}x`], ['y'])] }), 'long names'));
+});
+
+test('20,000 inputs and outputs', () => {
+  const names = Array.from({ length: 20000 }, (_, i) => `${i}`);
+  const bytes = modelBytes({ inputs: names.map((n) => tensorInput(`x${n}`, ['N', 2])), nodes: names.map((n) => node('Relu', [`x${n}`], [`y${n}`])), outputs: names.map((n) => `y${n}`) });
+  assert.ok(survives(bytes, 'many outputs'));
+});
+
+test('a window of 2^40 elements over a constant is left for run time', () => {
+  const k = 2 ** 20;
+  const bytes = modelBytes({
+    initializers: [floats('c', [1, 1, 1, 1], [1])],
+    nodes: [node('MaxPool', ['c'], ['p'], [intsAttribute('kernel_shape', [k, k]), intsAttribute('pads', [k - 1, k - 1, k - 1, k - 1])]), node('Add', ['x', 'p'], ['y'])],
+  });
+  try {
+    fold(importOnnx(bytes));
+  } catch (error) {
+    assert.instance(error, DiagnosticError);
+  }
+});
+
+test('constants that double with every node are not folded without end', () => {
+  const bytes = modelBytes({
+    initializers: [floats('v0', [2], [1, 1])],
+    nodes: [
+      ...Array.from({ length: 27 }, (_, i) => node('Concat', [`v${i}`, `v${i}`], [`v${i + 1}`], [intAttribute('axis', 0)])),
+      node('ReduceSum', ['v27'], ['total']),
+      node('Add', ['x', 'total'], ['y']),
+    ],
+  });
+  const folded = fold(importOnnx(bytes));
+  assert.ok(Object.values(folded.constants).every((c) => c.data.length <= 2 ** 26));
+});
+
+test('a tensor of a thousand dimensions', () => {
+  assert.not(survives(modelBytes({ initializers: [floats('w', new Array<number>(1000).fill(1), [1])], nodes: [node('Add', ['x', 'w'], ['y'])] }), 'many dimensions'));
 });
 
 test.run();

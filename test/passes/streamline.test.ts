@@ -233,6 +233,25 @@ test('QuantizeLinear, Clip and DequantizeLinear: zero points are gone, bounds be
   assert.equal(graph.values[graph.nodes[0].outputs[0]].range, [-3, 4]);
 });
 
+test('codes that are an output keep their type; what the quantizer cannot do stays, with a note', () => {
+  const b = new GraphBuilder();
+  const q = b.node('QuantizeLinear', [b.input('x', [2, 4]), b.scalar(0.25), b.constant('zero', [], [3], 'uint8')]);
+  const graph = same(b.build(q, b.node('DequantizeLinear', [q, b.scalar(0.25), 'zero'])));
+  assert.is(graph.values[q].dtype, 'uint8');
+  const c = new GraphBuilder();
+  const wide = c.quant(c.input('x', [2, 4]), 0.25, 32);
+  const shifted = c.quant(c.node('Relu', [wide]), 0.25, 4, {}, 0.5);
+  same(c.build(shifted), { ops: ['Quant', 'Relu', 'Quant'], notes: ['it has 32 bits, more than 24', 'its zero point is not one integer'] });
+});
+
+test('float networks pass through without a note; a streamlined graph stays as it is', () => {
+  const b = new GraphBuilder();
+  same(b.build(b.node('Relu', [b.node('MatMul', [b.input('x', [2, 3]), b.constant('w', [3, 2], dyadic(6, 0.25, 8))])])), { ops: ['MatMul', 'Relu'] });
+  const { b: c, y } = dense();
+  const once = same(c.build(c.quant(y, 0.25, 4)));
+  assert.equal(streamlineWithNotes(once).graph.nodes, once.nodes);
+});
+
 test('quantized again with the same scale: no node', () => {
   const b = new GraphBuilder();
   const x = b.quant(b.input('x', [2, 4]), 0.3, 4);

@@ -1,0 +1,158 @@
+/**
+ * The built runtime in headless Chromium, under the content security policy that the documentation promises: module and
+ * script-tag builds load every example model and answer with the bits that Node answers with; the compiler runs there too.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, transformSync } from 'esbuild';
+import { chromium, type Browser } from 'playwright-core';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../sdk/compile.js';
+import { loadSync } from '../../sdk/runtime/index.js';
+import { tinyModule } from '../runtime/tiny.js';
+import { answers } from './answers.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** The page that compiles needs more: binaryen fetches its own code from a data: address. */
+const compilerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' data:";
+const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+/** The model that the page compiles itself. */
+const compiled = 'mlp_w2a2';
+
+const page = (script: string) => `<!doctype html><meta charset="utf-8"><title>sigmaflow</title>${script}`;
+const body = (runtime: string) => `
+  window.result = (async () => {
+    const { load, loadSync, ModelError } = ${runtime};
+    const { answers } = await import('/answers.js');
+    const results = {};
+    for (const name of await (await fetch('/modules.json')).json()) {
+      const model = await load(fetch('/' + name));
+      results[name] = answers(model, 3);
+      const again = answers(model.session(), 3);
+      if (JSON.stringify(again) !== JSON.stringify(results[name])) throw new Error('sessions differ');
+    }
+    const bytes = await (await fetch('/tiny.wasm')).arrayBuffer();
+    if (JSON.stringify(answers(loadSync(bytes), 3)) !== JSON.stringify(results['tiny.wasm'])) throw new Error('loadSync differs');
+    const missing = await load(fetch('/nothing.wasm')).catch((error) => error instanceof ModelError && error.message);
+    return { results, missing };
+  })();
+`;
+
+/** Serves texts and bytes by path, under the policy. */
+async function serve(files: Record<string, string | Uint8Array>): Promise<{ server: Server; address: string }> {
+  const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', json: 'application/json', wasm: 'application/wasm' };
+  const server = createServer(({ url }, response) => {
+    const path = url!.slice(1);
+    const headers = { 'Content-Security-Policy': path.startsWith('compile') ? compilerPolicy : policy, 'Content-Type': types[path.split('.').at(-1)!] ?? 'text/plain' };
+    response.writeHead(path in files ? 200 : 404, headers).end(files[path] ?? '');
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+let browser: Browser | undefined;
+let server: Server | undefined;
+const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-'));
+
+test.after(async () => {
+  await browser?.close();
+  server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+if (!existsSync(executablePath)) {
+  test('Chromium', () => console.log(`SKIP Chromium: ${executablePath} is missing; apt-get install -y chromium, or name another in CHROMIUM`));
+} else {
+  const modules: Record<string, Uint8Array> = { 'tiny.wasm': await tinyModule(2) };
+  let address = '';
+
+  test.before(async () => {
+    execFileSync(process.execPath, [`${root}scripts/build.mjs`, folder]);
+    for (const file of readdirSync(`${root}examples/models`).filter((name) => name.endsWith('.onnx'))) {
+      for (const target of ['simd128', 'scalar'] as const) modules[`${file}.${target}.wasm`] = (await compile(readFileSync(`${root}examples/models/${file}`), { target, batch: 2 })).wasm;
+    }
+    const bundled = await build({
+      entryPoints: { compiler: join(folder, 'index.js') }, nodePaths: [`${root}node_modules`],
+      bundle: true, format: 'esm', write: false, outdir: join(folder, 'page'), splitting: true, platform: 'browser', external: ['node:*', 'fs', 'module', 'path', 'url'],
+      logLevel: 'error',
+    });
+    const files: Record<string, string | Uint8Array> = {
+      ...modules,
+      'modules.json': JSON.stringify(Object.keys(modules)),
+      'answers.js': transformSync(readFileSync(new URL('answers.ts', import.meta.url), 'utf8'), { loader: 'ts' }).code,
+      'module.html': page('<script type="module" src="/module-page.js"></script>'),
+      'module-page.js': body("await import('/runtime.js')"),
+      'global.html': page('<script src="/sigmaflow.runtime.global.js"></script><script src="/global-page.js"></script>'),
+      'global-page.js': body('sigmaflow'),
+      'compile.html': page('<script type="module" src="/compile-page.js"></script>'),
+      'model.onnx': readFileSync(`${root}examples/models/${compiled}.onnx`),
+      'compile-page.js': `window.result = (async () => {
+        const { compile, DiagnosticError } = await import('/compiler.js');
+        const { wasm } = await compile(await (await fetch('/model.onnx')).arrayBuffer(), { batch: 2 });
+        const refused = await compile(new Uint8Array(100)).catch((error) => error instanceof DiagnosticError && error.message);
+        return { wasm: Array.from(wasm), refused };
+      })();`,
+    };
+    for (const name of readdirSync(folder).filter((f) => f.endsWith('.js'))) files[name] = readFileSync(join(folder, name), 'utf8');
+    for (const { path, contents } of bundled.outputFiles) files[path.split(/[\\/]/).at(-1)!] = contents;
+    ({ server, address } = await serve(files));
+    browser = await chromium.launch({ executablePath, args: flags });
+    console.log(`Chromium ${browser.version()}`);
+  });
+
+  /** Opens a page and waits for its result; anything that the page complains of is an error. */
+  async function resultOf(path: string): Promise<unknown> {
+    const complaints: string[] = [];
+    const tab = await browser!.newPage();
+    tab.on('console', (message) => message.type() === 'error' && !message.text().includes('404') && complaints.push(message.text()));
+    tab.on('pageerror', (error) => complaints.push(String(error)));
+    await tab.goto(`${address}/${path}`);
+    await tab.waitForFunction('window.result !== undefined');
+    const result = await tab.evaluate('window.result');
+    assert.equal(complaints, []);
+    await tab.close();
+    return result;
+  }
+
+  for (const path of ['module.html', 'global.html']) {
+    test(`${path}: the bits of Node`, async () => {
+      const { results, missing } = (await resultOf(path)) as { results: Record<string, Record<string, string>>; missing: string };
+      assert.ok(Object.keys(modules).length >= 3);
+      for (const [name, bytes] of Object.entries(modules)) {
+        const expected = answers(loadSync(bytes), 3);
+        assert.ok(Object.values(expected).every((hex) => hex.length >= 8));
+        assert.equal(results[name], expected, name);
+      }
+      assert.match(missing, /^error \[module\/not-a-module\] http:.*\/nothing\.wasm: expected a module, the server answered 404/);
+    });
+  }
+
+  test('the policy is in force: without wasm-unsafe-eval nothing compiles', async () => {
+    const tab = await browser!.newPage();
+    await tab.route('**/module.html', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy.replace(" 'wasm-unsafe-eval'", '') } });
+    });
+    await tab.goto(`${address}/module.html`);
+    await tab.waitForFunction('window.result !== undefined');
+    assert.match(String(await tab.evaluate('window.result.catch(String)')), /Content Security Policy/);
+    await tab.close();
+  });
+
+  test('the compiler, bundled for the page, makes the module that Node makes', async () => {
+    const { wasm, refused } = (await resultOf('compile.html')) as { wasm: number[]; refused: string };
+    assert.ok(Buffer.from(wasm).equals(modules[`${compiled}.onnx.simd128.wasm`]));
+    assert.match(refused, /^error \[onnx\/not-a-model\]/);
+  });
+}
+
+test.run();

@@ -1,0 +1,108 @@
+/** The package: packed, installed into an empty folder, it runs, compiles, type-checks and has the command line. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { writeNpy } from '../../sdk/data/npy.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-'));
+const model = 'mlp_w2a2';
+const npm = (cwd: string, ...args: string[]) => execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const node = (script: string, ...args: string[]) => execFileSync(process.execPath, [join(folder, script), ...args], { cwd: folder, encoding: 'utf8' });
+const sigmaflow = (...args: string[]) => spawnSync('npx', ['--no-install', 'sigmaflow', ...args], { cwd: folder, encoding: 'utf8' });
+
+test.before(() => {
+  npm(root, 'pack', '--silent', '--pack-destination', folder);
+  const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+  assert.ok(tarball, 'npm pack wrote a package');
+  writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true, "type": "module" }\n');
+  npm(folder, 'install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`);
+  copyFileSync(join(root, 'examples/models', `${model}.onnx`), join(folder, `${model}.onnx`));
+});
+
+test.after(() => rmSync(folder, { recursive: true }));
+
+test('it holds what it needs, and no more', () => {
+  const files = readdirSync(join(folder, 'node_modules/sigmaflow'), { recursive: true, encoding: 'utf8' });
+  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts']) {
+    assert.ok(files.includes(file), `${file} is missing`);
+  }
+  assert.equal(files.filter((file) => /^(test|codegen|sdk|scripts)/.test(file)), []);
+});
+
+test('the entries run in Node; the runtime loads nothing but itself', () => {
+  writeFileSync(join(folder, 'app.mjs'), `
+    import { readFileSync, writeFileSync } from 'node:fs';
+    import { load } from 'sigmaflow/runtime';
+    import { compile } from 'sigmaflow';
+    const { wasm, manifest, declaration } = await compile(readFileSync('${model}.onnx'));
+    writeFileSync('typed.d.ts', declaration);
+    const model = await load(wasm);
+    const [{ name, shape }] = manifest.inputs;
+    const [answer] = Object.values(model.run({ [name]: new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5) }));
+    writeFileSync('model.wasm', wasm);
+    console.log(JSON.stringify([...answer.data]));
+  `);
+  writeFileSync(join(folder, 'light.mjs'), `
+    import { readFileSync } from 'node:fs';
+    import { load } from 'sigmaflow/runtime';
+    const model = await load(readFileSync('model.wasm'));
+    const [{ name, shape }] = model.manifest.inputs;
+    console.log(JSON.stringify([...Object.values(model.run({ [name]: new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5) }))[0].data]));
+  `);
+  const answer = node('app.mjs');
+  assert.ok(JSON.parse(answer).length > 1);
+  const modules = join(folder, 'node_modules');
+  for (const name of readdirSync(modules)) if (name !== 'sigmaflow') mkdirSync(join(folder, 'aside'), { recursive: true });
+  // Without its dependencies the runtime still answers, with the same numbers.
+  execFileSync(process.execPath, ['-e', `const fs = require('fs'); for (const n of fs.readdirSync('node_modules')) if (n !== 'sigmaflow') fs.renameSync('node_modules/' + n, 'aside/' + n)`], { cwd: folder });
+  try {
+    assert.is(node('light.mjs'), answer);
+  } finally {
+    execFileSync(process.execPath, ['-e', `const fs = require('fs'); for (const n of fs.readdirSync('aside')) fs.renameSync('aside/' + n, 'node_modules/' + n)`], { cwd: folder });
+  }
+});
+
+test('three lines of TypeScript are typed', () => {
+  const name = /export interface (\w+)/.exec(readFileSync(join(folder, 'typed.d.ts'), 'utf8'))![1];
+  const source = (output: string) => `import { load } from 'sigmaflow/runtime';
+import type { ${name} } from './typed.js';
+export const answer = async (bytes: Uint8Array, pixels: Float32Array): Promise<Float32Array> => (await load<${name}>(bytes)).run(pixels).${output}.data;
+`;
+  const output = /outputs: \{\s*\/\*\*.*\*\/\s*"?(\w+)"?: Float32Array;/.exec(readFileSync(join(folder, 'typed.d.ts'), 'utf8'))![1];
+  const check = (text: string, resolution: string) => {
+    writeFileSync(join(folder, 'use.ts'), text);
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const module = resolution === 'bundler' ? 'esnext' : 'nodenext';
+    return spawnSync(process.execPath, [tsc, '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', '--module', module, '--moduleResolution', resolution, 'use.ts'], { cwd: folder, encoding: 'utf8' }).stdout;
+  };
+  for (const resolution of ['bundler', 'nodenext']) assert.is(check(source(output), resolution), '');
+  assert.match(check(source('nothing'), 'nodenext'), "Property 'nothing' does not exist");
+});
+
+test('the command line compiles, runs and reports', () => {
+  const compiled = sigmaflow('compile', `${model}.onnx`, '-o', 'out', '--wasi');
+  assert.is(compiled.stderr, '');
+  assert.is(compiled.status, 0);
+  for (const suffix of ['.wasm', '.d.ts', '.wasi.wasm']) assert.ok(existsSync(join(folder, 'out', model + suffix)), model + suffix);
+  assert.ok(readFileSync(join(folder, 'out', `${model}.wasm`)).equals(readFileSync(join(folder, 'model.wasm'))), 'the module that compile() makes');
+  const shape: number[] = JSON.parse(sigmaflow('inspect', `out/${model}.wasm`, '--json').stdout).inputs[0].shape;
+  writeFileSync(join(folder, 'x.npy'), writeNpy({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5) }));
+  for (const file of [`${model}.onnx`, `out/${model}.wasm`]) {
+    const run = sigmaflow('run', file, '--input', 'x.npy', '--output', 'y.npy');
+    assert.is(run.stderr, '');
+    assert.is(run.status, 0);
+    assert.ok(existsSync(join(folder, 'y.npy')));
+    rmSync(join(folder, 'y.npy'));
+  }
+  const refused = sigmaflow('compile', 'x.npy', '-o', 'nowhere');
+  assert.is(refused.status, 1);
+  assert.match(refused.stderr, /^error \[onnx\/not-a-model\] /);
+  assert.not(existsSync(join(folder, 'nowhere')));
+});
+
+test.run();

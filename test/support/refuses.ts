@@ -1,0 +1,13 @@
+/** uvu's `throws` takes a text for its own message and compares nothing: this compares the whole text of a diagnostic. */
+import * as assert from 'uvu/assert';
+
+/** Asserts that `f` raises an error of exactly this text. */
+export function refuses(f: () => unknown, text: string): void {
+  let message: string | undefined;
+  try {
+    f();
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  assert.is(message, text);
+}
