@@ -201,9 +201,8 @@ function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context:
   if (type === 'float32') {
     if (a.type === 'float32' && !a.mask) return a;
     if (!vector) {
-      const from = a.mask ? 'i32' : scalarType(a.type);
-      const sign = from.startsWith('u') ? 'u' : 's';
-      return { text: `f32.convert_i${from.slice(1)}_${sign}(${a.mask ? `<i32>(${a.text})` : a.text})`, type, shape: 'scalar' };
+      // The inner cast keeps literals from being read as floats.
+      return { text: `<f32>(<${a.mask ? 'i32' : scalarType(a.type)}>(${a.text}))`, type, shape: 'scalar' };
     }
     return { text: `f32x4.convert_i32x4_${a.type === 'uint32' ? 'u' : 's'}(${toVector(a, scope, context)})`, type, shape: 'vector' };
   }

@@ -3,10 +3,11 @@
  *
  *   form "thresholds"  level = base + the number of thresholds T[c, j] with acc * direction[c] >= T[c, j]
  *   form "scale"       level = clamp(nearest(acc * multiplier[c] + offset[c]), base, base + levels), in float32 steps
+ *   form "shift"       level = clamp(((acc + offset[c]) * multiplier[c] + remainder[c]) >> shift, base, base + levels), in 64 bits
  *
- * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the second is admitted only where it was proved equal.
+ * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the others are admitted only where they were proved equal.
  */
-import { add, compare, convert, float, int, load, maximum, minimum, mul, ref, select, unary } from '../ir/build.js';
+import { add, binary, compare, convert, float, int, load, maximum, minimum, mul, ref, select, unary } from '../ir/build.js';
 import { smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
@@ -15,9 +16,9 @@ import { roundHalfEven } from '../functions/rounding.js';
 import { cycle, edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
-import { elementType, kernelName, makeKernel, normalizeAxis, rangeOf, type Range } from './operands.js';
+import { elementType, kernelName, makeKernel, normalizeAxis, productRange, rangeOf, sumRange, type Range } from './operands.js';
 import { channelCoordinate, channelElement, channelParameter, checkChannel, coordinateOf, f32, requireFloat, requireInteger } from './quantization.js';
-import type { LowerContext, NodeContext, OperatorRecord } from './record.js';
+import type { LowerContext, NdArray, NodeContext, OperatorRecord } from './record.js';
 
 /** Up to this many thresholds are compared one by one; more are counted by a reduction. */
 const unrolledThresholds = 15;
@@ -56,8 +57,14 @@ function check(c: NodeContext): void {
   if (c.inputs[2]) checkChannel(c, 2, 'directions', channel);
   for (const [i, name] of [[3, 'multiplier'], [4, 'offset']] as const) {
     if (!c.inputs[i]) continue;
-    requireFloat(c, i, name);
+    if (c.text('form') === 'scale') requireFloat(c, i, name);
+    else requireInteger(c, i, name);
     checkChannel(c, i, name, channel);
+  }
+  if (c.text('form') === 'shift') {
+    for (const i of [3, 4, 5]) c.constant(i); // the widths of the intermediate integers follow from them
+    requireInteger(c, 5, 'remainder');
+    checkChannel(c, 5, 'remainder', channel);
   }
 }
 
@@ -129,17 +136,35 @@ function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kerne
   return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(type, level) }] });
 }
 
+/** The widths follow from the ranges of the constants, so no more than 64 bits are proved, and taken. */
+function byShift(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
+  const out = c.outputs[0];
+  const channel = channelOf(c);
+  const [multiplier, offset, remainder] = [c.input(3), c.input(4), c.input(5)];
+  const sum = sumRange(rangeOf(c.input(0)), rangeOf(offset));
+  const product = productRange(sum, rangeOf(multiplier));
+  const total = sumRange(product, rangeOf(remainder));
+  const wide = smallestInteger(Math.min(total[0], product[0]), Math.max(total[1], product[1]));
+  const [lo, hi] = levelRange(c);
+  const shifted = add(smallestInteger(...sum), load(c.input(0).name, pointOf(space)), channelParameter(offset, channel, space));
+  const scaled = add(wide, mul(wide, shifted, channelParameter(multiplier, channel, space)), channelParameter(remainder, channel, space));
+  const level = binary('shr', wide, scaled, int(c.int('shift')));
+  const clamped = maximum(wide, minimum(wide, level, int(hi)), int(lo));
+  return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(type, clamped) }] });
+}
+
 const vector = (values: readonly number[], dtype: DataType = 'float32') => ({ shape: [values.length], dtype, constant: true, values });
 
 export const requantize: OperatorRecord = {
   name: 'Requantize',
   doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale"). Internal.',
-  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }],
+  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }, { name: 'remainder', optional: true }],
   outputs: ['level'],
   attributes: {
     axis: { type: 'int', doc: 'the channel dimension', default: 1 },
     base: { type: 'int', doc: 'the lowest level', default: 0 },
-    form: { type: 'string', doc: 'how it is computed', default: 'thresholds', values: ['thresholds', 'scale'] },
+    form: { type: 'string', doc: 'how it is computed', default: 'thresholds', values: ['thresholds', 'scale', 'shift'] },
+    shift: { type: 'int', doc: 'form "shift": how many bits are dropped', default: 0 },
     levels: { type: 'int', doc: 'levels above base, where the thresholds are not given' },
   },
   infer(c) {
@@ -147,7 +172,7 @@ export const requantize: OperatorRecord = {
     const range = levelRange(c);
     return [{ shape: c.input(0).shape, dtype: smallestInteger(...range), range }];
   },
-  reference(c, [acc, thresholds, directions, multiplier, offset]) {
+  reference(c, [acc, thresholds, directions, multiplier, offset, remainder]) {
     const { shape } = acc!;
     const channel = channelOf(c);
     const [lo, hi] = levelRange(c);
@@ -161,6 +186,12 @@ export const requantize: OperatorRecord = {
         data[i] = Math.min(Math.max(roundHalfEven(v), lo), hi);
         continue;
       }
+      if (c.text('form') === 'shift') {
+        const at = (p: NdArray): bigint => BigInt(channelElement(p, shape, channel, i));
+        const sum = (BigInt(acc!.data[i]) + at(offset!)) * at(multiplier!) + at(remainder!);
+        data[i] = Math.min(Math.max(Number(sum >> BigInt(c.int('shift'))), lo), hi);
+        continue;
+      }
       const v = acc!.data[i] * (directions ? channelElement(directions, shape, channel, i) : 1);
       const row = rows === 1 ? 0 : coordinateOf(shape, i, channel);
       data[i] = lo;
@@ -172,7 +203,8 @@ export const requantize: OperatorRecord = {
   lower(c) {
     const space = spaceAxes(c.outputs[0].shape);
     const type = elementType(c.outputs[0]);
-    return [c.text('form') === 'scale' ? byScale(c, space, type) : byThresholds(c, space, type)];
+    const forms = { thresholds: byThresholds, scale: byScale, shift: byShift };
+    return [forms[c.text('form') as keyof typeof forms](c, space, type)];
   },
   samples: [
     { name: '2 bit, per channel', attributes: { base: -2 }, inputs: [{ shape: [2, 3], dtype: 'int12', range: [-60, 60] }, { shape: [3, 3], dtype: 'int32', constant: true, values: [-20, 0, 20, -3, 1, 5, -50, -49, 40] }], seed: 1, tolerance: 0 },
@@ -191,5 +223,6 @@ export const requantize: OperatorRecord = {
     { name: 'reduction with directions', attributes: { axis: 0 }, inputs: [{ shape: [2, 7], dtype: 'int8' }, { shape: [1, 255], dtype: 'int32', constant: true, values: Array.from({ length: 255 }, (_, i) => i - 127) }, vector([-1, 1], 'int32')], seed: 6, tolerance: 0 },
     { name: 'scale', attributes: { form: 'scale', base: -128, levels: 255 }, inputs: [{ shape: [1, 3, 9], dtype: 'int20' }, { shape: [3, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.001, 0.0002, -0.01]), vector([0, 3.5, -4])], seed: 7, tolerance: 0 },
     { name: 'scale without offset', attributes: { form: 'scale', levels: 15 }, inputs: [{ shape: [4, 6], dtype: 'int16', range: [-300, 300] }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.125])], seed: 8, tolerance: 0 },
+    { name: 'shift', attributes: { form: 'shift', base: -8, levels: 15, shift: 38 }, inputs: [{ shape: [2, 3, 5], dtype: 'int20' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([4_000_001, -3_999_999, 1 << 20], 'int32'), vector([1000, -1000, 0], 'int32'), vector([5, 77, 0], 'int32')], seed: 9, tolerance: 0 },
   ],
 };

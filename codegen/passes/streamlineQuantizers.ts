@@ -7,7 +7,7 @@ import { roundHalfEven, roundingMode } from '../functions/rounding.js';
 import { codeBounds } from '../ops/quantization.js';
 import { affineValue, alongAxis, applyAffine, channelConstant, one, reach, single, type Channelled, type IntegerValue } from './integerValue.js';
 import { readQuantizer, type Quantizer } from './quantizers.js';
-import { exactSteps, levelBoundary, scaleForm, type Boundary, type MonotoneFunction, type Steps } from './requantization.js';
+import { exactSteps, levelBoundary, scaleForm, shiftForm, type Boundary, type MonotoneFunction, type Steps } from './requantization.js';
 import type { Rewrite } from './rewrite.js';
 
 /** More thresholds than this in one layer are not made: the layer stays float. */
@@ -15,6 +15,9 @@ const maxThresholds = 2 ** 22;
 
 /** Up to this many thresholds are compared; beyond, the float form is used where it is proved. */
 const comparedThresholds = 3;
+
+/** Beyond this many, the integer form where the float form is not proved. */
+const shiftedThresholds = 31;
 
 /** The levels of a quantizer of u, between u's least and greatest value. */
 interface Levels {
@@ -231,6 +234,13 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
     const none = s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
     const inputs = [u.q, none, '', vector('multiplier', form.multiplier), vector('offset', form.offset)];
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels })[0];
+  }
+  const shifted = steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
+  if (shifted) {
+    const vector = (hint: string, values: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [values.length], data: values });
+    const none = s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
+    const inputs = [u.q, none, '', vector('multiplier', shifted.multiplier), vector('offset', shifted.bias), vector('remainder', shifted.remainder)];
+    return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'shift', shift: shifted.shift, levels: steps.levels })[0];
   }
   const isShared = steps.directions.every((d) => d === steps.directions[0]) && steps.thresholds.every((t, i) => t === steps.thresholds[i % steps.levels]);
   const rows = isShared ? 1 : steps.channels;

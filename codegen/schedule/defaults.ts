@@ -21,7 +21,8 @@ export function defaultSchedule(kernel: Kernel, program: Program, target: Target
   let nest = splitDigits(nestOf(kernel), program);
   const lane = target.lanes > 1 ? laneLoop(nest, program) : undefined;
   if (kernel.reduce.length > 0) {
-    if (lane === undefined) return plain(nest, program, target);
+    const partial = nest.loops.find((l) => l.kind === 'partial');
+    if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
     const pair = pairLoop(nest, program, target, lane);
     return reduction(nest, program, target, lane, pair);
   }
@@ -77,9 +78,9 @@ function isPackable(a: Access): boolean {
   return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1)));
 }
 
-function usesWideIntegers(kernel: Kernel): boolean {
-  const wide = (type: string): boolean => type !== 'float32' && describe(type as never).bits > 32;
-  return /"type":"u?int(3[3-9]|[4-6]\d)"/.test(JSON.stringify([kernel.accumulators, kernel.body, kernel.epilogue, kernel.stores])) || kernel.accumulators.some((a) => wide(a.type));
+/** True where a kernel computes with integers of more than 32 bits, which do not run in lanes. */
+export function usesWideIntegers(kernel: Kernel): boolean {
+  return /"type":"u?int(3[3-9]|[4-6]\d)"/.test(JSON.stringify([kernel.accumulators, kernel.body, kernel.epilogue, kernel.stores]));
 }
 
 // ---- Reductions ----
@@ -223,7 +224,8 @@ function plain(start: Nest, program: Program, target: Target): KernelSchedule {
   const all = accesses(start, program);
   const weights = all.filter((a) => a.constant && start.loops.some((l) => l.kind === 'reduce' && a.depends(l.name)));
   const column = start.loops.find((l) => l.kind === 'space' && l.extent > 1 && weights.some((a) => a.depends(l.name)) && all.some((a) => !a.constant && !a.store && !a.depends(l.name)));
-  if (!column || target.lanes > 1 || start.kernel.accumulators.length !== 1) return { nests: [start], packing: bytesPacking };
+  const partials = start.loops.filter((l) => l.kind === 'partial').map((l): Step => ({ step: 'unroll', loop: l.name }));
+  if (!column || target.lanes > 1 || start.kernel.accumulators.length !== 1) return { nests: [applySteps(start, partials)], packing: bytesPacking };
   const columns = divisorIn(column.extent, [4, 5, 6, 3, 2]);
   const space = start.loops.filter((l) => l.kind === 'space').map((l) => (l === column ? `${l.name}.o` : l.name));
   const rest = start.loops.filter((l) => l.kind !== 'space').map((l) => l.name);
@@ -232,7 +234,7 @@ function plain(start: Nest, program: Program, target: Target): KernelSchedule {
     { step: 'split', loop: column.name, factor: columns },
     { step: 'reorder', order: [...space, ...rest, tile] },
     { step: 'unroll', loop: tile },
-    ...start.loops.filter((l) => l.kind === 'partial').map((l): Step => ({ step: 'unroll', loop: l.name })),
+    ...partials,
   ]);
   return {
     nests: [nest],

@@ -7,8 +7,11 @@ import { mapExpr, substitute, visitExpr } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
 import { withoutUnused } from './lower.js';
 
-/** Fuses as long as anything can be. Programs with repeats are fused within their top-level kernels only. */
-export function fuseAll(unit: ProgramUnit, steps: string[] = []): ProgramUnit {
+/**
+ * Fuses as long as anything can be. Programs with repeats are fused within their top-level kernels only. `apart` says
+ * which legal pairs a target is better off without.
+ */
+export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (producer: Kernel, consumer: Kernel) => boolean = () => false): ProgramUnit {
   let { program } = unit;
   for (let changed = true; changed; ) {
     changed = false;
@@ -17,7 +20,7 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = []): ProgramUnit {
       if (consumer.kind !== 'kernel' || consumer.reduce.length > 0) continue;
       for (let a = b - 1; a >= 0; a--) {
         const producer = program.blocks[a];
-        if (producer.kind !== 'kernel') continue;
+        if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
         const fused = tryFuse(program, producer, consumer);
         if (!fused) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);

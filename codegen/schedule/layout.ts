@@ -4,8 +4,8 @@
  */
 import { describe } from '../ir/datatype.js';
 import { axis, plainDigit, storageBits } from '../ir/build.js';
-import { address, interval, simplify, visitExpr, type Ranges } from '../ir/indexing.js';
-import type { Buffer, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
+import { address, indexKey, interval, simplify, type Ranges } from '../ir/indexing.js';
+import type { Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { loadsOf } from './fuse.js';
 import { copyKernel } from './lower.js';
@@ -178,30 +178,31 @@ function haloKernels(tensor: Tensor): Kernel[] {
   return kernels;
 }
 
-/** Drops the guards of loads whose tensors have a halo that covers them. */
+/** Drops the conditions on a load's own coordinates where the tensor has a halo that covers them; others stay. */
 export function dropCoveredGuards(unit: ProgramUnit): ProgramUnit {
   const { program } = unit;
   const blocks = program.blocks.map((b) => {
     if (b.kind !== 'kernel') return b;
     const ranges = kernelRanges(b);
-    const covered = (l: Extract<Expr, { op: 'load' }>): boolean => {
+    const open = (l: Extract<Expr, { op: 'load' }>): Condition[] => {
       const { shape, layout } = program.tensors[l.tensor];
-      if (!layout.halo || !l.otherwise || !isZero(l.otherwise)) return false;
-      return l.at.every((i, d) => {
+      if (!layout.halo || !l.otherwise || !isZero(l.otherwise)) return [...l.guard!];
+      const covered = l.at.every((i, d) => {
         const [lo, hi] = interval(i, ranges);
         return lo >= -layout.halo![d][0] && hi < shape[d] + layout.halo![d][1];
       });
+      if (!covered) return [...l.guard!];
+      const own = l.at.map((i, d) => `${indexKey(simplify(i, ranges))} ${shape[d]}`);
+      return l.guard!.filter((c) => c.lo !== 0 || !own.includes(`${indexKey(simplify(c.index, ranges))} ${c.hi}`));
     };
-    const expr = (e: Expr): Expr => {
-      let any = false;
-      visitExpr(e, (x) => (any ||= x.op === 'load' && x.guard !== undefined && covered(x)));
-      if (!any) return e;
-      return JSON.parse(JSON.stringify(e), (_, v) => {
-        if (!v || v.op !== 'load' || !v.guard || !covered(v)) return v;
-        const { guard: _g, otherwise: _o, ...rest } = v;
-        return rest;
+    const expr = (e: Expr): Expr =>
+      JSON.parse(JSON.stringify(e), (_, v) => {
+        if (!v || v.op !== 'load' || !v.guard) return v;
+        const guard = open(v);
+        if (guard.length === v.guard.length) return v;
+        const { guard: _g, otherwise, ...rest } = v;
+        return guard.length === 0 ? rest : { ...rest, guard, otherwise };
       }) as Expr;
-    };
     return { ...b, accumulators: b.accumulators.map((a) => ({ ...a, update: expr(a.update) })), body: b.body.map((l) => ({ ...l, value: expr(l.value) })) };
   });
   return { ...unit, program: { ...program, blocks } };

@@ -6,7 +6,7 @@ import { simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
-import { defaultSchedule, joinLoops, type KernelSchedule } from './defaults.js';
+import { defaultSchedule, joinLoops, usesWideIntegers, type KernelSchedule } from './defaults.js';
 import { fuseAll } from './fuse.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { withoutUnused } from './lower.js';
@@ -24,7 +24,8 @@ export interface ScheduleOptions {
 /** Schedules a lowered Program. The result has the same bits for every target. */
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
-  let u = fuseAll(unit, steps);
+  // Integers wider than lanes would make the whole kernel scalar.
+  let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && usesWideIntegers(consumer) && !usesWideIntegers(producer));
   u = stageInputs(u, steps);
   u = stageOutputs(u, steps);
   u = assignLayouts(u, target, steps);

@@ -1,0 +1,57 @@
+/** Random graphs: the lowered Program, its scheduled forms and the compiled modules give the same bits. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runPasses } from '../../codegen/compile.js';
+import { printGraph } from '../../codegen/ir/print.js';
+import { targets } from '../../codegen/targets/target.js';
+import { toolchain } from '../../sdk/host/assembler.js';
+import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
+import { kinds, randomCase } from './graphs.js';
+
+const seeds = Array.from({ length: 25 }, (_, i) => i + 1);
+
+function assertNone(failures: readonly string[]): void {
+  assert.is(failures.length, 0, `${failures.length} failed:\n${failures.slice(0, 12).join('\n')}`);
+}
+
+/** Messages of all cases for which `f` raises. */
+function collect<T extends { readonly name: string }>(cases: readonly T[], f: (c: T) => void): string[] {
+  return cases.flatMap((c) => {
+    try {
+      f(c);
+      return [];
+    } catch (error) {
+      return [`${c.name}: ${(error as Error).message}`];
+    }
+  });
+}
+
+test('the generator gives the same graph for the same seed', () => {
+  for (const kind of kinds) {
+    assert.is(printGraph(randomCase(kind, 7).graph), printGraph(randomCase(kind, 7).graph));
+    assert.is.not(printGraph(randomCase(kind, 7).graph), printGraph(randomCase(kind, 8).graph));
+  }
+});
+
+const lowered: Lowered[] = [];
+
+for (const kind of kinds) {
+  test(`${kind}: passes, lower, verify, interpret`, () => {
+    assertNone(
+      collect(seeds.map((seed) => randomCase(kind, seed)), (c) => {
+        lowered.push(lowerCase({ ...c, graph: runPasses(c.graph) }));
+      }),
+    );
+  });
+}
+
+for (const target of Object.values(targets)) {
+  test(`scheduled for ${target.name}`, () => {
+    assertNone(collect(lowered, (l) => compareScheduled(l, target)));
+  });
+  test(`compiled for ${target.name}`, async () => {
+    assertNone(await runOnEmitters(lowered, target, toolchain()));
+  });
+}
+
+test.run();
