@@ -41,6 +41,7 @@ export function readHeader(): void {
   parseHeader(header, header + length);
 }
 
+/** Ends the command: the input is no .npy that is read here. */
 function refuse(message: string, found: string): void {
   beginError('file/not-npy');
   write('standard input: ');
@@ -50,6 +51,7 @@ function refuse(message: string, found: string): void {
   exit(1);
 }
 
+/** The header is a Python dict of three known keys. */
 function parseHeader(header: usize, end: usize): void {
   let at = find("'descr':", header, end);
   while (at < end && load<u8>(at) != 0x27) at++;
@@ -83,6 +85,7 @@ function parseHeader(header: usize, end: usize): void {
   if (fortran && rank > 1) refuse('expected row-major (C) order; found Fortran order, which numpy.ascontiguousarray changes', '');
 }
 
+/** Adds a dimension to `shape`. */
 function pushDimension(value: u64): void {
   if (rank == mostDimensions) refuse('expected at most 64 dimensions; found more', '');
   store<u64>(shape + 8 * rank, value);
@@ -136,6 +139,7 @@ export function writeHeader(type: i32, dimensions: i32, sizes: usize): void {
   write('\n');
 }
 
+/** How many digits a number has. */
 function decimals(value: u64): u32 {
   let count: u32 = 1;
   for (; value >= 10; value /= 10) count++;

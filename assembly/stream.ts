@@ -6,6 +6,7 @@
  */
 import { dtoa_buffered, itoa_buffered } from 'util/number';
 
+/** The host's five functions; all but proc_exit answer 0 or an errno. Vectors are pairs of a pointer and a length. */
 // @ts-ignore: decorator
 @external('wasi_snapshot_preview1', 'fd_read')
 declare function fd_read(file: i32, vectors: usize, count: i32, done: usize): i32;
@@ -130,6 +131,7 @@ export function flush(): void {
   outputEnd = 0;
 }
 
+/** Hands bytes to the host, in as many pieces as it takes. */
 function send(from: usize, bytes: u32): void {
   while (bytes > 0) {
     store<usize>(vector, from);
@@ -160,6 +162,7 @@ export function write(text: string): void {
   writeWide(changetype<usize>(text), text.length);
 }
 
+/** Writes ASCII characters that are kept as UTF-16. */
 function writeWide(from: usize, length: i32): void {
   for (let i = 0; i < length; i++) writeByte(load<u16>(from + 2 * i));
 }

@@ -66,14 +66,17 @@ let current: u32 = 0;
 let chunk: usize = 0;
 const chunkBytes: u32 = 8192;
 
+/** The table, for its fields. */
 function head(): Table {
   return changetype<Table>(table);
 }
 
+/** An input's entry in the table. */
 function inputAt(i: i32): Tensor {
   return changetype<Tensor>(table + head().inputs + i * offsetof<Tensor>());
 }
 
+/** An output's entry in the table. */
 function outputAt(i: i32): Tensor {
   return changetype<Tensor>(table + head().outputs + i * offsetof<Tensor>());
 }
@@ -93,6 +96,7 @@ export function begin(start: usize): void {
   }
 }
 
+/** Options: --json, --help; anything else ends the command. */
 function readArguments(): void {
   const count = argumentCount();
   for (let i = 1; i < count; i++) {
@@ -110,6 +114,7 @@ function readArguments(): void {
   }
 }
 
+/** True where bytes up to a zero are this text. */
 function equals(bytes: usize, text: string): bool {
   for (let i = 0; i < text.length; i++) if (load<u8>(bytes + i) != load<u8>(changetype<usize>(text) + 2 * i)) return false;
   return load<u8>(bytes + text.length) == 0;
@@ -168,6 +173,7 @@ function inferences(tensor: Tensor): u64 {
   return leading == 1 ? load<u64>(shape) : 1;
 }
 
+/** Ends the command: the input stops inside this tensor. */
 function cutOff(tensor: Tensor): void {
   beginInputError('file/not-npy', tensor);
   write('; the input ends too early.\n');
@@ -287,6 +293,7 @@ export function answer(status: i32): void {
   answered += current;
 }
 
+/** Ends the command with the words for a status. */
 function refuseStatus(status: i32): void {
   beginError('run/status');
   writeBytes(table + head().name, head().nameLength);
@@ -305,6 +312,7 @@ function refuseStatus(status: i32): void {
   exit(1);
 }
 
+/** The .npy header of an output, for all inferences. */
 function writeTensorHeader(tensor: Tensor): void {
   const leading: i32 = tensor.batched ? 1 : 0;
   const sizes = chunk;
