@@ -133,7 +133,12 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
     const t = scalarType(type);
     const { bits, signed } = describe(type);
     const symbols: Partial<Record<BinaryExpr['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>' };
-    if (e.op === 'min' || e.op === 'max') return { text: `${e.op}<${t}>(${x}, ${y})`, type, shape: 'scalar' };
+    if (e.op === 'min' || e.op === 'max') {
+      const common = float ? type : commonInteger(a.type, b.type);
+      const c = scalarType(common);
+      const text = `${e.op}<${c}>(${as(a, common)}, ${as(b, common)})`;
+      return { text: c === t ? text : `<${t}>(${text})`, type, shape: 'scalar' };
+    }
     let text = `(${x} ${symbols[e.op]} ${y})`;
     // Logic acts on two's complement of the type's width; a left shift may leave it.
     if (e.op === 'shl' && bits < 32) text = signed ? `((${text} << ${32 - bits}) >> ${32 - bits})` : `(${text} & ${2 ** bits - 1})`;
@@ -158,8 +163,20 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   }
   const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
   if (e.op === 'and' || e.op === 'or' || e.op === 'xor') return { text: `v128.${e.op}(${x}, ${y})`, type, shape: 'vector' };
-  const op = (e.op === 'min' || e.op === 'max') && !float ? `${e.op}_${sign}` : e.op;
+  if ((e.op === 'min' || e.op === 'max') && !float) {
+    const common = commonInteger(a.type, b.type);
+    needNarrow(common, context);
+    return { text: `i32x4.${e.op}_${common === 'uint32' ? 'u' : 's'}(${x}, ${y})`, type, shape: 'vector' };
+  }
+  const { op } = e;
   return { text: `${kind}.${op}(${x}, ${y})`, type, shape: 'vector' };
+}
+
+/** A type in which values of both types can be compared. */
+function commonInteger(a: DataType, b: DataType): DataType {
+  if (describe(a).bits > 32 || describe(b).bits > 32) return 'int64';
+  if (a !== 'uint32' && b !== 'uint32') return 'int32';
+  return a === b ? 'uint32' : 'int64';
 }
 
 function emitCompare(e: Extract<Expr, { op: 'lt' | 'le' | 'eq' | 'ne' | 'ge' | 'gt' }>, scope: Scope, context: Context): Value {
@@ -167,7 +184,7 @@ function emitCompare(e: Extract<Expr, { op: 'lt' | 'le' | 'eq' | 'ne' | 'ge' | '
   const b = emitExpr(e.b, scope, context);
   const float = a.type === 'float32';
   const symbols = { lt: '<', le: '<=', eq: '==', ne: '!=', ge: '>=', gt: '>' } as const;
-  const widest: DataType = float ? 'float32' : describe(a.type).bits > 32 || describe(b.type).bits > 32 ? 'int64' : a.type === 'uint32' || b.type === 'uint32' ? (a.type === b.type ? 'uint32' : 'int64') : 'int32';
+  const widest: DataType = float ? 'float32' : commonInteger(a.type, b.type);
   if (a.shape === 'scalar' && b.shape === 'scalar') {
     return { text: `(${as(a, widest)} ${symbols[e.op]} ${as(b, widest)})`, type: 'uint1', shape: 'scalar', mask: true };
   }

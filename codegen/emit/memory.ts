@@ -42,7 +42,7 @@ function place(tensor: Tensor, at: readonly Index[], group: string | undefined, 
   let offset = base + whole / 8;
   let text = pointer(scope.loop, terms, context.names, context.ranges);
   // The engine adds the immediate without wrapping around, so the pointer itself must not lie below zero.
-  if (offset < 0 || terms.some((t) => t.coeff < 0)) {
+  if (offset < 0 || interval({ offset: 0, terms }, context.ranges)[0] < 0) {
     text = `(${text} + ${offset})`;
     offset = 0;
   }

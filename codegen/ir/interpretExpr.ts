@@ -5,7 +5,7 @@
  * Not here: memory (interpretMemory.ts) and control (interpretKernel.ts). A result that does not fit its declared integer
  * type is a fault of whoever proved the width, so it is raised, never wrapped.
  */
-import { floatFromBits } from './build.js';
+import { floatFromBits, sum, times } from './build.js';
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
 import { exprType, type TypeScope } from './exprType.js';
@@ -188,20 +188,22 @@ export function compileGuard(guard: readonly Condition[], scope: KernelScope): (
   return () => parts.every((holds) => holds());
 }
 
-/** A closure that gives the position of a register in its buffer. */
+/** A closure that gives the slot of a register; raises where it is outside its buffer. */
 export function compileLocalAt(name: string, at: readonly Index[], scope: KernelScope): NumberClosure {
   const { local, slot } = scope.localNamed(name);
-  const indices = at.map((i) => compileIndex(i, scope));
   const { shape } = local;
   if (at.length !== shape.length) fail('program/invalid', scope.kernel, `local ${name} has ${shape.length} dimensions, and ${at.length} indices are given`);
+  let size = 1;
+  const parts: Index[] = [];
+  for (let d = shape.length - 1; d >= 0; d--) {
+    parts.push(times(at[d], size));
+    size *= shape[d];
+  }
+  const index = compileIndex(sum(slot, ...parts), scope);
+  const end = slot + size;
   return () => {
-    let flat = 0;
-    for (let d = 0; d < indices.length; d++) {
-      const i = indices[d]();
-      if (!(i >= 0 && i < shape[d])) fail('program/invalid', scope.kernel, `local ${name}: index ${i} is outside its extent ${shape[d]}`);
-      flat = flat * shape[d] + i;
-    }
-    return slot + flat;
+    const i = index();
+    return i >= slot && i < end ? i : fail('program/invalid', scope.kernel, `local ${name}: element ${i - slot} is outside its ${size} elements`);
   };
 }
 

@@ -348,6 +348,14 @@ function compileStmt(s: Stmt, scope: Scope): Action {
 function compileSet(s: Stmt & { readonly kind: 'set' }, scope: Scope): Action {
   const { type } = scope.localNamed(s.name);
   const at = compileLocalAt(s.name, s.at, scope);
+  if (type === 'float32' && exprType(s.value, scope) === 'float32') {
+    const value = compileExpr(s.value, scope);
+    const { numbers } = scope;
+    return () => {
+      const v = value();
+      numbers[at()] = v;
+    };
+  }
   const buffer: Slot = { type, slot: scope.addRef(`set ${s.name}`, type).slot };
   const evaluate = assign(buffer, s.value, `local ${s.name}`, scope);
   const bank = bankOf(type, scope);

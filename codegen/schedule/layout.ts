@@ -144,7 +144,7 @@ function temporaryLayout(shape: readonly number[], bits: number, lanes: number, 
   let elements = 1;
   for (const d of [...order].reverse()) {
     let extent = shape[d] + halo[d][0] + halo[d][1];
-    if (d === innermost && (channelsLast || rank <= 2)) {
+    if (d === innermost && (channelsLast || rank <= 2) && halo[d][0] + halo[d][1] === 0) {
       const pitch = extent > 1 || rank === 1 ? roundUp(extent, lanes) : extent;
       pad[d] = pitch - extent;
       extent = pitch;

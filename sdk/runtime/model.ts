@@ -46,7 +46,7 @@ export class Model<M extends ModelTypes = ModelTypes> {
 export async function load<M extends ModelTypes = ModelTypes>(source: ModuleSource | Response | PromiseLike<ModuleSource | Response>): Promise<Model<M>> {
   const given = await source;
   let code: ModuleSource;
-  if (given && 'arrayBuffer' in given) { // naming Response would cost Node 25 ms: it loads its whole fetch
+  if (typeof given === 'object' && given && 'arrayBuffer' in given) { // naming Response would cost Node 25 ms: it loads its whole fetch
     if (!given.ok) throw new ModelError('module/not-a-module', given.url || 'response', `expected a module, the server answered ${given.status} ${given.statusText}`.trimEnd(), 'Correct the address.');
     code = await given.arrayBuffer();
   } else code = given;
