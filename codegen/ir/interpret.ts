@@ -9,7 +9,7 @@ import { constant } from './build.js';
 import { describe } from './datatype.js';
 import { fail, suggest } from './diagnostic.js';
 import { constantData, elementCount, formatShape, type ConstantData } from './graph.js';
-import { compileKernel, type Action, type RepeatAxes } from './interpretKernel.js';
+import { compileKernel, type Action } from './interpretKernel.js';
 import {
   allocate,
   compileElementLoad,
@@ -19,6 +19,7 @@ import {
   type IndexScope,
   type Memory,
 } from './interpretMemory.js';
+import type { RepeatAxes } from './interpretScope.js';
 import type { Block, Index, Program, ProgramUnit, Repeat, Tensor } from './program.js';
 
 /** Logical elements in row-major order: float32 as Float32Array, uint32 as Uint32Array, other integers as Int32Array. */

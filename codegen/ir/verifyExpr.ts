@@ -235,7 +235,10 @@ const floatOperations: readonly Binary[] = ['add', 'sub', 'mul', 'div', 'min', '
 
 function analyseBinary(e: Expr & { readonly op: Binary }, scope: ExprScope): Facts {
   const { op, type } = e;
-  const [a, b] = [analyse(e.a, scope), analyse(e.b, scope)];
+  const proved = accumulatedRange(e, scope);
+  // a group of the accumulator's own terms is one of the partial sums that were proved, tighter than any interval here
+  const ownGroup = proved !== undefined && e.b.op === 'dot' && e.b.type === type;
+  const [a, b] = [analyse(e.a, scope), ownGroup ? analyseNode(e.b, scope) : analyse(e.b, scope)];
   if (isFloat(a.type) !== isFloat(type) || isFloat(b.type) !== isFloat(type)) {
     invalid(scope, `${op} of ${type} has operands of ${a.type} and ${b.type}`, 'There is no implicit conversion: use convert.');
   }
@@ -247,8 +250,7 @@ function analyseBinary(e: Expr & { readonly op: Binary }, scope: ExprScope): Fac
   if ((op === 'shl' || op === 'shr') && (b.value.lo < 0 || b.value.hi >= describe(type).bits)) {
     invalid(scope, `${op} of ${type} shifts by ${b.value.lo} .. ${b.value.hi}`);
   }
-  const accumulated = accumulatedRange(e, scope);
-  return { type, value: accumulated ?? integerBinaryRange(op, type, a.value, b.value) };
+  return { type, value: proved ?? integerBinaryRange(op, type, a.value, b.value) };
 }
 
 /** An update of a register that stands for an accumulator stays in what was proved of the whole reduction. */

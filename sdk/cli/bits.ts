@@ -37,6 +37,26 @@ export function describeDifference(name: string, shape: readonly number[], found
   return `${name} ${formatShape(coordinates(i, shape))} is ${show(found[i], p[i])}, should be ${show(expected[i], q[i])}; ${differing} of ${p.length} elements differ`;
 }
 
+/**
+ * Compares the tensors that both have, in the order of `expected`, and adds their names to `compared`. Returns the first
+ * difference in words, or nothing.
+ */
+export function firstDifferingTensor(
+  compared: Set<string>,
+  found: ReadonlyMap<string, ArrayLike<number>>,
+  expected: ReadonlyMap<string, ArrayLike<number>>,
+  tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: string }>>,
+): string {
+  for (const [name, want] of expected) {
+    const got = found.get(name);
+    if (!got) continue;
+    compared.add(name);
+    const { shape, dtype } = tensors[name];
+    if (firstDifference(got, want, dtype === 'float32') >= 0) return describeDifference(name, shape, got, want, dtype === 'float32');
+  }
+  return '';
+}
+
 /** The largest |found - expected|, and the largest |expected|; NaN and infinity count where only one side has them. */
 export function largestDeviation(found: ArrayLike<number>, expected: ArrayLike<number>): { deviation: number; scale: number } {
   let [deviation, scale] = [0, 0];

@@ -5,12 +5,11 @@
  * of the modules as users get them. The float64 reference is no matter of bits: its largest deviation is said.
  */
 import { formatShape } from '../../codegen/ir/graph.js';
-import type { Program } from '../../codegen/ir/program.js';
-import { describeDifference, firstDifference, hashElements, largestDeviation } from './bits.js';
+import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
 import { build, interpreterEngine, moduleEngine, openModule, referenceEngine, type Engine } from './engines.js';
 import { batchOption, largestBatch, readModel, targets, type ModelFile } from './models.js';
-import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type NumericArray, type Tensor } from './tensors.js';
+import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type Tensor } from './tensors.js';
 import { plural, table } from './text.js';
 import { runCommand } from './wasi.js';
 
@@ -56,7 +55,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   const inner = await Promise.all(targets.map(async (target) => ({ target, module: openModule(await build(model, { batch, target, debug: true })), compared: new Set<string>(), differs: '' })));
   const interpreted = runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, (call) => {
     const expected = interpreter.all(call);
-    for (const one of inner) if (one.differs === '') one.differs = compareInner(one.compared, one.module.run(call), expected, interpreter.unit.program.tensors);
+    for (const one of inner) if (one.differs === '') one.differs = firstDifferingTensor(one.compared, one.module.run(call), expected, interpreter.unit.program.tensors);
     return interpreter.outputsOf(expected);
   });
   const rows: string[][] = inner.map(({ target, compared, differs }) => [`  ${target}`, differs === '' ? `${plural(compared.size, 'tensor')} equal` : `differs: ${differs}`]);
@@ -84,16 +83,4 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
     print(table(lines));
   }
   return differences.length;
-}
-
-/** Compares what both have, in the order of computation; returns the first difference in words, or nothing. */
-function compareInner(compared: Set<string>, found: ReadonlyMap<string, NumericArray>, expected: ReadonlyMap<string, NumericArray>, tensors: Program['tensors']): string {
-  for (const [name, want] of expected) {
-    const got = found.get(name);
-    if (!got) continue;
-    compared.add(name);
-    const { shape, dtype } = tensors[name];
-    if (firstDifference(got, want, dtype === 'float32') >= 0) return describeDifference(name, shape, got, want, dtype === 'float32');
-  }
-  return '';
 }

@@ -84,10 +84,10 @@ test('random bytes', () => {
   for (let i = 0; i < 500; i++) assert.not(survives(Uint8Array.from({ length: Math.floor(next() * 300) }, () => next() * 256), `file ${i} of seed 4`));
 });
 
-// These end within the runner's patience or not at all: each once took minutes, or memory without end.
+// Small files that ask for much. Nothing here asserts a time: without its limit, each takes minutes or all memory.
 test('names of 100,000 characters, and a near miss of one', () => {
   const long = 'n'.repeat(100000);
-  assert.not(survives(modelBytes({ inputs: Array.from({ length: 20 }, (_, i) => tensorInput(`${long}${i}`, [1, 4])), nodes: [node('Relu', [`${long}x`], ['y'])] }), 'long names'));
+  assert.not(survives(modelBytes({ inputs: Array.from({ length: 10 }, (_, i) => tensorInput(`${long}${i}`, [1, 4])), nodes: [node('Relu', [`${long}x`], ['y'])] }), 'long names'));
 });
 
 test('20,000 inputs and outputs', () => {
@@ -96,25 +96,22 @@ test('20,000 inputs and outputs', () => {
   assert.ok(survives(bytes, 'many outputs'));
 });
 
-test('a window of 2^40 elements over a constant is left for run time', () => {
-  const k = 2 ** 20;
+test('2^24 windows of 2^24 elements over a constant are left for run time', () => {
+  const k = 2 ** 12;
   const bytes = modelBytes({
+    inputs: [tensorInput('x', [1, 1])],
     initializers: [floats('c', [1, 1, 1, 1], [1])],
     nodes: [node('MaxPool', ['c'], ['p'], [intsAttribute('kernel_shape', [k, k]), intsAttribute('pads', [k - 1, k - 1, k - 1, k - 1])]), node('Add', ['x', 'p'], ['y'])],
   });
-  try {
-    fold(importOnnx(bytes));
-  } catch (error) {
-    assert.instance(error, DiagnosticError);
-  }
+  assert.equal(fold(importOnnx(bytes)).nodes.map((n) => n.op), ['MaxPool', 'Add']);
 });
 
 test('constants that double with every node are not folded without end', () => {
   const bytes = modelBytes({
     initializers: [floats('v0', [2], [1, 1])],
     nodes: [
-      ...Array.from({ length: 27 }, (_, i) => node('Concat', [`v${i}`, `v${i}`], [`v${i + 1}`], [intAttribute('axis', 0)])),
-      node('ReduceSum', ['v27'], ['total']),
+      ...Array.from({ length: 26 }, (_, i) => node('Concat', [`v${i}`, `v${i}`], [`v${i + 1}`], [intAttribute('axis', 0)])),
+      node('ReduceSum', ['v26'], ['total']),
       node('Add', ['x', 'total'], ['y']),
     ],
   });

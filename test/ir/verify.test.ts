@@ -238,6 +238,22 @@ test('accumulators: wide enough by the weights themselves, and no wider', () => 
   broken(dense('int12', [7, 1, -8, 0], add('int12', ref('a'), mul('int8', load('x', ['k']), load('w', ['k'])))), 'k: mul gives -2040 .. 1785, and its type int8 holds -128 .. 127\n  The expression is (x[k] * w[k]):int8.\n  Use a wider type, or a saturating convert.');
 });
 
+test('a scheduled group of products is one of the accumulator\'s proved sums', () => {
+  const unit = dense('int12', [7, 1, -8, 0]);
+  const [kernel] = unit.program.blocks as readonly Kernel[];
+  const group = (a: Expr): ProgramUnit => {
+    const dot: Expr = { op: 'dot', type: 'int12', axis: 'j', extent: 2, a: load('x', [sum(times('k', 2), 'j')]), b: load('w', [sum(times('k', 2), 'j')]) };
+    const body: readonly Stmt[] = [
+      { kind: 'set', name: 'a', at: [], value: int(0) },
+      { kind: 'loop', axis: 'k', start: 0, extent: 2, mode: 'serial', body: [{ kind: 'set', name: 'a', at: [], value: add('int12', a, dot) }] },
+      { kind: 'store', tensor: 'y', at: [constant(0)], value: { op: 'local', name: 'a', at: [] } },
+    ];
+    return edit(unit, () => ({ blocks: [{ ...kernel, scheduled: { steps: [], locals: [{ name: 'a', type: 'int12', shape: [] }], body } }] }));
+  };
+  verify(group({ op: 'local', name: 'a', at: [] }));
+  broken(group(int(0)), 'k: dot gives -4080 .. 3570, and its type int12 holds -2048 .. 2047\n  The expression is dot(j<2: x[2*k + j] * w[2*k + j]):int12.\n  Use a wider type, or a saturating convert.');
+});
+
 // ---- 6: order ----
 
 const sums = (partials: number, extent: number, update: Expr, scheduled?: readonly Stmt[]): ProgramUnit =>
