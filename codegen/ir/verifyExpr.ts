@@ -30,6 +30,8 @@ export interface ExprScope {
   readonly ranges: Ranges;
   readonly refs: ReadonlyMap<string, Named>;
   readonly locals: ReadonlyMap<string, LocalFacts>;
+  /** The node that updates a register which stands for an accumulator. */
+  readonly update?: { readonly local: string; readonly node: Expr };
 }
 
 export interface Facts {
@@ -255,7 +257,7 @@ function analyseBinary(e: Expr & { readonly op: Binary }, scope: ExprScope): Fac
 
 /** An update of a register that stands for an accumulator stays in what was proved of the whole reduction. */
 function accumulatedRange(e: Expr & { readonly op: Binary }, scope: ExprScope): ValueRange | undefined {
-  if (e.a.op !== 'local') return undefined;
+  if (e !== scope.update?.node || e.a.op !== 'local' || e.a.name !== scope.update.local) return undefined;
   const facts = scope.locals.get(e.a.name);
   const a = facts?.accumulator;
   return a && a.update.op === e.op && a.type === e.type ? facts.value : undefined;

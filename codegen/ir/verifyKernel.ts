@@ -177,11 +177,12 @@ function verifyBody(body: readonly Stmt[], outer: ExprScope): void {
         verifyBody(s.body, { ...scope, ranges: new Map(scope.ranges).set(s.axis, [s.start, s.start + s.extent - 1]) });
         break;
       case 'let':
-        refs.set(s.name, checkLet(s, scope));
+        // a tuple's new values are bound before they are set
+        refs.set(s.name, checkLet(s, { ...scope, update: { local: s.name.replace(/\.next$/, ''), node: s.value } }));
         break;
       case 'set': {
         const { type } = analyseLocal(s.name, s.at, scope);
-        requireFits(analyse(s.value, scope), type, `local ${s.name}`, scope);
+        requireFits(analyse(s.value, { ...scope, update: { local: s.name, node: s.value } }), type, `local ${s.name}`, scope);
         break;
       }
       case 'if': {

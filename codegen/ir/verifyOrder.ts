@@ -19,13 +19,14 @@ interface Part {
   readonly start: number;
 }
 
-/** Which reduction axis a loop is a part of, if any. */
+/** Which reduction axis a loop is a part of, if any; a joined loop counts as the outermost of its parts. */
 function partOf(name: string, kernel: Kernel): { axis: number; path: string } | undefined {
-  const [root, ...path] = name.split('.');
-  const at = (axis: string): number => kernel.reduce.findIndex((a) => a.name === axis);
-  let axis = at(root);
-  for (let cut = root.indexOf('_'); axis < 0 && cut >= 0; cut = root.indexOf('_', cut + 1)) axis = at(root.slice(0, cut));
-  return axis < 0 ? undefined : { axis, path: path.map((p) => (p === 'o' ? 'a' : p)).join('.') };
+  for (let end = name.length; end > 0; end = name.lastIndexOf('_', end - 1)) {
+    const [root, ...path] = name.slice(0, end).split('.');
+    const axis = kernel.reduce.findIndex((a) => a.name === root);
+    if (axis >= 0 && path.every((p) => p === 'o' || p === 'i' || p === 'p')) return { axis, path: path.map((p) => (p === 'o' ? 'a' : p)).join('.') };
+  }
+  return undefined;
 }
 
 function isFloatSum(e: Expr, local: string): boolean {

@@ -61,6 +61,7 @@ export const conv: OperatorRecord = {
   },
   infer(context) {
     const { shape } = parts(context);
+    finiteWeights(context);
     if (operandKind(context, [0, 1, 2]) === 'float') return [floatOutput(shape)];
     return [integerOutput(context, shape, conv.integer!.range(context))];
   },
@@ -140,3 +141,12 @@ export const conv: OperatorRecord = {
   },
   samples: convSamples,
 };
+
+/** Padding adds zeros times weights: with an infinite weight that would be NaN, and padding, peeling and skipping would differ. */
+function finiteWeights(context: NodeContext): void {
+  const { constant, name } = context.input(1);
+  const bad = constant?.dtype === 'float32' ? constant.data.findIndex((v) => !Number.isFinite(v)) : -1;
+  if (bad >= 0) {
+    fail('graph/unsupported', context.node.name, `weight ${bad} of "${name}" is ${constant!.data[bad]}, and convolution weights must be finite`, 'Repair the weights before export.');
+  }
+}

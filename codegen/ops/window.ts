@@ -114,12 +114,11 @@ export function readsPadding(w: Window): boolean {
 
 /** How many elements of the window at `position` are inside [lo, hi) of the input's coordinates. */
 export function coveredBy(w: Window, position: number, lo: number, hi: number): number {
-  let count = 0;
-  for (let k = 0; k < w.kernel; k++) {
-    const at = position * w.stride - w.before + k * w.dilation;
-    if (at >= lo && at < hi) count++;
-  }
-  return count;
+  // The taps k with lo <= start + k * dilation < hi; a closed form, since files may state any kernel.
+  const start = position * w.stride - w.before;
+  const first = Math.max(0, Math.ceil((lo - start) / w.dilation));
+  const end = Math.min(w.kernel, Math.ceil((hi - start) / w.dilation));
+  return Math.max(0, end - first);
 }
 
 /** Calls `visit` for every element of the window at `position` that lies inside the input: naive, for references. */

@@ -53,6 +53,16 @@ for (const line of commands) {
   });
 }
 
+/** What a block takes for granted: `bytes` of the module that its comment names, `pixels` of one digit. */
+function given(block: string): string {
+  const uses = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(block) && !new RegExp(`(const|let) ${name}\\b`).test(block);
+  const module = /[\w./-]+\.wasm/.exec(block)?.[0];
+  return [
+    ...(uses('bytes') ? ["import fs from 'node:fs';", `const bytes = fs.readFileSync('${module}');`] : []),
+    ...(uses('pixels') ? ['const pixels = Float32Array.from({ length: 784 }, (_, i) => (i % 28) / 28);'] : []),
+  ].join('\n');
+}
+
 blocks('ts').forEach((text, i) => {
   test(`TypeScript block ${i + 1}`, () => {
     save('package.json', '{ "type": "module" }');
@@ -62,7 +72,8 @@ blocks('ts').forEach((text, i) => {
       paths: { sigmaflow: [path.join(root, 'sdk/index.ts')], 'sigmaflow/*': [path.join(root, 'sdk/*/index.ts')] },
     };
     save('tsconfig.json', JSON.stringify({ compilerOptions: options, files: [`block${i}.ts`] }));
-    const file = save(`block${i}.ts`, text);
+    const check = /\blogits\b/.test(text) ? "if (logits.data.length !== 10 || !logits.data.every(Number.isFinite)) throw new Error('no answer');" : '';
+    const file = save(`block${i}.ts`, [given(text), text, check].join('\n'));
     const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: path.dirname(file), encoding: 'utf8', timeout: 120_000 });
     const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
     assert.is(checked.status, 0, checked.stdout);

@@ -254,6 +254,22 @@ test('a scheduled group of products is one of the accumulator\'s proved sums', (
   broken(group(int(0)), 'k: dot gives -4080 .. 3570, and its type int12 holds -2048 .. 2047\n  The expression is dot(j<2: x[2*k + j] * w[2*k + j]):int12.\n  Use a wider type, or a saturating convert.');
 });
 
+test('the epilogue of a scheduled form adds to the accumulator, and is no part of it', () => {
+  const unit = dense('int12', [7, 1, -8, 0]);
+  const [kernel] = unit.program.blocks as readonly Kernel[];
+  const local: Expr = { op: 'local', name: 'a', at: [] };
+  const product = mul('int12', load('x', ['k']), load('w', ['k']));
+  const body: readonly Stmt[] = [
+    { kind: 'set', name: 'a', at: [], value: int(0) },
+    { kind: 'loop', axis: 'k', start: 0, extent: 4, mode: 'serial', body: [{ kind: 'set', name: 'a', at: [], value: add('int12', local, product) }] },
+    { kind: 'store', tensor: 'y', at: [constant(0)], value: add('int12', local, int(8)) },
+  ];
+  broken(
+    edit(unit, () => ({ blocks: [{ ...kernel, scheduled: { steps: [], locals: [{ name: 'a', type: 'int12', shape: [] }], body } }] })),
+    'k: add gives -2032 .. 2048, and its type int12 holds -2048 .. 2047\n  The expression is (a{} + 8:int32):int12.\n  Use a wider type, or a saturating convert.',
+  );
+});
+
 // ---- 6: order ----
 
 const sums = (partials: number, extent: number, update: Expr, scheduled?: readonly Stmt[]): ProgramUnit =>
@@ -290,6 +306,9 @@ test('a scheduled float sum keeps its order', () => {
   const parts = load('x', [sum(times('k.o', 2), 'k.i'), 'j']);
   verify(sums(1, 4, update, body((s) => loop('k.o', 2, [loop('k.i', 2, [loop('j', 2, [s])])]), parts)));
   broken(sums(1, 4, update, body((s) => loop('k.i', 2, [loop('k.o', 2, [loop('j', 2, [s])])]), parts)), 'k: the float sum a runs loop k.i outside loop k.o\n  Its order is k, j, coarse before fine.');
+  const joined = load('x', [sum(times('k.o_k.i.o', 1), 'k.i.i'), 'j']);
+  verify(sums(1, 4, update, body((s) => loop('k.o_k.i.o', 4, [loop('k.i.i', 1, [loop('j', 2, [s])])]), joined)));
+  broken(sums(1, 4, update, body((s) => loop('k.i.i', 1, [loop('k.o_k.i.o', 4, [loop('j', 2, [s])])]), joined)), 'k: the float sum a runs loop k.i.i outside loop k.o_k.i.o\n  Its order is k, j, coarse before fine.');
   broken(sums(1, 4, update, body((s) => loop('k', 3, [loop('j', 2, [s])]))), 'k: the float sum a runs over 6 points, and the reduction has 8');
 });
 

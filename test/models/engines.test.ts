@@ -1,0 +1,112 @@
+/**
+ * Equal bits: the lowered Program by the interpreter, its scheduled forms, the scalar and the simd128 module (every tensor
+ * in builds without buffer reuse, then the outputs of modules as users get them), and the WASI command; whole networks.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createInterpreter, type NumericArray } from '../../codegen/ir/interpret.js';
+import { lower } from '../../codegen/schedule/lower.js';
+import { readNpyStream, writeNpy } from '../../sdk/data/npy.js';
+import { compile } from '../../sdk/compile.js';
+import { runWasi } from '../../sdk/host/wasi.js';
+import { loadSync, type Manifest } from '../../sdk/runtime/index.js';
+import { firstDifference, makePrograms } from './engines.js';
+import { exampleImages, exampleNetworks, randomInputs, sharedNetworks, type Inputs, type Network } from './networks.js';
+
+const targetNames = ['scalar', 'simd128'] as const;
+
+/** The interpreter does some 10 million multiply-adds a second: of these networks it runs one input. */
+const large = /vww|resnet|model_ic|sdp|residual/;
+
+type Values = ReadonlyMap<string, NumericArray>;
+
+interface Answer {
+  readonly engine: string;
+  readonly outputs: Values;
+}
+
+/** All N inferences through the modules as users get them and the WASI command. */
+async function released(network: Network, inputs: Inputs, batch?: number): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (const target of targetNames) {
+    const { wasm, wasi, manifest } = await compile(network.bytes, { target, batch, wasi: true });
+    const views = loadSync(wasm as Uint8Array<ArrayBuffer>).run(inputs);
+    answers.push({ engine: target, outputs: new Map(manifest.outputs.map(({ name }) => [name, copy(views[name].data)])) });
+    answers.push({ engine: `WASI, ${target}`, outputs: await runCommand(wasi!, manifest, inputs) });
+  }
+  return answers;
+}
+
+async function runCommand(wasi: Uint8Array, manifest: Manifest, inputs: Inputs): Promise<Map<string, NumericArray>> {
+  const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  const files = manifest.inputs.map(({ name, shape, batched }) => {
+    const data = inputs[name];
+    return writeNpy({ shape: batched ? [data.length / count(shape.slice(1)), ...shape.slice(1)] : shape, data });
+  });
+  const { code, stdout, stderr } = await runWasi(wasi, new Uint8Array(Buffer.concat(files)));
+  assert.is(stderr, '');
+  assert.is(code, 0);
+  const arrays = readNpyStream(new Uint8Array(stdout));
+  return new Map(manifest.outputs.map(({ name }, i) => [name, copy(arrays[i].data as Float32Array)]));
+}
+
+/** In the types that the interpreter gives. */
+function copy(data: ArrayLike<number>): NumericArray {
+  if (data instanceof Float32Array) return data.slice();
+  return data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Uint32Array ? Uint32Array.from(data) : Int32Array.from(data);
+}
+
+async function compareAll(network: Network, seeds: readonly number[]): Promise<void> {
+  const programs = await Promise.all(targetNames.map(async (target) => (await makePrograms([network], target))[0]));
+  const { graph } = programs[0];
+  const declarative = createInterpreter(lower(graph));
+  const scheduled = programs.map(({ unit }) => createInterpreter(unit));
+  const unscheduled = programs.map(({ unit }) => createInterpreter(unit, { scheduled: false }));
+  for (const seed of seeds) {
+    const inputs = randomInputs(graph, seed);
+    const expected = declarative.run(inputs);
+    const agree = (engine: string, reference: Values, found: Values, required?: readonly string[]): void => {
+      const difference = firstDifference(reference, found, required);
+      assert.is(difference, undefined, `${network.name}, seed ${seed}, ${engine}: ${difference}`);
+    };
+    const outputs = lower(graph).program.outputs;
+    targetNames.forEach((target, i) => {
+      const interpreted = scheduled[i].run(inputs);
+      agree(`Program scheduled for ${target}, interpreted`, expected, interpreted, outputs);
+      // Fused, staged and laid out, but run in its declarative form.
+      if (seed === seeds[0]) agree(`declarative form of the Program for ${target}`, expected, unscheduled[i].run(inputs), outputs);
+      agree(`${target} module without buffer reuse`, interpreted, programs[i].run(inputs));
+    });
+    if (seed !== seeds[0]) continue;
+    const named = new Map(graph.outputs.map((name, i) => [name, expected.get(outputs[i])!]));
+    for (const { engine, outputs: found } of await released(network, inputs)) agree(`${engine} as released`, named, found);
+  }
+}
+
+const networks = [...exampleNetworks(), ...sharedNetworks()];
+
+for (const network of networks) {
+  test(`${network.name}: every engine gives the same bits`, () => compareAll(network, large.test(network.name) ? [1] : [1, 2]));
+}
+
+for (const network of exampleNetworks().slice(0, 2)) {
+  test(`${network.name}: a module of batch 3 gives the bits of batch 1, the last call padded and trimmed`, async () => {
+    const { pixels } = exampleImages('mnist');
+    const five = { input: pixels.slice(0, 5 * 784) };
+    const single = loadSync((await compile(network.bytes)).wasm as Uint8Array<ArrayBuffer>).run(five);
+    const expected = new Map([['logits', copy(single.logits.data)]]);
+    assert.equal([...single.logits.shape], [5, 10]);
+    for (const { engine, outputs } of await released(network, five, 3)) {
+      assert.is(firstDifference(expected, outputs), undefined, `${engine}: ${firstDifference(expected, outputs)}`);
+    }
+    for (const target of targetNames) {
+      const [program] = await makePrograms([network], target, 3);
+      const three = { input: pixels.slice(0, 3 * 784) };
+      const interpreted = createInterpreter(program.unit).run(three);
+      assert.is(firstDifference(interpreted, program.run(three)), undefined, target);
+      assert.is(firstDifference(new Map([['logits', expected.get('logits')!.slice(0, 30)]]), interpreted), undefined, target);
+    }
+  });
+}
+
+test.run();

@@ -1,0 +1,92 @@
+/**
+ * Programs of whole networks with every tensor in sight: compiled without buffer reuse, many in one assembler call, and
+ * read back through the layouts. Not how users run a model: that is sdk/runtime.
+ */
+import { compileMany, runPasses } from '../../codegen/compile.js';
+import { importOnnx } from '../../codegen/import/onnx.js';
+import { describe } from '../../codegen/ir/datatype.js';
+import { constantData, elementCount, type Graph } from '../../codegen/ir/graph.js';
+import type { NumericArray } from '../../codegen/ir/interpret.js';
+import type { ProgramUnit, Tensor } from '../../codegen/ir/program.js';
+import { targets } from '../../codegen/targets/target.js';
+import { toolchain } from '../../sdk/host/assembler.js';
+import { bits } from '../ops/harness.js';
+import type { Inputs, Network } from './networks.js';
+
+export interface CompiledProgram {
+  readonly name: string;
+  /** After the passes. */
+  readonly graph: Graph;
+  /** Scheduled, each tensor with bytes of its own. */
+  readonly unit: ProgramUnit;
+  /** One call: every tensor but constants. */
+  run(inputs: Inputs): Map<string, NumericArray>;
+}
+
+/** Compiles networks for a target in one assembler call. */
+export async function makePrograms(networks: readonly Network[], target: 'scalar' | 'simd128', batch?: number): Promise<CompiledProgram[]> {
+  const graphs = networks.map(({ bytes }) => runPasses(importOnnx(bytes), batch));
+  const { wasm, units, entries } = await compileMany(graphs, targets[target], toolchain());
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource));
+  const memory = (exports.memory as WebAssembly.Memory).buffer;
+  return networks.map(({ name }, i): CompiledProgram => {
+    const { program } = units[i];
+    const offset = (t: Tensor): number => program.buffers[t.buffer].offset!;
+    const kept = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role !== 'constant');
+    return {
+      name,
+      graph: graphs[i],
+      unit: units[i],
+      run(inputs) {
+        for (const input of program.inputs) new Float32Array(memory, offset(program.tensors[input]), inputs[input].length).set(inputs[input]);
+        const status = (exports[entries[i]] as () => number)();
+        if (status !== 0) throw new Error(`${name} on ${target}: status ${status}`);
+        return new Map(kept.map((t) => [t.name, readTensor(t, new Uint8Array(memory, offset(t), program.buffers[t.buffer].bytes))]));
+      },
+    };
+  });
+}
+
+/** The logical elements, row-major, of a tensor in the bytes of its buffer: whole elements and fields of bytes alike. */
+export function readTensor(tensor: Tensor, bytes: Uint8Array): NumericArray {
+  const { shape, layout, dtype } = tensor;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { signed } = describe(dtype);
+  const [unit, width] = [layout.containerBits, layout.elementBits];
+  const at = shape.map(() => 0);
+  const values = constantData(dtype, elementCount(shape));
+  for (let i = 0; i < values.length; i++) {
+    let bit = layout.offset;
+    layout.dims.forEach((digits, d) => {
+      for (const { stride, divisor, modulus } of digits) bit += stride * (modulus === 0 ? Math.floor(at[d] / divisor) : Math.floor(at[d] / divisor) % modulus);
+    });
+    const byte = Math.floor(bit / unit) * (unit / 8);
+    if (dtype === 'float32') values[i] = view.getFloat32(byte, true);
+    else {
+      const word = unit === 8 ? view.getUint8(byte) : unit === 16 ? view.getUint16(byte, true) : view.getUint32(byte, true);
+      const field = Math.floor(word / 2 ** (bit % unit)) % 2 ** width;
+      values[i] = signed && field >= 2 ** (width - 1) ? field - 2 ** width : field;
+    }
+    for (let d = shape.length - 1; d >= 0 && ++at[d] === shape[d]; d--) at[d] = 0;
+  }
+  return values;
+}
+
+type Values = ReadonlyMap<string, NumericArray>;
+
+/**
+ * The first tensor and element with other bits (every NaN being one NaN), among the tensors that both have; undefined where
+ * there is none. What is required must be there.
+ */
+export function firstDifference(expected: Values, found: Values, required: Iterable<string> = expected.keys()): string | undefined {
+  for (const name of required) if (!expected.has(name) || !found.has(name)) return `there is no ${name}`;
+  for (const [name, values] of expected) {
+    const other = found.get(name);
+    if (!other) continue;
+    if (other.length !== values.length) return `${name} has ${other.length} elements, should have ${values.length}`;
+    const [a, b] = [bits(values), bits(other)];
+    const i = a.findIndex((word, k) => word !== b[k]);
+    if (i >= 0) return `${name}[${i}] is ${other[i]} (${b[i].toString(16)}), should be ${values[i]} (${a[i].toString(16)}); ${a.filter((word, k) => word !== b[k]).length} of ${a.length} differ`;
+  }
+  return undefined;
+}
