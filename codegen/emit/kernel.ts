@@ -148,7 +148,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
     return;
   }
   ranges.set(s.axis, [s.start, s.start + s.extent - 1]);
-  const loop: LoopScope = { parent: scope.loop, axis: s.axis, start: s.start, extent: s.extent, pointers: new Map() };
+  const loop: LoopScope = { parent: scope.loop, axis: s.axis, counterName: context.names.fresh(`${counterName(s.axis)}_`), start: s.start, extent: s.extent, pointers: new Map() };
   const inner: Scope = { loop, lines: [], values: new Map() };
   emitStmts(s.body, inner, context);
   ranges.delete(s.axis);

@@ -11,6 +11,8 @@ import type { Index, Term } from '../ir/program.js';
 export interface LoopScope {
   readonly parent?: LoopScope;
   readonly axis?: string;
+  /** What the counter is called, should one be needed; unique in the function. */
+  readonly counterName: string;
   readonly start: number;
   readonly extent: number;
   /** By key of the terms; `from` is the text it starts with, at the loop's entry. */
@@ -28,7 +30,7 @@ export interface Scope {
 }
 
 export function functionScope(): Scope {
-  return { loop: { start: 0, extent: 1, pointers: new Map() }, lines: [], values: new Map() };
+  return { loop: { counterName: '', start: 0, extent: 1, pointers: new Map() }, lines: [], values: new Map() };
 }
 
 /** Makes names that are unique in one function. */
@@ -99,7 +101,7 @@ export function indexText(loop: LoopScope, index: Index, ranges: Ranges): string
 function factorText(loop: LoopScope, of: Term['of'], ranges: Ranges): string {
   if (typeof of === 'string') {
     for (let l: LoopScope | undefined = loop; l; l = l.parent) {
-      if (l.axis === of) return (l.counter ??= counterName(of));
+      if (l.axis === of) return (l.counter ??= l.counterName);
       if (l.axis === undefined) return counterName(of);
     }
   }

@@ -120,7 +120,7 @@ const width = side - 2 * margin;
 function printPanels(readings: readonly Reading[], images: ArrayLike<number>, { print }: Context): void {
   for (let i = 0; i < readings.length; i += 2) {
     const [left, right] = readings.slice(i, i + 2).map((r) => panel(r, images));
-    left.forEach((line, row) => print(`${line.padEnd(40)}${right?.[row] ?? ''}`.trimEnd()));
+    left.forEach((line, row) => print(`${line.padEnd(37)}${right?.[row] ?? ''}`.trimEnd()));
     print('');
   }
 }

@@ -127,5 +127,25 @@ test('one output goes to a .npy file, and any input order is taken', async () =>
   assert.equal([...readNpy(new Uint8Array(fs.readFileSync(at('p.npy')))).data], [...product]);
 });
 
+test('doctor says what is there and what is lacking', async () => {
+  const { status, out } = await command('doctor', '--json');
+  assert.is(status, 0);
+  const { findings } = JSON.parse(out) as { findings: { what: string; found?: string; install: string }[] };
+  const found = (what: string): string | undefined => findings.find((f) => f.what === what)!.found;
+  assert.is(found('Node.js'), process.versions.node);
+  assert.is(found('WebAssembly SIMD'), 'yes');
+  assert.ok(findings.every((f) => f.install.length > 5));
+});
+
+test('demo: pictures of at most 80 columns, and a good accuracy', async () => {
+  const { status, out, err } = await command('demo');
+  assert.is(err, '');
+  assert.is(status, 0);
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line);
+  assert.ok(Number(/accuracy +([\d.]+) %/.exec(out)![1]) > 95, out);
+  assert.match(out, /of 600 images\)\ntime +[\d.]+ microseconds an image/);
+  assert.is(out.match(/^.*\b9( [█▏▎▍▌▋▊▉]+)?$/gm)!.length, 2, 'two rows of two panels');
+});
+
 test.after(folder.remove);
 test.run();

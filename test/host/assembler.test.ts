@@ -63,7 +63,7 @@ test('errors of the assembler in words', async () => {
 });
 
 test('the toolchain has the library, and loads the assembler on first use only', async () => {
-  assert.match(toolchain().library['wasi.ts'], 'wasi_snapshot_preview1');
+  assert.match(toolchain().library['stream.ts'], 'wasi_snapshot_preview1');
   const { metafile } = await build({
     entryPoints: [fileURLToPath(new URL('../../sdk/host/assembler.ts', import.meta.url))],
     bundle: true, write: false, metafile: true, outfile: 'assembler.js', format: 'esm', platform: 'node', external: ['assemblyscript'],
