@@ -1,7 +1,7 @@
 /**
  * The WASI command of a model: inputs from standard input, answers to standard output, errors in words.
  *
- * A generated entry file (codegen/emit/wasi.ts) gives the table below and joins this to the model's `run`:
+ * A generated entry file (codegen/emit/wasi.ts) gives a table (see table.ts) and joins this to the model's `run`:
  *
  *     export function _start(): void { begin(table); while (next()) answer(run()); }
  *
@@ -9,52 +9,8 @@
  * takes, and raw input. Not here: files and numbers (see stream.ts, npy.ts).
  */
 import { element, elementBytes, elementType, float32, isNpy, rank, readHeader, shape, storeElement, writeHeader, writeShape } from './npy';
+import { Table, Tensor } from './table';
 import { allocate, argument, argumentCount, beginError, exit, flush, peek, peeked, read, write, writeByte, writeBytes, writeFloat, writeInteger, writeNumber } from './stream';
-
-/** What the entry file says of the model. Texts are UTF-8; pointers count from the table's start. */
-@unmanaged
-class Table {
-  batch: u32;
-  inputCount: i32;
-  outputCount: i32;
-  statusCount: i32;
-  inputs: usize;
-  outputs: usize;
-  /** For each status: its number, its text, the text's length. */
-  statuses: usize;
-  name: usize;
-  nameLength: u32;
-  help: usize;
-  helpLength: u32;
-}
-
-/** What the entry file says of an input or output, and below what we keep of it. */
-@unmanaged
-class Tensor {
-  /** As a JSON string. */
-  name: usize;
-  nameLength: u32;
-  /** Type and shape in words. */
-  expected: usize;
-  expectedLength: u32;
-  /** Element type (see npy.ts) and place of the tensor in memory. */
-  storage: i32;
-  offset: usize;
-  batched: u32;
-  /** Dimensions of one inference, from `shape` on as 64-bit numbers. */
-  rank: i32;
-  shape: usize;
-  /** Elements of one inference. */
-  size: u32;
-  /** Nonzero where integers must be checked against `minimum` and `maximum`; 2 where 0 is refused too (bipolar). */
-  checked: u32;
-  /** Inputs: where the next elements wait (0: on standard input), and their type. Outputs: where answers gather. */
-  waiting: usize;
-  waitingType: i32;
-  unused: i32;
-  minimum: f64;
-  maximum: f64;
-}
 
 let table: usize = 0;
 let json: bool = false;

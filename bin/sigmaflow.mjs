@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 let entry = new URL('../dist/cli.js', import.meta.url);
 if (existsSync(new URL('../codegen', import.meta.url))) {
   try {
-    const { register } = await import('tsx/esm/api');
-    register();
+    await import('esbuild');
+    await import(new URL('../scripts/typescript.mjs', import.meta.url).href);
     entry = new URL('../sdk/cli/main.ts', import.meta.url);
   } catch (error) {
     if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;

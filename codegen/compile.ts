@@ -18,7 +18,7 @@ import { clean } from './passes/clean.js';
 import { expand } from './passes/expand.js';
 import { fold } from './passes/fold.js';
 import { foldBatchNormalization } from './passes/foldBatchNormalization.js';
-import { infer } from './passes/infer.js';
+import { batchOf, infer, symbolicShapes } from './passes/infer.js';
 import { streamline } from './passes/streamline.js';
 import { lower } from './schedule/lower.js';
 import { schedule } from './schedule/schedule.js';
@@ -28,7 +28,7 @@ import type { Manifest } from '../sdk/runtime/manifest.js';
 export interface CompileOptions {
   /** Default simd128. */
   readonly target?: 'scalar' | 'simd128';
-  /** Inferences in one call; default 1. */
+  /** Inferences in one call; default the model's own batch, 1 where that is free. */
   readonly batch?: number;
   /** Also a WASI command. */
   readonly wasi?: boolean;
@@ -96,7 +96,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const { program } = unit;
   const source = emitAssemblyScript(program, target);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
-  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printProgram(program)) });
+  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printProgram(program)), batched: batchedTensors(graph) });
   const data = constantSegments(unit);
 
   const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
@@ -112,6 +112,12 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
     declaration: declaration(manifest),
     stages: { graph: printGraph(passed), program: printProgram(program), source, wat },
   };
+}
+
+/** Interface tensors whose first dimension follows the batch. */
+export function batchedTensors(graph: Graph): ReadonlySet<string> {
+  const shapes = symbolicShapes(graph);
+  return new Set([...batchOf(graph).inputs, ...graph.outputs.filter((name) => typeof shapes[name]?.[0] === 'string')]);
 }
 
 /** Lowers and schedules a graph that has been through the passes; verified before and after. */

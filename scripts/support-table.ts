@@ -1,7 +1,7 @@
 /**
  * Writes docs/operators.md, the table of supported operators, from the operator records. Run it after a record changed:
  *
- *   node --import tsx scripts/support-table.ts
+ *   node --import ./scripts/typescript.mjs scripts/support-table.ts
  *
  * Nothing of the table is written by hand; a test compares the file with what this makes.
  */

@@ -1,13 +1,9 @@
 /**
- * Lets Node run this checkout's TypeScript: `node --import ./scripts/typescript.mjs FILE.ts`.
+ * Lets Node run the TypeScript sources as they are: `node --import ./scripts/typescript.mjs FILE.ts`.
  *
- * Only the project's own .ts files are touched (types stripped by esbuild, one file at a time; `./x.js` finds x.ts), so that
- * packages load at full speed: tsx also rewrites the 13 MB of binaryen, which takes seconds a process.
+ * Types are stripped by esbuild, file by file; packages are left alone (a loader that looks into the assembler's ten
+ * megabytes costs seconds). For checkouts only: the installed package is built (scripts/build.mjs).
  */
 import { register } from 'node:module';
 
-if (!globalThis.sigmaflowTypeScript) {
-  globalThis.sigmaflowTypeScript = true;
-  register('./typescriptHooks.mjs', import.meta.url);
-  process.setSourceMapsEnabled(true);
-}
+register('./typescript-hooks.mjs', import.meta.url);

@@ -57,7 +57,7 @@ function readOutput(file: string, output: string, status: number | null, signal:
 function runFile(path: string): Promise<FileResult> {
   const file = relative(root, path).split(sep).join('/');
   return new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', path], { cwd: root, env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' } });
+    const child = spawn(process.execPath, ['--import', './scripts/typescript.mjs', path], { cwd: root, env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' } });
     let output = '';
     let timedOut = false;
     const collect = (chunk: Buffer): void => { output += chunk.toString(); };

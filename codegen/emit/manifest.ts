@@ -1,7 +1,7 @@
 /** The manifest of a compiled model: interface, memory, hashes. The format is the runtime's (sdk/runtime/manifest.ts). */
 import type { Graph } from '../ir/graph.js';
 import { describe } from '../ir/datatype.js';
-import type { ProgramUnit, Tensor } from '../ir/program.js';
+import type { Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { manifestVersion, type Manifest, type ManifestInner, type ManifestTensor, type StorageType } from '../../sdk/runtime/manifest.js';
 
@@ -10,6 +10,8 @@ export interface ManifestOptions {
   readonly debug?: boolean;
   readonly sourceHash?: string;
   readonly programHash: string;
+  /** Interface tensors of which the first dimension is the batch. */
+  readonly batched: ReadonlySet<string>;
 }
 
 /** The version of the compiler, as modules state it. */
@@ -26,7 +28,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     dtype: graph.values[name]?.dtype ?? tensor.dtype,
     storage: storageType(tensor),
     offset: offset(tensor),
-    batched: tensor.shape.length > 0 && tensor.shape[0] === batch,
+    batched: options.batched.has(name),
   });
   return {
     version: manifestVersion,
@@ -38,7 +40,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     outputs: graph.outputs.map((name, i) => describeTensor(name, program.tensors[program.outputs[i]])),
     arenaBytes: program.arenaBytes!,
     constantBytes: bytesOf('constant'),
-    temporaryBytes: bytesOf('temporary'),
+    temporaryBytes: spanOf(program, 'temporary'),
     sourceHash: options.sourceHash,
     programHash: options.programHash,
     statuses: { 0: 'success' },
@@ -46,6 +48,12 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     ...(options.debug ? { inner: innerTensors(unit) } : {}),
     compiler: compilerVersion,
   };
+}
+
+/** From the first byte to the last: temporaries share bytes. */
+function spanOf(program: Program, role: string): number {
+  const own = Object.values(program.buffers).filter((b) => b.role === role);
+  return own.length === 0 ? 0 : Math.max(...own.map((b) => b.offset! + b.bytes)) - Math.min(...own.map((b) => b.offset!));
 }
 
 function storageType(t: Tensor): StorageType {

@@ -1,6 +1,6 @@
 /**
- * The entry file of a model's WASI command: a table of its interface, joined to `run` (see assembly/wasi.ts, which reads
- * the table and says what the fields mean).
+ * The entry file of a model's WASI command: a table of its interface, joined to `run`. What the table's fields mean is
+ * in assembly/table.ts, what is done with them in assembly/wasi.ts.
  */
 import type { Manifest, ManifestTensor, StorageType } from '../../sdk/runtime/manifest.js';
 import { describe, isInteger, type DataType } from '../ir/datatype.js';
@@ -54,7 +54,7 @@ function expected(tensor: ManifestTensor): string {
   return `${tensor.dtype} (${dims.join(', ')}${dims.length === 1 ? ',' : ''})`;
 }
 
-/** The table that assembly/wasi.ts calls Table, its Tensors, and the texts behind them. */
+/** The Table of assembly/table.ts, its Tensors, and the texts behind them. */
 function interfaceTable(manifest: Manifest): Uint8Array {
   const headBytes = 48, tensorBytes = 72;
   const tensors = [...manifest.inputs, ...manifest.outputs];

@@ -4,7 +4,7 @@
  * reference: the operator records' float64 loops over the imported graph. interpret: the lowered Program, as its
  * interpreter defines it. scalar, simd128: modules. The WASI command, which only `verify` runs, is in wasi.ts.
  */
-import { build as buildProgram, runPasses, targetOf, type Artifact } from '../../codegen/compile.js';
+import { build as buildProgram, batchedTensors, runPasses, targetOf, type Artifact } from '../../codegen/compile.js';
 import { makeManifest } from '../../codegen/emit/manifest.js';
 import { importOnnx } from '../../codegen/import/onnx.js';
 import type { Graph, Shape } from '../../codegen/ir/graph.js';
@@ -57,7 +57,7 @@ export function plan(model: ModelFile, options: { batch?: number; target: WasmTa
     const graph = runPasses(imported, options.batch);
     const target = targetOf(options.target);
     const unit = buildProgram(graph, target);
-    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), sourceHash: sha256(model.bytes) }) };
+    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported), sourceHash: sha256(model.bytes) }) };
   });
 }
 

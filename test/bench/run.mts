@@ -31,7 +31,7 @@ class Engine {
   private readonly child: ChildProcess;
   readonly times: number[] = [];
   constructor(readonly name: string) {
-    this.child = fork(path.join(here, 'worker.mts'), { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.child = fork(path.join(here, 'worker.mts'), { execArgv: ['--import', new URL('../../scripts/typescript.mjs', import.meta.url).href], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   }
   ask<T>(message: object): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -77,7 +77,7 @@ blocks('ts').forEach((text, i) => {
     const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: path.dirname(file), encoding: 'utf8', timeout: 120_000 });
     const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
     assert.is(checked.status, 0, checked.stdout);
-    const run = node('--import', path.join(root, 'node_modules/tsx/dist/esm/index.mjs'), file);
+    const run = node('--import', new URL('../../scripts/typescript.mjs', import.meta.url).href, file);
     assert.is(run.status, 0, run.stderr);
   });
 });

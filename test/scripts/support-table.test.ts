@@ -8,7 +8,7 @@ import { operators } from '../../codegen/ops/index.js';
 import { supportTable, supportTableFile } from '../../scripts/support-table.js';
 
 test('the committed table is the generated one', () => {
-  assert.fixture(readFileSync(supportTableFile, 'utf8'), supportTable(), 'Run: node --import tsx scripts/support-table.ts');
+  assert.fixture(readFileSync(supportTableFile, 'utf8'), supportTable(), 'Run: node --import ./scripts/typescript.mjs scripts/support-table.ts');
 });
 
 test('the table has one row for each operator', () => {
