@@ -45,6 +45,8 @@ export interface AssembleOptions {
   readonly features: readonly string[];
   readonly memoryBase: number;
   readonly pages: number;
+  /** Memory may grow to so many pages; without it memory is fixed. */
+  readonly maximumPages?: number;
   readonly optimizeLevel: number;
   readonly shrinkLevel: number;
   readonly wat?: boolean;
@@ -104,7 +106,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   let wasi: Uint8Array | undefined;
   if (options.wasi) {
     const sources = { ...toolchain.library, 'model.ts': source, 'entry.ts': wasiEntry(manifest, './model') };
-    const command = await toolchain.assemble(sources, { ...assemble, entry: 'entry.ts', wat: false, memoryBase: align(program.arenaBytes!), pages: assemble.pages + 4 });
+    const command = await toolchain.assemble(sources, { ...assemble, entry: 'entry.ts', wat: false, memoryBase: align(program.arenaBytes!), pages: assemble.pages + 4, maximumPages: 65536 });
     wasi = finishModule(command.binary, { data, manifest });
   }
   return {
@@ -161,7 +163,9 @@ function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omi
     features: target.features,
     memoryBase: align(arenaBytes),
     pages: Math.ceil((align(arenaBytes) + 16) / 65536),
-    optimizeLevel: 3,
+    // Binaryen's higher levels gain under 1 KB and no time on our text, which is unrolled and shared already; they double
+    // the first compile.
+    optimizeLevel: 1,
     shrinkLevel: 0,
     wat,
   };
