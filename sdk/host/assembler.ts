@@ -9,11 +9,6 @@ import { fail } from '../../codegen/ir/diagnostic.js';
 import { sha256 } from '../../codegen/ir/hash.js';
 import { libraryTexts } from './library.js';
 
-export interface AssemblerOptions extends AssembleOptions {
-  /** Memory may grow to so many pages; without it memory is fixed. */
-  readonly maximumPages?: number;
-}
-
 /**
  * What asc would enable by itself. All four are in every engine that has SIMD; mutable-globals and bulk-memory are
  * still left off unless asked for, so that a module uses nothing that its manifest does not state.
@@ -35,7 +30,7 @@ export function toolchain(): Toolchain {
  * `simd128`; sign-extension and nontrapping-f2i are always on.
  * @throws compile/assembler with asc's first messages.
  */
-export async function assemble(sources: Record<string, string>, options: AssemblerOptions): Promise<{ binary: Uint8Array; wat?: string }> {
+export async function assemble(sources: Record<string, string>, options: AssembleOptions): Promise<{ binary: Uint8Array; wat?: string }> {
   const { default: asc } = await import('assemblyscript/asc');
   const outputs: Record<string, string | Uint8Array> = {};
   let messages = '';
@@ -55,7 +50,7 @@ export async function assemble(sources: Record<string, string>, options: Assembl
   return { binary, wat: options.wat ? String(outputs['module.wat']) : undefined };
 }
 
-function commandLine(options: AssemblerOptions): string[] {
+function commandLine(options: AssembleOptions): string[] {
   const asked = options.features.map((f) => (f === 'simd128' ? 'simd' : f));
   const enable = asked.filter((f) => optionalFeatures.includes(f));
   const disable = ascDefaults.filter((f) => !defaultFeatures.includes(f) && !asked.includes(f));

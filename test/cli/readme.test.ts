@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readIdx } from '../../sdk/data/idx.js';
@@ -77,6 +78,9 @@ blocks('ts').forEach((text, i) => {
     const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: path.dirname(file), encoding: 'utf8', timeout: 120_000 });
     const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
     assert.is(checked.status, 0, checked.stdout);
+    // What the package's exports would resolve to (the package test installs it for real).
+    const sources = text.replace(/'sigmaflow(\/\w+)?'/g, (_, sub = '') => `'${pathToFileURL(path.join(root, 'sdk', sub, 'index.ts')).href}'`);
+    save(`block${i}.ts`, [given(text), sources, check].join('\n'));
     const run = node('--import', new URL('../../scripts/typescript.mjs', import.meta.url).href, file);
     assert.is(run.status, 0, run.stderr);
   });

@@ -1,9 +1,8 @@
 /**
- * Programs of whole networks with every tensor in sight: compiled without buffer reuse, many in one assembler call, and
- * read back through the layouts. Not how users run a model: that is sdk/runtime.
+ * Programs of whole networks with every tensor in sight: compiled without buffer reuse, and read back through the layouts.
+ * Not how users run a model: that is sdk/runtime.
  */
-import { compileMany, runPasses } from '../../codegen/compile.js';
-import { importOnnx } from '../../codegen/import/onnx.js';
+import { compileMany } from '../../codegen/compile.js';
 import { describe } from '../../codegen/ir/datatype.js';
 import { constantData, elementCount, type Graph } from '../../codegen/ir/graph.js';
 import type { NumericArray } from '../../codegen/ir/interpret.js';
@@ -11,40 +10,32 @@ import type { ProgramUnit, Tensor } from '../../codegen/ir/program.js';
 import { targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { bits } from '../ops/harness.js';
-import type { Inputs, Network } from './networks.js';
+import type { Inputs } from './networks.js';
 
 export interface CompiledProgram {
-  readonly name: string;
-  /** After the passes. */
-  readonly graph: Graph;
   /** Scheduled, each tensor with bytes of its own. */
   readonly unit: ProgramUnit;
   /** One call: every tensor but constants. */
   run(inputs: Inputs): Map<string, NumericArray>;
 }
 
-/** Compiles networks for a target in one assembler call. */
-export async function makePrograms(networks: readonly Network[], target: 'scalar' | 'simd128', batch?: number): Promise<CompiledProgram[]> {
-  const graphs = networks.map(({ bytes }) => runPasses(importOnnx(bytes), batch));
-  const { wasm, units, entries } = await compileMany(graphs, targets[target], toolchain());
+/** Compiles a graph that has been through the passes, for a target. */
+export async function makeProgram(graph: Graph, target: 'scalar' | 'simd128'): Promise<CompiledProgram> {
+  const { wasm, units: [unit], entries: [entry] } = await compileMany([graph], targets[target], toolchain());
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource));
   const memory = (exports.memory as WebAssembly.Memory).buffer;
-  return networks.map(({ name }, i): CompiledProgram => {
-    const { program } = units[i];
-    const offset = (t: Tensor): number => program.buffers[t.buffer].offset!;
-    const kept = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role !== 'constant');
-    return {
-      name,
-      graph: graphs[i],
-      unit: units[i],
-      run(inputs) {
-        for (const input of program.inputs) new Float32Array(memory, offset(program.tensors[input]), inputs[input].length).set(inputs[input]);
-        const status = (exports[entries[i]] as () => number)();
-        if (status !== 0) throw new Error(`${name} on ${target}: status ${status}`);
-        return new Map(kept.map((t) => [t.name, readTensor(t, new Uint8Array(memory, offset(t), program.buffers[t.buffer].bytes))]));
-      },
-    };
-  });
+  const { program } = unit;
+  const offset = (t: Tensor): number => program.buffers[t.buffer].offset!;
+  const kept = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role !== 'constant');
+  return {
+    unit,
+    run(inputs) {
+      for (const input of program.inputs) new Float32Array(memory, offset(program.tensors[input]), inputs[input].length).set(inputs[input]);
+      const status = (exports[entry] as () => number)();
+      if (status !== 0) throw new Error(`${graph.name} on ${target}: status ${status}`);
+      return new Map(kept.map((t) => [t.name, readTensor(t, new Uint8Array(memory, offset(t), program.buffers[t.buffer].bytes))]));
+    },
+  };
 }
 
 /** The logical elements, row-major, of a tensor in the bytes of its buffer: whole elements and fields of bytes alike. */
