@@ -9,6 +9,7 @@ import { hashText } from './ir/hash.js';
 import { printGraph, printProgram } from './ir/print.js';
 import type { ProgramUnit } from './ir/program.js';
 import { verify } from './ir/verify.js';
+import { verifyGraph } from './ir/verifyGraph.js';
 import { declaration } from './emit/declaration.js';
 import { emitAssemblyScript } from './emit/assemblyscript.js';
 import { makeManifest } from './emit/manifest.js';
@@ -93,6 +94,7 @@ export function targetOf(name: string): Target {
 /** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */
 export async function compileGraph(graph: Graph, options: CompileOptions, toolchain: Toolchain): Promise<Artifact> {
   const target = targetOf(options.target ?? 'simd128');
+  verifyGraph(graph);
   const passed = runPasses(graph, options.batch);
   const unit = build(passed, target, { keepAll: options.debug });
   const { program } = unit;

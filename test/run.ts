@@ -42,7 +42,7 @@ function readOutput(file: string, output: string, status: number | null, signal:
   const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
   const sumOf = (word: string): number => [...plain.matchAll(new RegExp(`^ *${word}: +(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0);
   const [total, passed, skipped] = [sumOf('Total'), sumOf('Passed'), sumOf('Skipped')];
-  const skips = plain.split('\n').filter((line) => line.startsWith('SKIP'));
+  const skips = plain.split('\n').map((line) => line.replace(/^[•✘ ]+/, '')).filter((line) => line.startsWith('SKIP'));
   if (skipped > 0) skips.push(`SKIP ${file}: ${skipped} marked as skipped`);
   const failed = Math.max(0, total - passed - skipped);
   const fault =

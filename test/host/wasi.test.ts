@@ -1,5 +1,5 @@
 /** The WASI command under Node's own WASI and under wasmtime: answers, formats, conversions, errors in words. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { readNpyStream, writeNpy, type NpySource } from '../../sdk/data/npy.js';
 import { runWasi, type WasiResult } from '../../sdk/host/wasi.js';
 import { load } from '../../sdk/runtime/index.js';
+import { hasWasmtime, python, runWasmtime } from '../support/wasmtime.js';
 import { tinyCommand, tinyManifest, tinyModule, type TinyTypes } from '../runtime/tiny.js';
 
 const command = await tinyCommand(2);
@@ -19,38 +20,6 @@ const gain = Float32Array.of(6);
 const input = (n: number) => join_(npy([n, 3], xs(n)), npy([n, 2], codes(n)), npy([], gain));
 const raw = (n: number) => join_(new Uint8Array(xs(n).buffer), new Uint8Array(codes(n).buffer), new Uint8Array(gain.buffer));
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-/** Runs a command under wasmtime from the interpreter that SIGMAFLOW_PYTHON names. */
-const wasmtimeScript = `
-import sys, wasmtime
-folder, arguments = sys.argv[1], sys.argv[2:]
-engine = wasmtime.Engine()
-store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
-linker.define_wasi()
-wasi = wasmtime.WasiConfig()
-wasi.argv = ["model"] + arguments
-wasi.stdin_file, wasi.stdout_file, wasi.stderr_file = (folder + n for n in ("/in", "/out", "/error"))
-store.set_wasi(wasi)
-instance = linker.instantiate(store, wasmtime.Module.from_file(engine, folder + "/model.wasm"))
-try:
-    instance.exports(store)["_start"](store)
-except wasmtime.ExitTrap as trap:
-    sys.exit(trap.code)
-`;
-
-const python = process.env.SIGMAFLOW_PYTHON ?? 'python3';
-const hasWasmtime = spawnSync(python, ['-c', 'import wasmtime']).status === 0;
-
-async function runWasmtime(module: Uint8Array, stdin: Uint8Array, args: readonly string[] = []): Promise<WasiResult> {
-  const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-'));
-  try {
-    for (const [name, bytes] of [['model.wasm', module], ['in', stdin], ['out', ''], ['error', '']] as const) writeFileSync(join(folder, name), bytes);
-    const { status } = spawnSync(python, ['-c', wasmtimeScript, folder, ...args]);
-    return { code: status ?? -1, stdout: readFileSync(join(folder, 'out')), stderr: readFileSync(join(folder, 'error'), 'utf8') };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 test('it imports WASI alone and exports _start and memory', () => {
   const module = new WebAssembly.Module(command);

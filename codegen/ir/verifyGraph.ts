@@ -1,0 +1,42 @@
+/**
+ * Checks that a Graph is one: every value defined once and before its use, names that belong together, constants that
+ * fit their shapes. Not shapes and types of operators: `infer` asks the records.
+ */
+import { parseDataType } from './datatype.js';
+import { fail, suggest } from './diagnostic.js';
+import { elementCount, formatShape, type Graph } from './graph.js';
+
+/**
+ * Raises graph/doubly-defined, graph/missing-tensor, graph/data-type and graph/shape. Importers check what they read; this is
+ * for graphs that come from elsewhere, before any pass sees them.
+ */
+export function verifyGraph(graph: Graph): void {
+  const defined = new Set<string>();
+  const define = (name: string, by: string): void => {
+    if (defined.has(name)) fail('graph/doubly-defined', name, `${by} defines this tensor, which is defined already`, 'Give one of the two another name.');
+    if (!Object.hasOwn(graph.values, name)) fail('graph/missing-tensor', name, `${by} defines this tensor, but graph.values does not list it`, 'Add it to graph.values.');
+    defined.add(name);
+  };
+  graph.inputs.forEach((name) => define(name, 'the graph\'s interface'));
+  for (const [name, c] of Object.entries(graph.constants)) {
+    define(name, 'a constant');
+    if (!parseDataType(c.dtype)) fail('graph/data-type', name, `"${c.dtype}" is not a data type`, 'Data types are float32, intN, uintN, bipolar, ternary, fixed<W,I> and scaledint<N>.');
+    if (c.data.length !== elementCount(c.shape)) {
+      fail('graph/shape', name, `the constant has ${c.data.length} elements, and its shape ${formatShape(c.shape)} holds ${elementCount(c.shape)}`, 'Give it as many elements as its shape holds.');
+    }
+  }
+  const names = new Set<string>();
+  for (const node of graph.nodes) {
+    if (names.has(node.name)) fail('graph/doubly-defined', node.name, 'two nodes have this name', 'Give one of the two another name.');
+    names.add(node.name);
+    for (const input of node.inputs) {
+      if (input !== '' && !defined.has(input)) {
+        fail('graph/missing-tensor', node.name, `${node.op} takes "${input}", which nothing before it defines`, suggest(input, [...defined], 'tensor'));
+      }
+    }
+    node.outputs.forEach((name) => name !== '' && define(name, `the node "${node.name}"`));
+  }
+  for (const name of graph.outputs) {
+    if (!defined.has(name)) fail('graph/missing-tensor', name, 'nothing defines this output of the graph', suggest(name, [...defined], 'tensor'));
+  }
+}

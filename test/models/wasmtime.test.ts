@@ -1,0 +1,27 @@
+/** Real networks under wasmtime: the bytes of the module's answers, as a device would get them. */
+import fs from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../sdk/compile.js';
+import { writeNpy } from '../../sdk/data/npy.js';
+import { loadSync } from '../../sdk/runtime/index.js';
+import { hasWasmtime, python, runWasmtime } from '../support/wasmtime.js';
+
+const folder = new URL('../../examples/models/', import.meta.url);
+
+for (const file of fs.readdirSync(folder).filter((f) => f.endsWith('.onnx'))) {
+  for (const target of ['scalar', 'simd128'] as const) {
+    test(`${file}, ${target}`, async () => {
+      if (!hasWasmtime) return console.log(`SKIP wasmtime: ${python} has no wasmtime; pip install wasmtime, and name the interpreter in SIGMAFLOW_PYTHON`);
+      const { wasm, wasi } = await compile(fs.readFileSync(new URL(file, folder)), { target, batch: 2, wasi: true });
+      const pixels = Float32Array.from({ length: 3 * 784 }, (_, i) => Math.fround(((i * 37) % 256) / 255));
+      const { logits } = loadSync(wasm).run({ input: pixels });
+      const { code, stdout, stderr } = await runWasmtime(wasi!, writeNpy({ shape: [3, 1, 28, 28], data: pixels }));
+      assert.is(stderr, '');
+      assert.is(code, 0);
+      assert.equal(new Uint8Array(stdout), new Uint8Array(writeNpy(logits)));
+    });
+  }
+}
+
+test.run();
