@@ -82,7 +82,7 @@ export function formatDiagnostic(d: Diagnostic): string {
 /** `Did you mean "x"?` for a near miss (at most two edits, fewer for short names), else the list of valid names. */
 export function suggest(given: string, valid: readonly string[], what = 'name'): string {
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.floor(given.length / 3) + 1);
+  let bestDistance = Math.min(3, Math.ceil(given.length / 3) + 1);
   const wanted = given.toLowerCase();
   for (const name of valid) {
     const d = editDistance(wanted, name.toLowerCase(), bestDistance);

@@ -5,6 +5,7 @@ import { fail, suggest } from '../ir/diagnostic.js';
 import type { OperatorRecord } from './record.js';
 
 // ---- arithmetic: imports ----
+import { abs } from './abs.js';
 import { add } from './add.js';
 import { argmax } from './argmax.js';
 import { averagepool } from './averagepool.js';
@@ -20,6 +21,7 @@ import { leakyrelu } from './leakyrelu.js';
 import { matmul } from './matmul.js';
 import { maxpool } from './maxpool.js';
 import { mul } from './mul.js';
+import { neg } from './neg.js';
 import { pow } from './pow.js';
 import { reducemax } from './reducemax.js';
 import { reducemean } from './reducemean.js';
@@ -63,6 +65,7 @@ import { unsqueeze } from './unsqueeze.js';
 
 const records: readonly OperatorRecord[] = [
   // ---- arithmetic: records ----
+  abs,
   add,
   argmax,
   averagepool,
@@ -78,6 +81,7 @@ const records: readonly OperatorRecord[] = [
   matmul,
   maxpool,
   mul,
+  neg,
   pow,
   reducemax,
   reducemean,

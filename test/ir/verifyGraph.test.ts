@@ -20,7 +20,7 @@ test('broken graphs are refused, by name', () => {
   refuses(() => verifyGraph({ ...good, nodes: [good.nodes[0], node('a', ['h'], ['y'])] }),
     'error [graph/doubly-defined] a: two nodes have this name\n  Give one of the two another name.');
   refuses(() => verifyGraph({ ...good, nodes: [...good.nodes].reverse() }),
-    'error [graph/missing-tensor] b: Add takes "h", which nothing before it defines\n  Valid: x, w.');
+    'error [graph/missing-tensor] b: Add takes "h", which nothing before it defines\n  Did you mean "x"?');
   refuses(() => verifyGraph({ ...good, outputs: ['z'] }),
     'error [graph/missing-tensor] z: nothing defines this output of the graph\n  Did you mean "x"?');
   refuses(() => verifyGraph({ ...good, nodes: [node('a', ['x', 'w'], ['q'])] }),
