@@ -198,6 +198,8 @@ function emitUnary(e: Extract<Expr, { op: 'neg' | 'abs' | 'sqrt' | 'floor' | 'ne
   const a = emitExpr(e.a, scope, context);
   const { type } = e;
   const float = type === 'float32';
+  // The instructions take signed integers.
+  if (e.op === 'abs' && !describe(a.type).signed) return a.shape === 'vector' || a.mask ? { ...a, type } : { text: as(a, type), type, shape: 'scalar' };
   if (a.shape === 'vector') {
     if (e.op === 'popcount') return byLane(e, type, scope, context);
     return { text: `${float ? 'f32x4' : 'i32x4'}.${e.op}(${toVector(a, scope, context)})`, type, shape: 'vector' };
@@ -207,6 +209,10 @@ function emitUnary(e: Extract<Expr, { op: 'neg' | 'abs' | 'sqrt' | 'floor' | 'ne
   if (e.op === 'popcount') {
     const { bits } = describe(a.type);
     return { text: `popcnt<i32>(${bits < 32 ? `${x} & ${2 ** bits - 1}` : x})`, type, shape: 'scalar' };
+  }
+  if (e.op === 'abs' && (scalarType(type) === 'u32' || scalarType(type) === 'u64')) {
+    const signed: DataType = scalarType(type) === 'u32' ? 'int32' : 'int64';
+    return { text: `<${scalarType(type)}>abs<${scalarType(signed)}>(${as(a, signed)})`, type, shape: 'scalar' };
   }
   return { text: `${e.op}<${scalarType(type)}>(${x})`, type, shape: 'scalar' };
 }

@@ -145,10 +145,9 @@ function reduction(start: Nest, program: Program, target: Target, lane: string, 
   let columns: number;
   let rows = 1;
   if (row) {
-    columns = perLane ? divisorIn(vectors, [2, 1]) : divisorIn(vectors, [2, 3, 1]);
+    columns = perLane ? 1 : divisorIn(vectors, [2, 3, 1]);
     const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
-    const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= most);
-    rows = wish.find((r) => row.extent % r === 0) ?? Math.min(row.extent, wish.find((r) => r <= row.extent) ?? 1);
+    rows = bestRows(row.extent, most, columns > 1);
   } else {
     columns = Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
     while (vectors % columns !== 0) columns--;
@@ -197,6 +196,28 @@ function reduction(start: Nest, program: Program, target: Target, lane: string, 
       return { order: [...loops.filter((l) => l !== field), field], elementBits: pair.bits, containerBits: 16 };
     },
   };
+}
+
+/**
+ * Measured on V8: multiply-adds a second by rows of a tile two vectors wide, relative to four rows. Five rows and more
+ * spill, one row waits for its own sums.
+ */
+const rowRates = [0, 0.5, 0.93, 0.97, 1];
+
+/** Rows of a tile so that an extent's tiles and their rest cost least. */
+function bestRows(extent: number, most: number, wide: boolean): number {
+  if (!wide) {
+    const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
+    return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
+  }
+  let best = 1;
+  let least = Infinity;
+  for (let rows = Math.min(4, most, extent); rows >= 1; rows--) {
+    const rest = extent % rows;
+    const cost = (extent - rest) / rowRates[rows] + (rest > 0 ? rest / rowRates[rest] + 0.2 : 0);
+    if (cost < least) [best, least] = [rows, cost];
+  }
+  return best;
 }
 
 /** Innermost reduction loops that are short enough to be unrolled whole. */

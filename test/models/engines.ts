@@ -38,29 +38,21 @@ export async function makeProgram(graph: Graph, target: 'scalar' | 'simd128'): P
   };
 }
 
-/** The logical elements, row-major, of a tensor in the bytes of its buffer: whole elements and fields of bytes alike. */
-export function readTensor(tensor: Tensor, bytes: Uint8Array): NumericArray {
-  const { shape, layout, dtype } = tensor;
+/** The logical elements, row-major, of a tensor of whole elements in the bytes of its buffer. */
+function readTensor(tensor: Tensor, bytes: Uint8Array): NumericArray {
+  const { name, shape, layout, dtype } = tensor;
+  if (layout.elementBits !== layout.containerBits) throw new Error(`${name} has several elements in one unit`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { signed } = describe(dtype);
-  const [unit, width] = [layout.containerBits, layout.elementBits];
+  const type = dtype === 'float32' ? 'Float32' : (`${describe(dtype).signed ? 'Int' : 'Uint'}${layout.elementBits as 8 | 16 | 32}` as const);
   const at = shape.map(() => 0);
-  const values = constantData(dtype, elementCount(shape));
-  for (let i = 0; i < values.length; i++) {
-    let bit = layout.offset;
+  return constantData(dtype, elementCount(shape)).map(() => {
+    let bits = layout.offset;
     layout.dims.forEach((digits, d) => {
-      for (const { stride, divisor, modulus } of digits) bit += stride * (modulus === 0 ? Math.floor(at[d] / divisor) : Math.floor(at[d] / divisor) % modulus);
+      for (const { stride, divisor, modulus } of digits) bits += stride * (modulus === 0 ? Math.floor(at[d] / divisor) : Math.floor(at[d] / divisor) % modulus);
     });
-    const byte = Math.floor(bit / unit) * (unit / 8);
-    if (dtype === 'float32') values[i] = view.getFloat32(byte, true);
-    else {
-      const word = unit === 8 ? view.getUint8(byte) : unit === 16 ? view.getUint16(byte, true) : view.getUint32(byte, true);
-      const field = Math.floor(word / 2 ** (bit % unit)) % 2 ** width;
-      values[i] = signed && field >= 2 ** (width - 1) ? field - 2 ** width : field;
-    }
     for (let d = shape.length - 1; d >= 0 && ++at[d] === shape[d]; d--) at[d] = 0;
-  }
-  return values;
+    return view[`get${type}`](bits / 8, true);
+  });
 }
 
 type Values = ReadonlyMap<string, NumericArray>;

@@ -1,8 +1,11 @@
-/** Every sample of every operator record: reference, interpreter, scheduled forms, compiled modules (see harness.ts). */
+/**
+ * Every sample of every operator record: reference, interpreter, scheduled forms, compiled modules (see harness.ts).
+ * With names as arguments, those operators only: `... test/ops/operators.test.ts Relu Clip`.
+ */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
-import { operators } from '../../codegen/ops/index.js';
+import { operator, operators } from '../../codegen/ops/index.js';
 import { targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { compareScheduled, compareWithReference, Difference, lowerCase, runOnEmitters, sampleCase, type Lowered } from './harness.js';
@@ -24,9 +27,11 @@ function assertNone(failures: readonly (string | undefined)[]): void {
   assert.is(found.length, 0, `${found.length} of ${failures.length} failed:\n${found.slice(0, 20).join('\n')}`);
 }
 
+const names = process.argv.slice(2);
+const records = names.length === 0 ? Object.values(operators) : names.map((name) => operator(name, 'test/ops/operators.test.ts'));
 const lowered: Lowered[] = [];
 
-for (const record of Object.values(operators)) {
+for (const record of records) {
   test(`${record.name}: interpreter against reference`, () => {
     assert.ok(record.samples.length > 0, `${record.name} has no samples: give it some, so that it is tested on every engine`);
     assertNone(
