@@ -74,7 +74,7 @@ function* coordinates(shape: readonly number[]): Generator<number[]> {
   for (const rest of coordinates(shape.slice(0, -1))) for (let i = 0; i < shape[shape.length - 1]; i++) yield [...rest, i];
 }
 
-export function registerName(local: string, at: readonly number[]): string {
+function registerName(local: string, at: readonly number[]): string {
   return [identifier(local), ...at].join('_');
 }
 

@@ -15,7 +15,7 @@ export interface ManifestOptions {
 }
 
 /** The version of the compiler, as modules state it. */
-export const compilerVersion = 'sigmaflow 0.1.0';
+const compilerVersion = 'sigmaflow 0.1.0';
 
 export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestOptions): Manifest {
   const { program } = unit;

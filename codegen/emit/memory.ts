@@ -57,7 +57,7 @@ function mentions(t: Term, axis: string | undefined): boolean {
 function share(key: string, buffer: string | undefined, type: string, text: string, scope: Scope, context: Context): string {
   const old = scope.values.get(key);
   if (old) return old.text;
-  const name = context.names.fresh('v');
+  const name = context.names.fresh('t');
   scope.lines.push(`const ${name}: ${type} = ${text};`);
   scope.values.set(key, { text: name, buffer });
   return name;
@@ -66,7 +66,8 @@ function share(key: string, buffer: string | undefined, type: string, text: stri
 export function splat(v: Value, scope: Scope, context: Context): string {
   if (/^-?[\d.e+-]+$/.test(v.text) && v.type !== 'float32') return `i32x4.splat(${v.text})`;
   const text = `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.splat(${v.text})`;
-  return /^[\w.]+$/.test(v.text) && !v.text.includes('(') ? share(`splat ${v.text} ${v.type === 'float32'}`, undefined, 'v128', text, scope, context) : text;
+  // Registers change; only values that are bound once can be shared.
+  return /^\w+$/.test(v.text) && !context.locals.has(v.text) ? share(`splat ${v.text} ${v.type === 'float32'}`, undefined, 'v128', text, scope, context) : text;
 }
 
 export function emitLoad(e: Load, scope: Scope, context: Context): Value {
@@ -156,7 +157,7 @@ function gather(e: Load, scope: Scope, context: Context): Value {
   const kind = dtype === 'float32' ? 'f32x4' : 'i32x4';
   const [start] = context.ranges.get(context.lane!)!;
   const lanes = Array.from({ length: context.target.lanes }, (_, i) => atLane(e, start + i, scope, context));
-  const name = context.names.fresh('v');
+  const name = context.names.fresh('t');
   let text = `${kind}.splat(${lanes[0]})`;
   for (let i = 1; i < lanes.length; i++) text = `${kind}.replace_lane(${text}, ${i}, ${lanes[i]})`;
   scope.lines.push(`const ${name}: v128 = ${text};`);
@@ -259,7 +260,7 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   } else if (p && p.laneStride === elementBits) {
     lines.push(...vectorStores(toVector(value, scope, context), elementBits, describe(tensor.dtype).signed, p, lanes, scope, context));
   } else {
-    const whole = context.names.fresh('v');
+    const whole = context.names.fresh('t');
     lines.push(`const ${whole}: v128 = ${toVector(value, scope, context)};`);
     const [start] = context.ranges.get(context.lane)!;
     for (let lane = 0; lane < lanes; lane++) {
@@ -281,9 +282,9 @@ function vectorStores(value: string, bits: number, signed: boolean, p: Place, la
   const s = signed ? 's' : 'u';
   if (bits === 32 && lanes === 4) return [`v128.store(${p.pointer}, ${value}, ${p.offset});`];
   let narrow = value;
-  if (bits < 32) narrow = `i16x8.narrow_i32x4_${bits === 8 ? 's' : s}(${share(`narrow ${value}`, undefined, 'v128', value, scope, context)}, i32x4.splat(0))`;
+  if (bits < 32) narrow = `i16x8.narrow_i32x4_${bits === 8 ? 's' : s}(${value}, i32x4.splat(0))`;
   if (bits === 8) narrow = `i8x16.narrow_i16x8_${s}(${narrow}, i32x4.splat(0))`;
-  const name = context.names.fresh('v');
+  const name = context.names.fresh('t');
   const lines = [`const ${name}: v128 = ${narrow};`];
   // From the widest store that fits to the narrowest.
   let done = 0;

@@ -37,7 +37,7 @@ export function _start(): void {
 }
 
 /** What `--help` prints. */
-export function wasiHelp(manifest: Manifest): string {
+function wasiHelp(manifest: Manifest): string {
   const list = (tensors: readonly ManifestTensor[]) => tensors.map((t) => `  ${JSON.stringify(t.name)}  ${expected(t)}\n`).join('');
   const calls = manifest.batch === 1 ? 'one inference' : `up to ${manifest.batch} inferences`;
   return `${manifest.name}: a model compiled by sigmaflow, as a WASI command

@@ -7,10 +7,6 @@ import type { Expr, Factor, Index, Layout, Stmt, Term } from './program.js';
 /** Inclusive bounds of axes. */
 export type Ranges = ReadonlyMap<string, readonly [number, number]>;
 
-export function axisName(f: Factor): string | undefined {
-  return typeof f === 'string' ? f : undefined;
-}
-
 /** Inclusive bounds of an index. An axis that `ranges` lacks is an error of the caller. */
 export function interval(index: Index, ranges: Ranges): [number, number] {
   let [lo, hi] = [index.offset, index.offset];
@@ -233,17 +229,6 @@ export function visitExpr(e: Expr, visit: (e: Expr) => void): void {
       visitExpr(e.a, visit);
       visitExpr(e.b, visit);
   }
-}
-
-/** All axes that an index depends on. */
-export function axesOf(index: Index, into: Set<string> = new Set()): Set<string> {
-  for (const { of } of index.terms) {
-    if (typeof of === 'string') into.add(of);
-    else if ('div' in of) axesOf(of.div, into);
-    else if ('rem' in of) axesOf(of.rem, into);
-    else visitExpr(of.value, (e) => e.op === 'load' && e.at.forEach((i) => axesOf(i, into)));
-  }
-  return into;
 }
 
 /** The address in bits of an element, by a tensor's layout; simplified under the axes' ranges. */

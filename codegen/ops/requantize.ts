@@ -39,6 +39,12 @@ function levelRange(c: NodeContext): Range {
   return [c.int('base'), c.int('base') + levelCount(c)];
 }
 
+/** The range as it can be proved: a float32 clamp does not exclude NaN, which converts to 0. */
+function outputRange(c: NodeContext): readonly [number, number] {
+  const [lo, hi] = levelRange(c);
+  return c.text('form') === 'scale' ? [Math.min(lo, 0), Math.max(hi, 0)] : [lo, hi];
+}
+
 function check(c: NodeContext): void {
   requireInteger(c, 0, 'accumulator');
   const thresholds = c.input(1);
@@ -169,7 +175,7 @@ export const requantize: OperatorRecord = {
   },
   infer(c) {
     check(c);
-    const range = levelRange(c);
+    const range = outputRange(c);
     return [{ shape: c.input(0).shape, dtype: smallestInteger(...range), range }];
   },
   reference(c, [acc, thresholds, directions, multiplier, offset, remainder]) {
@@ -199,7 +205,7 @@ export const requantize: OperatorRecord = {
     }
     return [{ shape, data }];
   },
-  integer: { maxBits: 32, range: levelRange },
+  integer: { maxBits: 32, range: outputRange },
   lower(c) {
     const space = spaceAxes(c.outputs[0].shape);
     const type = elementType(c.outputs[0]);

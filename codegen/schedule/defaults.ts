@@ -36,6 +36,7 @@ const bytesPacking: KernelSchedule['packing'] = (tensor, loops) => ({ order: loo
 function splitDigits(start: Nest, program: Program): Nest {
   let nest = start;
   for (const original of start.loops) {
+    if (original.kind === 'partial') continue;
     const divisors = new Set<number>();
     for (const a of accesses(nest, program)) {
       if (a.stride(original.name) !== undefined || a.constant) continue;
@@ -126,7 +127,8 @@ const divisorIn = (n: number, candidates: readonly number[]): number => candidat
 /** Outputs over lanes, a tile of them in registers, weights in reading order. */
 function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
-  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return partialSums(start, program, lane);
+  // Lanes over the interleaved partial sums.
+  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packing: bytesPacking };
   const tail = laneExtent % target.lanes;
   if (tail !== 0 && !canOverrun(start, program, lane, target.lanes - tail, true)) {
     // What the lanes read has no room past its end: the last outputs are scalar.
@@ -232,12 +234,6 @@ function shortReductions(nest: Nest, reduce: readonly string[], tile: number, pe
     found.push(name);
   }
   return found;
-}
-
-/** Lanes over the interleaved partial sums. */
-function partialSums(start: Nest, program: Program, lane: string): KernelSchedule {
-  void program;
-  return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packing: bytesPacking };
 }
 
 /** No vectors: a few outputs at a time where that saves loads. */

@@ -3,8 +3,9 @@
  * the same points and nothing else reads the tensor between them; no bit changes, since no order does.
  */
 import { axis, ref } from '../ir/build.js';
-import { mapExpr, substitute, visitExpr } from '../ir/indexing.js';
+import { mapExpr, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
+import { walkKernel } from '../ir/walk.js';
 import { withoutUnused } from './lower.js';
 
 /**
@@ -17,7 +18,7 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
     changed = false;
     for (let b = 0; b < program.blocks.length && !changed; b++) {
       const consumer = program.blocks[b];
-      if (consumer.kind !== 'kernel' || consumer.reduce.length > 0) continue;
+      if (consumer.kind !== 'kernel' || consumer.reduce.length + consumer.accumulators.length + consumer.body.length > 0) continue;
       for (let a = b - 1; a >= 0; a--) {
         const producer = program.blocks[a];
         if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
@@ -83,15 +84,10 @@ function readsTensor(block: Program['blocks'][number], tensor: string): boolean 
   return loadsOf(block).some((l) => l.tensor === tensor);
 }
 
+/** Every load of a kernel's declarative form, also those that indices depend on. */
 export function loadsOf(kernel: Kernel): Extract<Expr, { op: 'load' }>[] {
   const found: Extract<Expr, { op: 'load' }>[] = [];
-  const visit = (e: Expr): void => visitExpr(e, (x) => x.op === 'load' && found.push(x));
-  for (const a of kernel.accumulators) {
-    visit(a.init);
-    visit(a.update);
-  }
-  for (const l of [...kernel.body, ...kernel.epilogue]) visit(l.value);
-  for (const s of kernel.stores) visit(s.value);
+  walkKernel(kernel, { expr: (e) => { if (e.op === 'load') found.push(e); } });
   return found;
 }
 

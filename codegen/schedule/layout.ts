@@ -5,19 +5,23 @@
 import { describe } from '../ir/datatype.js';
 import { axis, plainDigit, storageBits } from '../ir/build.js';
 import { address, indexKey, interval, simplify, type Ranges } from '../ir/indexing.js';
-import type { Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
+import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { loadsOf } from './fuse.js';
-import { copyKernel } from './lower.js';
+import { copyKernel, unusedName } from './lower.js';
 
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
-export function kernelsOf(program: Program): Kernel[] {
-  const flat = (b: Program['blocks'][number]): Kernel[] => (b.kind === 'kernel' ? [b] : b.body.flatMap(flat));
-  return program.blocks.flatMap(flat);
+function kernelsOf(blocks: readonly Block[]): Kernel[] {
+  return blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : kernelsOf(b.body)));
 }
 
-export function kernelRanges(kernel: Kernel): Ranges {
+/** The blocks with every kernel replaced, also within repeats. */
+function mapKernels(blocks: readonly Block[], f: (kernel: Kernel) => Kernel): Block[] {
+  return blocks.map((b) => (b.kind === 'kernel' ? f(b) : { ...b, body: mapKernels(b.body, f) }));
+}
+
+function kernelRanges(kernel: Kernel): Ranges {
   return new Map([...kernel.space, ...kernel.reduce].map((a) => [a.name, [0, a.extent - 1] as const]));
 }
 
@@ -27,16 +31,16 @@ export function stageOutputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
   for (const name of program.outputs) {
     const tensor = program.tensors[name];
     if (tensor.shape.length < 3 || tensor.shape[1] < 4 || tensor.shape.slice(2).every((d) => d === 1)) continue;
-    const writer = kernelsOf(program).find((k) => k.stores.some((s) => s.tensor === name));
+    const writer = kernelsOf(program.blocks).find((k) => k.stores.some((s) => s.tensor === name));
     if (!writer || writer.op === 'copy') continue;
-    const inner = `${name}.inner`;
+    const inner = unusedName(program.tensors, `${name}.inner`);
     steps.push(`stage output ${name}`);
     program = {
       ...program,
       tensors: { ...program.tensors, [inner]: { ...tensor, name: inner, buffer: inner } },
       buffers: { ...program.buffers, [inner]: { name: inner, role: 'temporary', bytes: 0 } },
       blocks: [
-        ...program.blocks.map((b) => (b.kind === 'kernel' ? renameTensor(b, name, inner) : b)),
+        ...mapKernels(program.blocks, (k) => renameTensor(k, name, inner)),
         { ...copyKernel(`${name}.stage`, inner, name, tensor.shape), op: 'stage' },
       ],
     };
@@ -61,11 +65,12 @@ export function stageInputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
   for (const [name, need] of haloNeeds(program)) {
     const tensor = program.tensors[name];
     if (program.buffers[tensor.buffer].role === 'temporary' || !need.some(([a, b]) => a > 0 || b > 0)) continue;
-    const inner = `${name}.inner`;
+    const inner = unusedName(program.tensors, `${name}.inner`);
     steps.push(`stage input ${name}`);
     const copy: Kernel = { ...copyKernel(`${name}.stage`, name, inner, tensor.shape), op: 'stage' };
-    const first = program.blocks.findIndex((b) => b.kind === 'kernel' && loadsOf(b).some((l) => l.tensor === name && l.guard));
-    const blocks = program.blocks.map((b) => (b.kind === 'kernel' && loadsOf(b).some((l) => l.tensor === name && l.guard) ? renameTensor(b, name, inner) : b));
+    const reads = (k: Kernel): boolean => loadsOf(k).some((l) => l.tensor === name && l.guard);
+    const first = program.blocks.findIndex((b) => kernelsOf([b]).some(reads));
+    const blocks = mapKernels(program.blocks, (k) => (reads(k) ? renameTensor(k, name, inner) : k));
     blocks.splice(first, 0, copy);
     program = {
       ...program,
@@ -80,7 +85,7 @@ export function stageInputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
 /** How far guarded loads with an else-value of zero reach outside, per tensor and dimension. */
 function haloNeeds(program: Program): Map<string, [number, number][]> {
   const needs = new Map<string, [number, number][]>();
-  for (const kernel of kernelsOf(program)) {
+  for (const kernel of kernelsOf(program.blocks)) {
     const ranges = kernelRanges(kernel);
     for (const l of loadsOf(kernel)) {
       if (!l.guard || !isZero(l.otherwise!)) continue;
@@ -105,7 +110,7 @@ export function isZero(e: Expr): boolean {
 export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]): ProgramUnit {
   const { program } = unit;
   const needs = haloNeeds(program);
-  const wide = target.dots.length > 0 && kernelsOf(program).some((k) => k.accumulators.some((a) => a.type !== 'float32' && a.update.op === 'add' && a.update.b.op === 'mul'));
+  const wide = target.dots.length > 0 && kernelsOf(program.blocks).some((k) => k.accumulators.some((a) => a.type !== 'float32' && a.update.op === 'add' && a.update.b.op === 'mul'));
   const tensors: Record<string, Tensor> = { ...program.tensors };
   const buffers: Record<string, Buffer> = { ...program.buffers };
   const fills = new Map<string, Kernel[]>();
@@ -122,10 +127,13 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
       fills.set(tensor.name, haloKernels(tensors[tensor.name]));
     }
   }
-  const blocks = program.blocks.flatMap((b): Program['blocks'] => {
-    if (b.kind !== 'kernel') return [b];
-    return [...b.stores.flatMap((s) => fills.get(s.tensor) ?? []), b];
-  });
+  // Once, before what writes first: nothing else touches a halo.
+  const take = (tensor: string): Kernel[] => {
+    const kernels = fills.get(tensor) ?? [];
+    fills.delete(tensor);
+    return kernels;
+  };
+  const blocks = program.blocks.flatMap((b) => [...kernelsOf([b]).flatMap((k) => k.stores.flatMap((s) => take(s.tensor))), b]);
   return { ...unit, program: { ...program, tensors, buffers, blocks } };
 }
 
@@ -181,8 +189,7 @@ function haloKernels(tensor: Tensor): Kernel[] {
 /** Drops the conditions on a load's own coordinates where the tensor has a halo that covers them; others stay. */
 export function dropCoveredGuards(unit: ProgramUnit): ProgramUnit {
   const { program } = unit;
-  const blocks = program.blocks.map((b) => {
-    if (b.kind !== 'kernel') return b;
+  const blocks = mapKernels(program.blocks, (b) => {
     const ranges = kernelRanges(b);
     const open = (l: Extract<Expr, { op: 'load' }>): Condition[] => {
       const { shape, layout } = program.tensors[l.tensor];
@@ -211,7 +218,8 @@ export function dropCoveredGuards(unit: ProgramUnit): ProgramUnit {
 /** Turns copies into views where a layout can say the same. */
 export function makeViews(unit: ProgramUnit, steps: string[]): ProgramUnit {
   let { program } = unit;
-  const copies = kernelsOf(program).filter((k) => k.op === 'copy');
+  // Those within a repeat stay copies.
+  const copies = program.blocks.filter((b): b is Kernel => b.kind === 'kernel' && b.op === 'copy');
   const moved = new Set<string>();
   const bases = new Set<string>();
   const apply = (kernel: Kernel, tensor: Tensor, what: string): void => {
@@ -249,7 +257,7 @@ export function makeViews(unit: ProgramUnit, steps: string[]): ProgramUnit {
 }
 
 function writers(program: Program, tensor: string): number {
-  return kernelsOf(program).filter((k) => k.stores.some((s) => s.tensor === tensor)).length;
+  return kernelsOf(program.blocks).filter((k) => k.stores.some((s) => s.tensor === tensor)).length;
 }
 
 /** A temporary in a buffer of its own, without halo, that no other view depends on. */
@@ -259,7 +267,7 @@ function isFresh(program: Program, name: string, moved: ReadonlySet<string>): bo
 }
 
 function readsOfView(program: Program, name: string, except: Kernel): boolean {
-  return kernelsOf(program).some((k) => k !== except && k.op === 'copy' && loadsOf(k).some((l) => l.tensor === name));
+  return kernelsOf(program.blocks).some((k) => k !== except && k.op === 'copy' && loadsOf(k).some((l) => l.tensor === name));
 }
 
 function plainCopy(kernel: Kernel): { from: string; to: string; load: Extract<Expr, { op: 'load' }>; store: readonly Index[] } | undefined {

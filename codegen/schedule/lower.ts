@@ -106,6 +106,13 @@ export function copyKernel(name: string, from: string, to: string, shape: readon
   };
 }
 
+/** The hint, or the first of hint2, hint3, ... that is no key of `taken`. */
+export function unusedName(taken: Readonly<Record<string, unknown>>, hint: string): string {
+  let name = hint;
+  for (let i = 2; Object.hasOwn(taken, name); i++) name = `${hint}${i}`;
+  return name;
+}
+
 function extremes(c: Constant): readonly [number, number] | undefined {
   if (c.data.length === 0) return undefined;
   let [lo, hi] = [Infinity, -Infinity];

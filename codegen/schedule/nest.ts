@@ -68,7 +68,7 @@ export function rangesOf(nest: Nest): Ranges {
 }
 
 /** Index of the first loop of the reduction; the number of loops where there is none. */
-export function reductionStart(nest: Nest): number {
+function reductionStart(nest: Nest): number {
   const i = nest.loops.findIndex((l) => l.kind !== 'space');
   return i < 0 ? nest.loops.length : i;
 }

@@ -9,7 +9,7 @@ import { accesses, type Access } from './access.js';
 import { defaultSchedule, joinLoops, usesWideIntegers, type KernelSchedule } from './defaults.js';
 import { fuseAll } from './fuse.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
-import { withoutUnused } from './lower.js';
+import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
 import { packedLayout, repack } from './pack.js';
 import { planMemory } from './plan.js';
@@ -26,8 +26,9 @@ export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOpt
   const steps: string[] = [];
   // Integers wider than lanes would make the whole kernel scalar.
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && usesWideIntegers(consumer) && !usesWideIntegers(producer));
-  u = stageInputs(u, steps);
+  // Outputs first: one that windows read again has its halo in the temporary that it gets here.
   u = stageOutputs(u, steps);
+  u = stageInputs(u, steps);
   u = assignLayouts(u, target, steps);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
@@ -66,7 +67,7 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
     const packing = plan.packing(tensor, loops, a);
     const result = packedLayout(tensor.shape, at, packing);
     if (!result) continue;
-    const name = `${a.tensor}@${kernel.name}`;
+    const name = unusedName(program.tensors, `${a.tensor}@${kernel.name}`);
     const packed = repack(tensor, data.get(program.buffers[tensor.buffer].hash!)!, name, result.layout, result.bits);
     data.set(packed.buffer.hash!, packed.bytes);
     program = { ...program, tensors: { ...program.tensors, [name]: packed.tensor }, buffers: { ...program.buffers, [name]: packed.buffer } };

@@ -6,7 +6,7 @@
  */
 import { fail } from '../ir/diagnostic.js';
 import { axis, sum, times } from '../ir/build.js';
-import { substitute } from '../ir/indexing.js';
+import { substitute, visitExpr } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, LoopMode } from '../ir/program.js';
 import { isInteger } from '../ir/datatype.js';
 import type { Loop, Nest } from './nest.js';
@@ -14,7 +14,7 @@ import type { Loop, Nest } from './nest.js';
 export type Step =
   /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores). */
   | { readonly step: 'split'; readonly loop: string; readonly factor: number; readonly overrun?: boolean }
-  /** Neighbouring loops `outer`, `inner` become one loop `outer` over both. */
+  /** Neighbouring loops become one, `outer_inner`, over both. */
   | { readonly step: 'join'; readonly outer: string; readonly inner: string }
   | { readonly step: 'reorder'; readonly order: readonly string[] }
   | { readonly step: 'unroll'; readonly loop: string }
@@ -52,7 +52,7 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (loops.length !== nest.loops.length || new Set(step.order).size !== loops.length) illegal('it must name every loop once');
       const reduce = loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
       if (!orderIsFree(nest.kernel) && reduce.join(' ') !== nest.reduceOrder.join(' ')) {
-        illegal(`a float reduction keeps its order ${nest.reduceOrder.join(' ')}`);
+        illegal(`this reduction keeps its order ${nest.reduceOrder.join(' ')}`);
       }
       return { ...nest, loops, steps: printed };
     }
@@ -67,7 +67,7 @@ export function applyStep(nest: Nest, step: Step): Nest {
     case 'dot': {
       const loop = find(step.loop);
       if (loop.kind !== 'reduce' || nest.loops[nest.loops.length - 1] !== loop) illegal('it must be the innermost loop, and of the reduction');
-      if (!nest.kernel.accumulators.every((a) => isProductSum(a.update, a.name) && isInteger(a.type))) illegal('only integer sums of products have it');
+      if (!nest.kernel.accumulators.every((a) => isProductSum(a.update, a.name) && orderIsFree(nest.kernel) && isInteger(a.type))) illegal('only integer sums of products have it');
       if (nest.kernel.body.length > 0) illegal('values are bound inside the reduction');
       return { ...nest, dot: loop.name, steps: printed };
     }
@@ -82,12 +82,19 @@ export function applyStep(nest: Nest, step: Step): Nest {
   }
 }
 
-/** True where no order of the reduction can be told from another: integers, and minimum or maximum. */
-export function orderIsFree(kernel: Kernel): boolean {
-  return kernel.accumulators.every((a) => {
-    const { op } = a.update;
-    if (op === 'min' || op === 'max') return true;
-    return op === 'add' && isInteger(a.type);
+/** True where no order of the reduction can be told from another: sums of integers, and minimum or maximum, of terms without accumulators. */
+function orderIsFree(kernel: Kernel): boolean {
+  const names = new Set(kernel.accumulators.map((a) => a.name));
+  const isTerm = (e: Expr): boolean => {
+    let free = true;
+    visitExpr(e, (x) => { if (x.op === 'ref' && names.has(x.name)) free = false; });
+    return free;
+  };
+  const isOwn = (e: Expr, name: string): boolean => e.op === 'ref' && e.name === name;
+  if (!kernel.body.every((l) => isTerm(l.value))) return false;
+  return kernel.accumulators.every(({ name, type, update }) => {
+    if (!(update.op === 'min' || update.op === 'max' || (update.op === 'add' && isInteger(type)))) return false;
+    return (isOwn(update.a, name) && isTerm(update.b)) || (isOwn(update.b, name) && isTerm(update.a));
   });
 }
 
@@ -100,12 +107,20 @@ function withMode(nest: Nest, loop: Loop, mode: LoopMode): Nest {
   return { ...nest, loops: nest.loops.map((l) => (l === loop ? { ...l, mode } : l)) };
 }
 
+/** Lanes, partial sums and groups of products are each one loop. */
+function keepWhole(nest: Nest, loop: Loop, illegal: (why: string) => never): void {
+  if (loop.mode === 'vector') illegal(`the lanes are over ${loop.name}`);
+  if (loop.kind === 'partial') illegal(`the partial sums are over ${loop.name}`);
+  if (loop.name === nest.dot) illegal(`the products of ${loop.name} are one group`);
+}
+
 function rebind(nest: Nest, map: ReadonlyMap<string, Index>): ReadonlyMap<string, Index> {
   return new Map([...nest.axes].map(([name, i]) => [name, substitute(i, map)]));
 }
 
 function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal: (why: string) => never): Nest {
   if (!Number.isInteger(factor) || factor < 1) illegal('the factor must be a positive integer');
+  keepWhole(nest, loop, illegal);
   const exact = loop.extent % factor === 0;
   if (!exact && (!overrun || loop.kind !== 'space')) illegal(`${factor} does not divide ${loop.extent}`);
   const outer = { ...loop, name: `${loop.name}.o`, extent: Math.ceil(loop.extent / factor) };
@@ -113,8 +128,11 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
   let passed = nest.overrun;
   if (!exact) {
     const owners = [...nest.axes].filter(([, i]) => i.terms.some((t) => t.of === loop.name));
-    if (owners.length !== 1 || owners[0][1].terms.length !== 1 || owners[0][1].terms[0].coeff !== 1) illegal('only a whole axis can be overrun');
-    passed = new Set(passed).add(owners[0][0]);
+    const [name, index] = owners.length === 1 ? owners[0] : illegal('only a whole axis can be overrun');
+    const extent = nest.kernel.space.find((a) => a.name === name)?.extent;
+    // A part that ends inside its axis would run into the next one.
+    if (index.terms.length !== 1 || index.terms[0].coeff !== 1 || index.offset + loop.extent !== extent) illegal('only a whole axis can be overrun');
+    passed = new Set(passed).add(name);
   }
   return {
     ...nest,
@@ -128,7 +146,9 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
 function join(nest: Nest, outer: Loop, inner: Loop, illegal: (why: string) => never): Nest {
   if (nest.loops.indexOf(inner) !== nest.loops.indexOf(outer) + 1) illegal('the loops must be neighbours');
   if (outer.kind !== inner.kind) illegal('one is of the space, one of the reduction');
+  for (const loop of [outer, inner]) keepWhole(nest, loop, illegal);
   const name = `${outer.name}_${inner.name}`;
+  if (nest.loops.some((l) => l.name === name)) illegal(`there is a loop ${name}`);
   const joined: Loop = { ...outer, name, extent: outer.extent * inner.extent };
   const whole = axis(name);
   return {

@@ -206,13 +206,23 @@ function failureOf(c: Lowered, error: unknown): string {
 }
 
 function runCompiled(c: Lowered, unit: ProgramUnit, memory: ArrayBuffer, run: () => number, target: Target): void {
-  for (const name of unit.program.inputs) interfaceView(memory, unit, unit.program.tensors[name]).set(Array.from(c.inputs[name]));
+  writeInputs(c, unit, memory);
   const status = run();
   if (status !== 0) throw new Difference(`${c.name}: the module on ${target.name} gave status ${status}`);
+  compareOutputs(c, unit, memory, `the module on ${target.name}`);
+}
+
+/** Puts a case's inputs where a scheduled Program has them in its memory. */
+export function writeInputs(c: Case, unit: ProgramUnit, memory: ArrayBuffer): void {
+  for (const name of unit.program.inputs) interfaceView(memory, unit, unit.program.tensors[name]).set(Array.from(c.inputs[name]));
+}
+
+/** Raises a Difference where the outputs that an engine left in a Program's memory are not the interpreter's, bit for bit. */
+export function compareOutputs(c: Lowered, unit: ProgramUnit, memory: ArrayBuffer, engine: string): void {
   unit.program.outputs.forEach((name, i) => {
     const expected = c.results.get(c.unit.program.outputs[i])!;
     const view = interfaceView(memory, unit, unit.program.tensors[name]);
     const found = expected instanceof Float32Array ? Float32Array.from(view) : expected instanceof Uint32Array ? Uint32Array.from(view) : Int32Array.from(view);
-    compareBits(c.name, `output ${name} of the module on ${target.name}`, expected, found);
+    compareBits(c.name, `output ${name} of ${engine}`, expected, found);
   });
 }

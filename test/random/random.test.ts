@@ -8,7 +8,8 @@ import { toolchain } from '../../sdk/host/assembler.js';
 import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
 import { kinds, randomCase } from './graphs.js';
 
-const seeds = Array.from({ length: 25 }, (_, i) => i + 1);
+/** The first ones, and some that found mistakes: registers shared across tiles, names that hid built-in ones. */
+const seeds = [...Array.from({ length: 25 }, (_, i) => i + 1), 328, 395, 420, 423];
 
 function assertNone(failures: readonly string[]): void {
   assert.is(failures.length, 0, `${failures.length} failed:\n${failures.slice(0, 12).join('\n')}`);
