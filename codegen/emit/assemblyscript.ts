@@ -6,7 +6,8 @@
 import { fail } from '../ir/diagnostic.js';
 import type { Block, Program } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
-import { emitKernel, identifier } from './kernel.js';
+import { identifier } from './context.js';
+import { emitKernel } from './kernel.js';
 import { counterName } from './scope.js';
 
 /** The source of one module; `entry` is the exported function, which returns a status (0 is success). */

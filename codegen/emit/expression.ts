@@ -7,32 +7,9 @@ import { fail } from '../ir/diagnostic.js';
 import { floatFromBits } from '../ir/build.js';
 import { simplify } from '../ir/indexing.js';
 import type { Expr } from '../ir/program.js';
-import { localRegister, type Context } from './kernel.js';
-import { atLane, emitLoad, emitPairs, emitStore, splat } from './memory.js';
+import { localRegister, scalarType, toVector, type Context, type Value } from './context.js';
+import { atLane, emitLoad, emitPairs } from './memory.js';
 import { indexText, type Scope } from './scope.js';
-
-export { emitStore };
-
-export interface Value {
-  readonly text: string;
-  readonly type: DataType;
-  readonly shape: 'scalar' | 'vector';
-  /** A comparison: a bool, or lanes of all ones and zeros. */
-  readonly mask?: boolean;
-}
-
-/** The AssemblyScript type of a scalar. */
-export function scalarType(type: DataType): 'f32' | 'i32' | 'u32' | 'i64' | 'u64' {
-  if (type === 'float32') return 'f32';
-  const { bits, signed } = describe(type);
-  if (bits < 32 || (bits === 32 && signed)) return 'i32';
-  return bits === 32 ? 'u32' : signed ? 'i64' : 'u64';
-}
-
-export function toVector(v: Value, scope: Scope, context: Context): string {
-  if (v.shape === 'vector') return v.mask ? `v128.and(${v.text}, i32x4.splat(1))` : v.text;
-  return splat(v.mask ? { ...v, text: `<i32>(${v.text})` } : v, scope, context);
-}
 
 /** A scalar as the given type. */
 function as(v: Value, type: DataType): string {

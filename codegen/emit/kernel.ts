@@ -5,31 +5,13 @@
  * loads and stores are in expression.ts; text only, no decisions: those are the schedule's.
  */
 import { fail } from '../ir/diagnostic.js';
-import { interval, simplify, visitStmts } from '../ir/indexing.js';
-import type { Condition, Index, Kernel, Program, Stmt } from '../ir/program.js';
+import { visitStmts } from '../ir/indexing.js';
+import type { Kernel, Program, Stmt } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
-import { emitExpr, emitStore, scalarType, toVector, type Value } from './expression.js';
-import { counterName, functionScope, indexText, loopLines, Names, type LoopScope, type Scope } from './scope.js';
-
-/** What emitting one function carries along. */
-export interface Context {
-  readonly program: Program;
-  readonly target: Target;
-  readonly kernel: Kernel;
-  readonly names: Names;
-  /** Bounds of all axes in scope; a single value for those of unrolled loops. */
-  readonly ranges: Map<string, readonly [number, number]>;
-  /** The axis whose iterations are lanes, inside a vector loop. */
-  lane?: string;
-  readonly lets: Map<string, Value>;
-  readonly locals: Map<string, { readonly type: string; readonly vector: boolean }>;
-}
-
-/** A TypeScript identifier from any name. */
-export function identifier(name: string): string {
-  const text = name.replace(/[^A-Za-z0-9_]/g, '_');
-  return /^[A-Za-z_]/.test(text) ? text : `_${text}`;
-}
+import { conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
+import { emitExpr } from './expression.js';
+import { emitStore } from './memory.js';
+import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
 /** The function of a scheduled kernel; `parameters` are axes of the repeats around it. */
 export function emitKernel(program: Program, kernel: Kernel, target: Target, name: string, parameters: ReadonlyMap<string, number>): string {
@@ -39,6 +21,7 @@ export function emitKernel(program: Program, kernel: Kernel, target: Target, nam
     names: new Names(),
     ranges: new Map([...parameters].map(([axis, count]) => [axis, [0, count - 1] as const])),
     lets: new Map(),
+    expression: emitExpr,
     locals: new Map(),
   };
   const scope = functionScope();
@@ -72,10 +55,6 @@ function* coordinates(shape: readonly number[]): Generator<number[]> {
     return;
   }
   for (const rest of coordinates(shape.slice(0, -1))) for (let i = 0; i < shape[shape.length - 1]; i++) yield [...rest, i];
-}
-
-function registerName(local: string, at: readonly number[]): string {
-  return [identifier(local), ...at].join('_');
 }
 
 /** Locals whose last dimension is the lanes of a vector loop. */
@@ -163,36 +142,4 @@ function emitSet(s: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Conte
   if (!vector) scope.lines.push(`${name} = ${value.text};`);
   else if (laneAt === undefined) scope.lines.push(`${name} = ${toVector(value, scope, context)};`);
   else scope.lines.push(`${name} = ${type === 'float32' ? 'f32x4' : 'i32x4'}.replace_lane(${name}, ${laneAt}, ${value.text});`);
-}
-
-/** The register of a local's element; `laneAt` where one lane of a vector register is meant. */
-export function localRegister(local: string, at: readonly Index[], context: Context): { name: string; laneAt?: number } {
-  const fixed = at.map((i) => simplify(i, context.ranges));
-  const last = fixed[fixed.length - 1];
-  if (last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane) {
-    return { name: registerName(local, fixed.slice(0, -1).map((i) => constantOf(i, context))) };
-  }
-  const all = fixed.map((i) => constantOf(i, context));
-  const whole = registerName(local, all);
-  return context.locals.has(whole) ? { name: whole } : { name: registerName(local, all.slice(0, -1)), laneAt: all[all.length - 1] };
-}
-
-function constantOf(i: Index, context: Context): number {
-  if (i.terms.length > 0) fail('program/invalid', context.kernel.name, 'registers are addressed by a loop that is not unrolled');
-  return i.offset;
-}
-
-/** `true`, `false`, or the text of the conditions that the ranges leave open. */
-export function conditionText(guard: readonly Condition[], scope: Scope, context: Context): string {
-  const parts: string[] = [];
-  for (const c of guard) {
-    const index = simplify(c.index, context.ranges);
-    const [lo, hi] = interval(index, context.ranges);
-    if (lo >= c.hi || hi < c.lo) return 'false';
-    const text = (): string => indexText(scope.loop, index, context.ranges);
-    if (lo < c.lo && hi >= c.hi) parts.push(`<u32>(${text()} - ${c.lo}) < ${c.hi - c.lo}`);
-    else if (lo < c.lo) parts.push(`${text()} >= ${c.lo}`);
-    else if (hi >= c.hi) parts.push(`${text()} < ${c.hi}`);
-  }
-  return parts.length === 0 ? 'true' : parts.join(' && ');
 }

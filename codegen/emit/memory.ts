@@ -5,8 +5,7 @@ import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
-import { emitExpr, scalarType, toVector, type Value } from './expression.js';
-import { conditionText, type Context } from './kernel.js';
+import { conditionText, scalarType, share, toVector, type Context, type Value } from './context.js';
 import { indexText, pointer, type Scope } from './scope.js';
 
 type Load = Extract<Expr, { op: 'load' }>;
@@ -53,35 +52,18 @@ function mentions(t: Term, axis: string | undefined): boolean {
   return axis !== undefined && JSON.stringify(t.of).includes(JSON.stringify(axis));
 }
 
-/** A value that is computed once in a scope. */
-function share(key: string, buffer: string | undefined, type: string, text: string, scope: Scope, context: Context): string {
-  const old = scope.values.get(key);
-  if (old) return old.text;
-  const name = context.names.fresh('t');
-  scope.lines.push(`const ${name}: ${type} = ${text};`);
-  scope.values.set(key, { text: name, buffer });
-  return name;
-}
-
-export function splat(v: Value, scope: Scope, context: Context): string {
-  if (/^-?[\d.e+-]+$/.test(v.text) && v.type !== 'float32') return `i32x4.splat(${v.text})`;
-  const text = `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.splat(${v.text})`;
-  // Registers change; only values that are bound once can be shared.
-  return /^\w+$/.test(v.text) && !context.locals.has(v.text) ? share(`splat ${v.text} ${v.type === 'float32'}`, undefined, 'v128', text, scope, context) : text;
-}
-
 export function emitLoad(e: Load, scope: Scope, context: Context): Value {
   const tensor = context.program.tensors[e.tensor];
   const guard = e.guard ?? [];
   if (guard.length > 0) {
     if (context.lane !== undefined && guard.some((c) => simplify(c.index, context.ranges).terms.some((t) => mentions(t, context.lane)))) return gather(e, scope, context);
     const condition = conditionText(guard, scope, context);
-    if (condition === 'false') return emitExpr(e.otherwise!, scope, context);
+    if (condition === 'false') return context.expression(e.otherwise!, scope, context);
     if (condition !== 'true') {
       // The load must not run where the guard fails: it gets a scope of its own.
       const type = tensor.dtype;
       const value = emitLoad({ op: 'load', tensor: e.tensor, at: e.at }, { loop: scope.loop, lines: [], values: new Map() }, { ...context, inline: true } as Context);
-      const other = emitExpr(e.otherwise!, scope, context);
+      const other = context.expression(e.otherwise!, scope, context);
       const vector = value.shape === 'vector';
       const text = vector ? `(${condition} ? ${value.text} : ${toVector(other, scope, context)})` : `(${condition} ? ${value.text} : ${other.text})`;
       return { text, type, shape: value.shape };
@@ -170,7 +152,7 @@ export function atLane(e: Expr, lane: number, scope: Scope, context: Context): s
   const range = context.ranges.get(name!)!;
   context.ranges.set(name!, [lane, lane]);
   context.lane = undefined;
-  const text = emitExpr(e, scope, context).text;
+  const text = context.expression(e, scope, context).text;
   context.lane = name;
   context.ranges.set(name!, range);
   return text;
@@ -249,7 +231,7 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
     lanes = Math.min(lanes, c.hi - i.offset - context.ranges.get(context.lane!)![0]);
   }
   if (lanes <= 0) return;
-  const value = emitExpr(s.value, scope, context);
+  const value = context.expression(s.value, scope, context);
   const p = place(tensor, s.at, undefined, scope, context);
   const lines: string[] = [];
   if (context.lane === undefined || (p && p.laneStride === 0)) {

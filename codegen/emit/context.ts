@@ -1,0 +1,109 @@
+/**
+ * What emitting one function carries along: axes in scope, values bound, registers; texts of names and conditions.
+ *
+ * Below kernel.ts, expression.ts and memory.ts, which need one another's results only through `Context.expression`.
+ */
+import { describe, type DataType } from '../ir/datatype.js';
+import { fail } from '../ir/diagnostic.js';
+import { interval, simplify } from '../ir/indexing.js';
+import type { Condition, Expr, Index, Kernel, Program } from '../ir/program.js';
+import type { Target } from '../targets/target.js';
+import { indexText, type Names, type Scope } from './scope.js';
+
+export interface Value {
+  readonly text: string;
+  readonly type: DataType;
+  readonly shape: 'scalar' | 'vector';
+  /** A comparison: a bool, or lanes of all ones and zeros. */
+  readonly mask?: boolean;
+}
+
+/** What emitting one function carries along. */
+export interface Context {
+  readonly program: Program;
+  readonly target: Target;
+  readonly kernel: Kernel;
+  readonly names: Names;
+  /** Bounds of all axes in scope; a single value for those of unrolled loops. */
+  readonly ranges: Map<string, readonly [number, number]>;
+  /** The axis whose iterations are lanes, inside a vector loop. */
+  lane?: string;
+  readonly lets: Map<string, Value>;
+  /** Emits an expression (expression.ts). */
+  readonly expression: (e: Expr, scope: Scope, context: Context) => Value;
+  readonly locals: Map<string, { readonly type: string; readonly vector: boolean }>;
+}
+
+/** A TypeScript identifier from any name. */
+export function identifier(name: string): string {
+  const text = name.replace(/[^A-Za-z0-9_]/g, '_');
+  return /^[A-Za-z_]/.test(text) ? text : `_${text}`;
+}
+
+/** The AssemblyScript type of a scalar. */
+export function scalarType(type: DataType): 'f32' | 'i32' | 'u32' | 'i64' | 'u64' {
+  if (type === 'float32') return 'f32';
+  const { bits, signed } = describe(type);
+  if (bits < 32 || (bits === 32 && signed)) return 'i32';
+  return bits === 32 ? 'u32' : signed ? 'i64' : 'u64';
+}
+
+export function registerName(local: string, at: readonly number[]): string {
+  return [identifier(local), ...at].join('_');
+}
+
+/** The register of a local's element; `laneAt` where one lane of a vector register is meant. */
+export function localRegister(local: string, at: readonly Index[], context: Context): { name: string; laneAt?: number } {
+  const fixed = at.map((i) => simplify(i, context.ranges));
+  const last = fixed[fixed.length - 1];
+  if (last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane) {
+    return { name: registerName(local, fixed.slice(0, -1).map((i) => constantOf(i, context))) };
+  }
+  const all = fixed.map((i) => constantOf(i, context));
+  const whole = registerName(local, all);
+  return context.locals.has(whole) ? { name: whole } : { name: registerName(local, all.slice(0, -1)), laneAt: all[all.length - 1] };
+}
+
+function constantOf(i: Index, context: Context): number {
+  if (i.terms.length > 0) fail('program/invalid', context.kernel.name, 'registers are addressed by a loop that is not unrolled');
+  return i.offset;
+}
+
+/** `true`, `false`, or the text of the conditions that the ranges leave open. */
+export function conditionText(guard: readonly Condition[], scope: Scope, context: Context): string {
+  const parts: string[] = [];
+  for (const c of guard) {
+    const index = simplify(c.index, context.ranges);
+    const [lo, hi] = interval(index, context.ranges);
+    if (lo >= c.hi || hi < c.lo) return 'false';
+    const text = (): string => indexText(scope.loop, index, context.ranges);
+    if (lo < c.lo && hi >= c.hi) parts.push(`<u32>(${text()} - ${c.lo}) < ${c.hi - c.lo}`);
+    else if (lo < c.lo) parts.push(`${text()} >= ${c.lo}`);
+    else if (hi >= c.hi) parts.push(`${text()} < ${c.hi}`);
+  }
+  return parts.length === 0 ? 'true' : parts.join(' && ');
+}
+
+// ---- Shared values and splats ----
+
+/** A value that is computed once in a scope. */
+export function share(key: string, buffer: string | undefined, type: string, text: string, scope: Scope, context: Context): string {
+  const old = scope.values.get(key);
+  if (old) return old.text;
+  const name = context.names.fresh('t');
+  scope.lines.push(`const ${name}: ${type} = ${text};`);
+  scope.values.set(key, { text: name, buffer });
+  return name;
+}
+
+function splat(v: Value, scope: Scope, context: Context): string {
+  if (/^-?[\d.e+-]+$/.test(v.text) && v.type !== 'float32') return `i32x4.splat(${v.text})`;
+  const text = `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.splat(${v.text})`;
+  // Registers change; only values that are bound once can be shared.
+  return /^\w+$/.test(v.text) && !context.locals.has(v.text) ? share(`splat ${v.text} ${v.type === 'float32'}`, undefined, 'v128', text, scope, context) : text;
+}
+
+export function toVector(v: Value, scope: Scope, context: Context): string {
+  if (v.shape === 'vector') return v.mask ? `v128.and(${v.text}, i32x4.splat(1))` : v.text;
+  return splat(v.mask ? { ...v, text: `<i32>(${v.text})` } : v, scope, context);
+}
