@@ -5,57 +5,15 @@
  * Not here: memory (interpretMemory.ts) and control (interpretKernel.ts). A result that does not fit its declared integer
  * type is a fault of whoever proved the width, so it is raised, never wrapped.
  */
-import { floatFromBits, sum, times } from './build.js';
+import { floatFromBits } from './build.js';
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
-import { exprType, type TypeScope } from './exprType.js';
-import { compileElementLoad, compileIndex, type IndexScope, type Memory, type NumberClosure } from './interpretMemory.js';
-import type { Binary, Compare, Condition, ElementType, Expr, Index, Local, Tensor } from './program.js';
+import { exprType } from './exprType.js';
+import { compileElementLoad, compileIndex, type NumberClosure } from './interpretMemory.js';
+import type { Binary, Compare, Condition, ElementType, Expr } from './program.js';
 import { compileWide, compileWideToFloat, fitsWide, isWide, type WideClosure } from './interpretWide.js';
+import { compileLocalAt, describeNode, isComparison, overflow, type KernelScope } from './interpretBase.js';
 import { operandsOf } from './walk.js';
-
-/** Where a name's value is kept while a kernel runs: `numbers[slot]`, or `wides[slot]` for types beyond 53 bits. */
-export interface Slot {
-  readonly type: ElementType;
-  readonly slot: number;
-}
-
-/** A register buffer: its elements are `numbers[slot + i]` or `wides[slot + i]`. */
-export interface LocalSlot extends Slot {
-  readonly local: Local;
-}
-
-/** All that the closures of one kernel share. */
-export interface KernelScope extends IndexScope, TypeScope {
-  readonly kernel: string;
-  readonly memory: Memory;
-  readonly numbers: Float64Array;
-  readonly wides: bigint[];
-  tensorNamed(name: string): Tensor;
-  refNamed(name: string): Slot;
-  localNamed(name: string): LocalSlot;
-  /** The same scope with one more axis (of a dot). */
-  withAxis(axis: string): KernelScope;
-}
-
-// ---- Faults ----
-
-/** A short name of a node, for messages. */
-export function describeNode(e: Expr): string {
-  if (e.op === 'load') return `load ${e.tensor}`;
-  if (e.op === 'ref' || e.op === 'local') return `${e.op} ${e.name}`;
-  return 'type' in e ? `${e.op} ${e.type}` : e.op;
-}
-
-export function overflow(scope: KernelScope, what: string, value: number | bigint, type: ElementType): never {
-  const { min, max } = describe(type);
-  fail(
-    'program/invalid',
-    scope.kernel,
-    `${what} gave ${value}, which does not fit ${type} (${min} .. ${max})`,
-    Number.isNaN(Number(value)) ? 'A value was read before it was set.' : 'The width was not proved: use a wider type, or saturate.',
-  );
-}
 
 /** A closure that raises where an integer value does not fit its type; floats pass. */
 function checked(value: NumberClosure, type: ElementType, what: string, scope: KernelScope): NumberClosure {
@@ -159,10 +117,6 @@ const comparisons: Readonly<Record<Compare, (a: NumberClosure, b: NumberClosure)
   gt: (a, b) => () => (a() > b() ? 1 : 0),
 };
 
-export function isComparison(op: string): op is Compare {
-  return op in comparisons;
-}
-
 const floatUnaries: Readonly<Record<string, (a: NumberClosure) => NumberClosure>> = {
   neg: (a) => () => -a(),
   abs: (a) => () => Math.abs(a()),
@@ -186,25 +140,6 @@ export function compileGuard(guard: readonly Condition[], scope: KernelScope): (
   if (parts.length === 1) return parts[0];
   if (parts.length === 2) return () => parts[0]() && parts[1]();
   return () => parts.every((holds) => holds());
-}
-
-/** A closure that gives the slot of a register; raises where it is outside its buffer. */
-export function compileLocalAt(name: string, at: readonly Index[], scope: KernelScope): NumberClosure {
-  const { local, slot } = scope.localNamed(name);
-  const { shape } = local;
-  if (at.length !== shape.length) fail('program/invalid', scope.kernel, `local ${name} has ${shape.length} dimensions, and ${at.length} indices are given`);
-  let size = 1;
-  const parts: Index[] = [];
-  for (let d = shape.length - 1; d >= 0; d--) {
-    parts.push(times(at[d], size));
-    size *= shape[d];
-  }
-  const index = compileIndex(sum(slot, ...parts), scope);
-  const end = slot + size;
-  return () => {
-    const i = index();
-    return i >= slot && i < end ? i : fail('program/invalid', scope.kernel, `local ${name}: element ${i - slot} is outside its ${size} elements`);
-  };
 }
 
 // ---- Expressions ----

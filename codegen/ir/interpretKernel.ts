@@ -8,7 +8,8 @@
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
 import { exprType } from './exprType.js';
-import { compileExpr, compileGuard, compileLocalAt, describeNode, overflow, type Slot } from './interpretExpr.js';
+import { compileLocalAt, describeNode, overflow, type Slot } from './interpretBase.js';
+import { compileExpr, compileGuard } from './interpretExpr.js';
 import { compileElementStore, compileIndex, type Memory } from './interpretMemory.js';
 import { scopeFor, type RepeatAxes, type Scope } from './interpretScope.js';
 import { compileWide, fitsWide, isWide } from './interpretWide.js';

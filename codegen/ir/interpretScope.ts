@@ -2,8 +2,9 @@
  * The names of a kernel while it is interpreted: axes, values and register buffers, and the slots in which they are kept.
  */
 import { fail } from './diagnostic.js';
-import { compileExpr, type KernelScope, type LocalSlot, type Slot } from './interpretExpr.js';
-import type { Memory } from './interpretMemory.js';
+import type { KernelScope, LocalSlot, Slot } from './interpretBase.js';
+import { compileExpr } from './interpretExpr.js';
+import type { Memory, NumberClosure } from './interpretMemory.js';
 import type { ElementType, Expr, Kernel, Program, Scheduled, Tensor } from './program.js';
 import { walkKernel, walkStmts, type Visitor } from './walk.js';
 
@@ -85,6 +86,10 @@ export class Scope implements KernelScope {
   }
   value(factor: { readonly value: Expr }): () => number {
     return compileExpr(factor.value, this);
+  }
+
+  compile(e: Expr): NumberClosure {
+    return compileExpr(e, this);
   }
 
   private missing(what: string, name: string): never {

@@ -5,7 +5,7 @@
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
 import { exprType } from './exprType.js';
-import { compileExpr, compileLocalAt, describeNode, isComparison, overflow, type KernelScope } from './interpretExpr.js';
+import { compileLocalAt, describeNode, isComparison, overflow, type KernelScope } from './interpretBase.js';
 import type { NumberClosure } from './interpretMemory.js';
 import type { ElementType, Expr } from './program.js';
 import { operandsOf } from './walk.js';
@@ -42,7 +42,7 @@ function operand(e: Expr, scope: KernelScope): WideClosure {
   const type = exprType(e, scope);
   if (isWide(type)) return compileWide(e, scope);
   if (type === 'float32') fail('program/invalid', scope.kernel, `${describeNode(e)} is float32 where an integer is needed`);
-  const value = compileExpr(e, scope);
+  const value = scope.compile(e);
   return () => BigInt(value());
 }
 
@@ -64,7 +64,7 @@ export function compileWide(e: Expr, scope: KernelScope): WideClosure {
       return () => scope.wides[at()] ?? overflow(scope, what, NaN, type);
     }
     case 'select': {
-      const cond = compileExpr(e.cond, scope);
+      const cond = scope.compile(e.cond);
       const a = operand(e.a, scope);
       const b = operand(e.b, scope);
       return () => fitsWide(cond() !== 0 ? a() : b(), type, what, scope);
@@ -83,7 +83,7 @@ export function compileWide(e: Expr, scope: KernelScope): WideClosure {
       };
     }
     case 'index': {
-      const value = compileExpr({ ...e, type: 'int53' }, scope);
+      const value = scope.compile({ ...e, type: 'int53' });
       return () => fitsWide(BigInt(value()), type, what, scope);
     }
     case 'load':
@@ -138,7 +138,7 @@ function compileConvert(e: Expr & { readonly op: 'convert' }, type: ElementType,
   const [min, max] = bounds(type);
   const clamp = (v: bigint): bigint => (v < min ? min : v > max ? max : v);
   if (exprType(e.a, scope) === 'float32') {
-    const a: NumberClosure = compileExpr(e.a, scope);
+    const a: NumberClosure = scope.compile(e.a);
     return () => {
       const v = a();
       if (Number.isNaN(v)) return 0n;
