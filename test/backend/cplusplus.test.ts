@@ -1,22 +1,25 @@
 /**
- * The trial back end in C++: every sample of every operator record, the example models and random graphs, compiled by g++
- * and run, give the interpreter's bits. With names as arguments, those operators' samples only.
+ * The trial back end in C++: every sample of every operator record, the example models, random graphs and operations
+ * that none of these has, compiled by g++ and run, give the interpreter's bits. With names as arguments, those operators' samples only.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { build, runPasses } from '../../codegen/compile.js';
 import { importOnnx } from '../../codegen/import/onnx.js';
 import type { Program, ProgramUnit } from '../../codegen/ir/program.js';
 import { operator, operators } from '../../codegen/ops/index.js';
+import { schedule } from '../../codegen/schedule/schedule.js';
 import { scalar, simd128, type Target } from '../../codegen/targets/target.js';
 import { exampleAnswers, exampleImages, exampleNetworks } from '../models/networks.js';
 import { compareOutputs, Difference, lowerCase, sampleCase, writeInputs, type Lowered } from '../ops/harness.js';
 import { kinds, randomCase } from '../random/graphs.js';
-import { emitCplusplus, prelude } from './cplusplus.js';
+import { emitCplusplus } from './cplusplus.js';
+import { languageCases } from './language.js';
 
 /**
  * The last flag but the warnings: where g++ turns the address `arena + i` around an access into `0 + (arena + i)`, its
@@ -24,6 +27,7 @@ import { emitCplusplus, prelude } from './cplusplus.js';
  * at -O2; Requantize, extent 8).
  */
 const flags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-fast-math', '-fno-delete-null-pointer-checks', '-Wall', '-Wextra', '-Werror', ...(process.env.SIGMAFLOW_CXXFLAGS?.split(' ') ?? [])];
+const headers = fileURLToPath(new URL('.', import.meta.url));
 const processes = 2;
 
 /** Runs a command to its end; gives its standard output. */
@@ -65,7 +69,7 @@ function sourceOf(units: readonly ProgramUnit[]): string {
     `  program${i}::run();`,
     ...transfer('std::fwrite', 'stdout', `program${i}`, places(program, program.outputs)),
   ]);
-  return ['#include <cstdio>', prelude, ...units.map((u, i) => emitCplusplus(u, `program${i}`)), 'int main() {', ...calls, '}', ''].join('\n');
+  return ['#include <cstdio>', '#include "cplusplus.hpp"', '', ...units.map((u, i) => emitCplusplus(u, `program${i}`)), 'int main() {', ...calls, '}', ''].join('\n');
 }
 
 /** Compiles cases into one program, runs it, and gives a message for every case whose bits differ. */
@@ -73,7 +77,7 @@ async function runTogether(cases: readonly Lowered[], units: readonly ProgramUni
   const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-cplusplus-'));
   try {
     writeFileSync(join(folder, 'all.cpp'), sourceOf(units));
-    await command('g++', [...flags, '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
+    await command('g++', [...flags, '-I', headers, '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
     const memories = units.map(({ program }) => new ArrayBuffer(program.arenaBytes!));
     cases.forEach((c, i) => writeInputs(c, units[i], memories[i]));
     const inputs = units.flatMap(({ program }, i) => places(program, program.inputs).map((p) => new Uint8Array(memories[i], p.offset, p.bytes)));
@@ -103,12 +107,11 @@ function differences(c: Lowered, unit: ProgramUnit, memory: ArrayBuffer, engine:
 }
 
 /** Raises where C++ of some case, scheduled for a target, has other bits than the interpreter. */
-async function compare(cases: readonly Lowered[], target: Target): Promise<void> {
+async function compare(cases: readonly Lowered[], target: Target, scheduled = (c: Lowered): ProgramUnit => build(c.expanded, target)): Promise<void> {
   assert.ok(cases.length > 0);
   const shares = Array.from({ length: Math.min(processes, cases.length) }, (_, p) => cases.filter((_, i) => i % processes === p));
-  const failures = await Promise.all(shares.map((share) => runTogether(share, share.map((c) => build(c.expanded, target)), `C++ of the ${target.name} schedule`)));
-  const all = failures.flat();
-  assert.is(all.length, 0, `${all.length} of ${cases.length} failed:\n${all.slice(0, 20).join('\n')}`);
+  const failures = (await Promise.all(shares.map((share) => runTogether(share, share.map(scheduled), `C++ of the ${target.name} schedule`)))).flat();
+  assert.is(failures.length, 0, `${failures.length} of ${cases.length} failed:\n${failures.slice(0, 20).join('\n')}`);
 }
 
 const names = process.argv.slice(2);
@@ -131,6 +134,7 @@ if (spawnSync('g++', ['--version']).status !== 0) {
 } else {
   test('the samples of the operators: the bits of the interpreter', () => compare(samples(), scalar));
   if (names.length === 0) {
+    test('operations that no sample has: the bits of the interpreter', () => compare(languageCases(), scalar, (c) => schedule(c.unit, scalar)));
     test('the example models: the bits of the interpreter', () => compare(models(), scalar));
     test('random graphs: the bits of the interpreter', () => compare(random(), scalar));
     test('random graphs, scheduled for vectors: the bits of the interpreter', () => compare(random(), simd128));

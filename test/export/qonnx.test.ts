@@ -10,7 +10,7 @@ import { ModelProtoSchema, TensorProto_DataType as T, type ModelProto } from '..
 import { importOnnx } from '../../codegen/import/onnx.js';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
-import { floats, intAttribute, ints, modelBytes, node, tensorInput, type ModelInit } from '../support/onnxModels.js';
+import { floats, ints, modelBytes, node, tensorInput, type ModelInit } from '../support/onnxModels.js';
 import { pythonWith, runPython } from '../support/python.js';
 import { sharedFile, sharedFiles, sharedPath } from '../support/shared.js';
 

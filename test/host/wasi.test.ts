@@ -1,12 +1,8 @@
 /** The WASI command under Node's own WASI and under wasmtime: answers, formats, conversions, errors in words. */
-import { execFileSync } from 'node:child_process';
-import { writeFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readNpyStream, writeNpy, type NpySource } from '../../sdk/data/npy.js';
-import { runWasi, type WasiResult } from '../../sdk/host/wasi.js';
+import { runWasi } from '../../sdk/host/wasi.js';
 import { load } from '../../sdk/runtime/index.js';
 import { hasWasmtime, python, runWasmtime } from '../support/wasmtime.js';
 import { tinyCommand, tinyManifest, tinyModule, type TinyTypes } from '../runtime/tiny.js';

@@ -6,7 +6,7 @@ import { importOnnx } from '../../codegen/import/onnx.js';
 import { exportQonnx } from '../../codegen/export/qonnx.js';
 import { printGraph } from '../../codegen/ir/print.js';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
-import { floatAttribute, floats, intAttribute, ints, intsAttribute, modelBytes, node, tensorInput, textAttribute, type TensorInit } from '../support/onnxModels.js';
+import { floatAttribute, floats, intAttribute, intsAttribute, modelBytes, node, tensorInput, textAttribute, type TensorInit } from '../support/onnxModels.js';
 import { sharedFile, sharedFiles } from '../support/shared.js';
 
 test('initializers that are listed as inputs are constants; symbolic dimensions stay names', () => {

@@ -1,7 +1,7 @@
 /** Packing: the order of reading becomes the order of bits; values come back as they were, with zeros where loops overrun. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { axis, constant, div, sum, times } from '../../codegen/ir/build.js';
+import { axis, constant, div, load, rowMajor, storageBits, sum, times } from '../../codegen/ir/build.js';
 import { describe, type DataType } from '../../codegen/ir/datatype.js';
 import { addressAt } from '../../codegen/ir/indexing.js';
 import { makeConstant } from '../../codegen/ir/graph.js';
@@ -9,8 +9,7 @@ import { interpret } from '../../codegen/ir/interpret.js';
 import type { Index, Tensor } from '../../codegen/ir/program.js';
 import { constantBytes } from '../../codegen/schedule/lower.js';
 import { fieldBits, packedLayout, repack, type PackLoop } from '../../codegen/schedule/pack.js';
-import { makeUnit, makeKernel, type TensorSpec } from '../support/programs.js';
-import { load, rowMajor, storageBits } from '../../codegen/ir/build.js';
+import { makeKernel, makeUnit, type TensorSpec } from '../support/programs.js';
 import { Random } from '../support/random.js';
 
 const loops = (spec: string): PackLoop[] => spec.split(' ').map((s) => ({ name: s.split('<')[0], extent: Number(s.split('<')[1]) }));
