@@ -1,4 +1,5 @@
 /** The WASI command under Node's own WASI and under wasmtime: answers, formats, conversions, errors in words. */
+import { execFileSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readNpyStream, writeNpy, type NpySource } from '../../sdk/data/npy.js';
