@@ -3,6 +3,7 @@
  *
  * Text only: memory, data and the manifest are spliced into the binary afterwards (module.ts).
  */
+import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Block, Program } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
@@ -54,5 +55,7 @@ function countText(count: number | { readonly input: string; readonly max: numbe
   const tensor = program.tensors[count.input];
   const offset = program.buffers[tensor.buffer].offset;
   if (offset === undefined) fail('program/invalid', count.input, 'the count of a repeat has no place in memory');
-  return `min<i32>(max<i32>(load<i32>(${offset}), 0), ${count.max})`;
+  const { elementBits } = tensor.layout;
+  const stored = `load<${describe(tensor.dtype).signed ? 'i' : 'u'}${elementBits}>(${offset + tensor.layout.offset / 8})`;
+  return `<i32>min<i64>(max<i64>(<i64>${stored}, 0), ${count.max})`;
 }

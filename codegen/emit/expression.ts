@@ -105,10 +105,10 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   const b = emitExpr(e.b, scope, context);
   const { type } = e;
   const float = type === 'float32';
+  const isLogic = e.op === 'and' || e.op === 'or' || e.op === 'xor';
   if (a.shape === 'scalar' && b.shape === 'scalar') {
     const [x, y] = [as(a, type), as(b, type)];
     const t = scalarType(type);
-    const { bits, signed } = describe(type);
     const symbols: Partial<Record<BinaryExpr['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>' };
     if (e.op === 'min' || e.op === 'max') {
       const common = float ? type : commonInteger(a.type, b.type);
@@ -116,22 +116,17 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
       const text = `${e.op}<${c}>(${as(a, common)}, ${as(b, common)})`;
       return { text: c === t ? text : `<${t}>(${text})`, type, shape: 'scalar' };
     }
-    let text = `(${x} ${symbols[e.op]} ${y})`;
-    // Logic acts on two's complement of the type's width; a left shift may leave it.
-    if (e.op === 'shl' && bits < 32) text = signed ? `((${text} << ${32 - bits}) >> ${32 - bits})` : `(${text} & ${2 ** bits - 1})`;
-    return { text, type, shape: 'scalar' };
+    const text = `(${e.op === 'shr' && leaves(a, type) ? wrap(x, type) : x} ${symbols[e.op]} ${y})`;
+    return { text: e.op === 'shl' || (isLogic && (leaves(a, type) || leaves(b, type))) ? wrap(text, type) : text, type, shape: 'scalar' };
   }
   needNarrow(type, context);
-  const { bits, signed } = describe(type);
   const kind = float ? 'f32x4' : 'i32x4';
-  const sign = signed ? 's' : 'u';
+  const sign = describe(type).signed ? 's' : 'u';
   if (e.op === 'shl' || e.op === 'shr') {
     if (b.shape === 'vector') return byLane(e, type, scope, context);
     const x = toVector(a, scope, context);
-    if (e.op === 'shr') return { text: `i32x4.shr_${sign}(${x}, ${b.text})`, type, shape: 'vector' };
-    const shifted = `i32x4.shl(${x}, ${b.text})`;
-    if (bits === 32) return { text: shifted, type, shape: 'vector' };
-    return { text: `i32x4.shr_${sign}(i32x4.shl(${shifted}, ${32 - bits}), ${32 - bits})`, type, shape: 'vector' };
+    if (e.op === 'shr') return { text: `i32x4.shr_${sign}(${leaves(a, type) ? wrapLanes(x, type) : x}, ${b.text})`, type, shape: 'vector' };
+    return { text: wrapLanes(`i32x4.shl(${x}, ${b.text})`, type), type, shape: 'vector' };
   }
   // Adding a comparison subtracts its mask of ones.
   if (!float && e.op === 'add' && (b.mask || a.mask) && !(a.mask && b.mask)) {
@@ -139,7 +134,10 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
     if (mask.shape === 'vector') return { text: `i32x4.sub(${toVector(other, scope, context)}, ${mask.text})`, type, shape: 'vector' };
   }
   const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
-  if (e.op === 'and' || e.op === 'or' || e.op === 'xor') return { text: `v128.${e.op}(${x}, ${y})`, type, shape: 'vector' };
+  if (isLogic) {
+    const text = `v128.${e.op}(${x}, ${y})`;
+    return { text: leaves(a, type) || leaves(b, type) ? wrapLanes(text, type) : text, type, shape: 'vector' };
+  }
   if ((e.op === 'min' || e.op === 'max') && !float) {
     const common = commonInteger(a.type, b.type);
     needNarrow(common, context);
@@ -147,6 +145,26 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   }
   const { op } = e;
   return { text: `${kind}.${op}(${x}, ${y})`, type, shape: 'vector' };
+}
+
+// Logic and shifts act on two's complement of the type's width: operands of other types, and left shifts, may leave it.
+
+function leaves(v: Value, type: DataType): boolean {
+  const [from, to] = [describe(v.type), describe(type)];
+  return !v.mask && (from.min < to.min || from.max > to.max);
+}
+
+function wrap(text: string, type: DataType): string {
+  const { bits, signed } = describe(type);
+  const t = scalarType(type);
+  const spare = (t.endsWith('64') ? 64 : 32) - bits;
+  if (spare === 0) return text;
+  return signed || t.startsWith('u') ? `((${text} << ${spare}) >> ${spare})` : `(${text} & ${2 ** bits - 1})`;
+}
+
+function wrapLanes(text: string, type: DataType): string {
+  const { bits, signed } = describe(type);
+  return bits === 32 ? text : `i32x4.shr_${signed ? 's' : 'u'}(i32x4.shl(${text}, ${32 - bits}), ${32 - bits})`;
 }
 
 /** A type in which values of both types can be compared. */
@@ -185,6 +203,7 @@ function emitUnary(e: Extract<Expr, { op: 'neg' | 'abs' | 'sqrt' | 'floor' | 'ne
   if (e.op === 'neg') return { text: `(-${x})`, type, shape: 'scalar' };
   if (e.op === 'popcount') {
     const { bits } = describe(a.type);
+    if (bits > 32) return { text: `<${scalarType(type)}>popcnt<u64>(${as(a, 'uint64')} << ${64 - bits})`, type, shape: 'scalar' };
     return { text: `popcnt<i32>(${bits < 32 ? `${x} & ${2 ** bits - 1}` : x})`, type, shape: 'scalar' };
   }
   if (e.op === 'abs' && (scalarType(type) === 'u32' || scalarType(type) === 'u64')) {
@@ -210,8 +229,8 @@ function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context:
   if (a.mask && (info.bits > 1 || !info.signed)) return { ...a, type };
   if (a.type === 'float32') {
     const text = vector ? `i32x4.trunc_sat_f32x4_${type === 'uint32' ? 'u' : 's'}(${a.text})` : `<${scalarType(type)}>(${a.text})`;
-    const whole: DataType = type === 'uint32' ? 'uint32' : 'int32';
-    if (info.bits >= 32 || within(floatBounds(e.a), info)) return { text, type, shape: a.shape };
+    const whole: DataType = type === 'uint32' ? 'uint32' : info.bits <= 32 ? 'int32' : info.signed ? 'int64' : 'uint64';
+    if (info.bits === 32 || info.bits === 64 || within(floatBounds(e.a), info)) return { text, type, shape: a.shape };
     return clamp({ text, type: whole, shape: a.shape }, type, scope, context);
   }
   const from = describe(a.type);
@@ -221,15 +240,17 @@ function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context:
 }
 
 function clamp(a: Value, type: DataType, scope: Scope, context: Context): Value {
-  const { min, max } = describe(type);
+  const { min, max, bits } = describe(type);
   if (a.shape === 'vector') {
     const sign = a.type === 'uint32' ? 'u' : 's';
     const low = sign === 'u' ? a.text : `i32x4.max_s(${toVector(a, scope, context)}, i32x4.splat(${min}))`;
     return { text: max >= 2 ** 31 ? low : `i32x4.min_${sign}(${low}, i32x4.splat(${max}))`, type, shape: 'vector' };
   }
   const t = scalarType(a.type);
-  const low = t.startsWith('u') ? a.text : `max<${t}>(${a.text}, ${min})`;
-  const high = max >= 2 ** 31 && !t.endsWith('64') ? low : `min<${t}>(${low}, ${max})`;
+  const low = t.startsWith('u') ? a.text : `max<${t}>(${a.text}, ${BigInt(min)})`;
+  // The maximum of a wide type is a rounded double.
+  const most = bits > 53 ? BigInt(max) - 1n : max;
+  const high = max >= 2 ** 31 && !t.endsWith('64') ? low : `min<${t}>(${low}, ${most})`;
   return { text: as({ text: high, type: a.type, shape: 'scalar' }, type), type, shape: 'scalar' };
 }
 

@@ -43,7 +43,6 @@ export const diagnosticCodes = {
   'run/status': 'a run that the module did not finish',
   'run/disposed': 'a session that was used after it was disposed',
   'cli/usage': 'a command line that cannot be understood',
-  'cli/missing-tool': 'a tool that this machine lacks',
   'internal/fault': 'a fault of sigmaflow itself',
 } as const;
 

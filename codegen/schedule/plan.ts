@@ -13,7 +13,7 @@ export interface PlanOptions {
 }
 
 /** First byte of the arena: address 0 stays unused. */
-export const arenaStart = 64;
+const arenaStart = 64;
 /** Bytes past the end that vector loads may touch. */
 const slack = 16;
 

@@ -2,7 +2,7 @@
  * Program -> scheduled Program for a target: fuse, stage, layouts, views, then each kernel's nests, packed constants and
  * the memory plan. The order of the stages is here and nowhere else.
  */
-import { simplify, substitute } from '../ir/indexing.js';
+import { interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -62,8 +62,8 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
     const tensor = program.tensors[a.tensor];
     const { at, loops } = readingOrder(first, a, tensor);
     const same = plan.nests.every((n) => sameReading(n, at, tensor, loops));
-    const overruns = loops.some((l) => l.mode === 'vector') || loops.length > 1;
-    if (!same || !overruns) continue;
+    const gains = loops.some((l) => l.mode === 'vector') || loops.length > 1;
+    if (!same || !gains) continue;
     const packing = plan.packing(tensor, loops, a);
     const result = packedLayout(tensor.shape, at, packing);
     if (!result) continue;
@@ -122,14 +122,16 @@ function dropPaddedGuards(kernel: Kernel, nests: readonly Nest[], program: Progr
   for (const n of nests) {
     const ranges = rangesOf(n);
     for (const name of n.overrun) {
-      const reach = n.axes.get(name)!.terms.reduce((sum, t) => sum + t.coeff * ranges.get(t.of as string)![1], 1);
-      overrun.set(name, reach - kernel.space.find((a) => a.name === name)!.extent);
+      const reach = interval(n.axes.get(name)!, ranges)[1] + 1;
+      overrun.set(name, Math.max(overrun.get(name) ?? 0, reach - kernel.space.find((a) => a.name === name)!.extent));
     }
   }
   if (overrun.size === 0) return kernel;
   const roomy = kernel.stores.every((s) => {
     const { pad } = program.tensors[s.tensor].layout;
-    return s.at.every((i, d) => i.terms.every((t) => (overrun.get(t.of as string) ?? 0) <= (pad?.[d] ?? 0)));
+    const passes = (name: string, by: number, d: number): boolean => by * (overrun.get(name) ?? 0) > (pad?.[d] ?? 0);
+    // Digits of an axis have no end that room could be past.
+    return s.at.every((i, d) => i.terms.every(({ coeff, of }) => (typeof of === 'string' ? !passes(of, coeff, d) : [...overrun.keys()].every((name) => !JSON.stringify(of).includes(JSON.stringify(name))))));
   });
   if (!roomy) return kernel;
   const strip = (body: readonly Stmt[]): Stmt[] =>

@@ -33,7 +33,7 @@ inline float minimum(float a, float b) { return a != a ? a : b != b ? b : a == b
 inline float maximum(float a, float b) { return a != a ? a : b != b ? b : a == b ? (std::signbit(a) ? b : a) : a > b ? a : b; }
 /** Truncates and clamps; NaN gives 0. */
 template <class T> inline T saturate(float x, T lo, T hi) {
-  if (x != x) return lo;
+  if (x != x) return 0;
   const double whole = std::trunc(double(x));
   return whole <= double(lo) ? lo : whole >= double(hi) ? hi : T(whole);
 }

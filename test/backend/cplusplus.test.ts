@@ -18,8 +18,8 @@ import { scalar, simd128, type Target } from '../../codegen/targets/target.js';
 import { exampleAnswers, exampleImages, exampleNetworks } from '../models/networks.js';
 import { compareOutputs, Difference, lowerCase, sampleCase, writeInputs, type Lowered } from '../ops/harness.js';
 import { kinds, randomCase } from '../random/graphs.js';
+import { languageCases } from '../support/language.js';
 import { emitCplusplus } from './cplusplus.js';
-import { languageCases } from './language.js';
 
 /**
  * The last flag but the warnings: where g++ turns the address `arena + i` around an access into `0 + (arena + i)`, its

@@ -289,7 +289,8 @@ export function emitCplusplus({ program, data }: ProgramUnit, name: string): str
         return [`${call}(${counters});`];
       }
       const { count } = b;
-      const [end, most] = typeof count === 'number' ? [String(count), count] : [`std::clamp<int64_t>(read<int32_t>(arena + ${baseOf(program.tensors[count.input], program)}), 0, ${count.max})`, count.max];
+      const most = typeof count === 'number' ? count : count.max;
+      const end = typeof count === 'number' ? String(count) : `std::clamp<int64_t>(${loadText(program.tensors[count.input], [], new Scope(program, b.axis))}, 0, ${count.max})`;
       const i = `n_${identifier(b.axis)}`;
       return [`for (int64_t ${i} = 0, end = ${end}; ${i} < end; ++${i}) {`, ...indented(calls(b.body, new Map(repeats).set(b.axis, most))), '}'];
     });

@@ -153,10 +153,27 @@ const cases: Readonly<Record<string, { given: readonly Given[]; attributes?: Rea
   Sub: [{ given: [{ shape: [2, 3], random: true }, { shape: [3], random: true }] }, { given: [{ shape: [3], random: true }, { shape: [2, 1] }] }],
   Mul: [{ given: [{ shape: [2, 3], random: true }, { shape: [3], random: true }] }, { given: [{ shape: [3], random: true }, { shape: [2, 1] }] }],
   Relu: [{ given: [{ shape: [3, 5], random: true }] }],
+  Neg: [{ given: [{ shape: [2, 3], random: true }] }],
+  Concat: [{ attributes: { axis: 1 }, given: [{ shape: [2, 3], random: true }, { shape: [2, 1], random: true }] }, { attributes: { axis: 0 }, given: [{ shape: [1, 3] }, { shape: [2, 3], random: true }] }],
+  Dropout: [{ given: [{ shape: [2, 3], random: true }] }],
+  Flatten: [{ given: [{ shape: [2, 3, 2], random: true }] }],
+  Gather: [{ given: [{ shape: [4, 2], random: true }, { shape: [3], integers: [2, 0, 2] }] }],
+  Identity: [{ given: [{ shape: [2, 3], random: true }] }],
+  Pad: [{ given: [{ shape: [2, 3], random: true }, { shape: [4], integers: [0, 1, 1, 0] }] }],
+  Reshape: [{ given: [{ shape: [2, 3], random: true }, { shape: [2], integers: [3, 2] }] }],
+  Slice: [{ given: [{ shape: [2, 5], random: true }, { shape: [2], integers: [0, 1] }, { shape: [2], integers: [1, 4] }] }],
+  Squeeze: [{ given: [{ shape: [2, 1, 3], random: true }, { shape: [1], integers: [1] }] }],
+  Transpose: [{ attributes: { perm: [1, 0] }, given: [{ shape: [2, 3], random: true }] }],
+  Unsqueeze: [{ given: [{ shape: [2, 3], random: true }, { shape: [1], integers: [1] }] }],
 };
 
 test('dense, convolution, relu and add have moments', () => {
   for (const name of ['MatMul', 'Gemm', 'Conv', 'Relu', 'Add']) assert.ok(operators[name].moments, name);
+});
+
+test('every record with moments has a case here', () => {
+  const without = Object.values(operators).filter((r) => r.moments && !cases[r.name]).map((r) => r.name);
+  assert.equal(without, [], 'add what each is given to `cases`');
 });
 
 for (const [op, list] of Object.entries(cases)) {
