@@ -138,7 +138,7 @@ export async function compileMany(graphs: readonly Graph[], target: Target, tool
   const sources: Record<string, string> = {};
   const units: ProgramUnit[] = [];
   const data: { offset: number; bytes: Uint8Array }[] = [];
-  let start: number | undefined;
+  let start = 64;
   graphs.forEach((g, i) => {
     const unit = build(g, target, { keepAll: true, start });
     units.push(unit);
@@ -148,7 +148,7 @@ export async function compileMany(graphs: readonly Graph[], target: Target, tool
   });
   const entries = graphs.map((_, i) => `run${i}`);
   sources['all.ts'] = entries.map((e, i) => `export { ${e} } from "./program${i}";`).join('\n');
-  const { binary } = await toolchain.assemble(sources, { ...assembleOptions(start ?? 64, target), entry: 'all.ts' });
+  const { binary } = await toolchain.assemble(sources, { ...assembleOptions(start, target), entry: 'all.ts' });
   return { wasm: finishModule(binary, { data }), units, entries };
 }
 

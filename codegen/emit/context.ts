@@ -28,6 +28,8 @@ export interface Context {
   readonly ranges: Map<string, readonly [number, number]>;
   /** The axis whose iterations are lanes, inside a vector loop. */
   lane?: string;
+  /** The one lane that is being emitted, where no instruction does them all. */
+  onlyLane?: number;
   readonly lets: Map<string, Value>;
   /** Emits an expression (expression.ts). */
   readonly expression: (e: Expr, scope: Scope, context: Context) => Value;

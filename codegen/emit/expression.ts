@@ -35,6 +35,10 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
       return emitLoad(e, scope, context);
     case 'ref': {
       const value = context.lets.get(e.name);
+      if (value?.shape === 'vector' && context.onlyLane !== undefined) {
+        const lane = `${value.type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${value.text}, ${context.onlyLane})`;
+        return { ...value, text: value.mask ? `(${lane} != 0)` : lane, shape: 'scalar' };
+      }
       return value ?? fail('program/invalid', context.kernel.name, `the value ${e.name} is used before it is bound`);
     }
     case 'local': {
@@ -140,7 +144,7 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   }
   if ((e.op === 'min' || e.op === 'max') && !float) {
     const common = commonInteger(a.type, b.type);
-    needNarrow(common, context);
+    if (describe(common).bits > 32) return byLane(e, type, scope, context);
     return { text: `i32x4.${e.op}_${common === 'uint32' ? 'u' : 's'}(${x}, ${y})`, type, shape: 'vector' };
   }
   const { op } = e;
@@ -183,7 +187,13 @@ function emitCompare(e: Extract<Expr, { op: 'lt' | 'le' | 'eq' | 'ne' | 'ge' | '
   if (a.shape === 'scalar' && b.shape === 'scalar') {
     return { text: `(${as(a, widest)} ${symbols[e.op]} ${as(b, widest)})`, type: 'uint1', shape: 'scalar', mask: true };
   }
-  needNarrow(widest, context);
+  if (describe(widest).bits > 32) {
+    // Signed against unsigned 32 bits: lane by lane, as 64 bits; ones where it holds.
+    const [start] = context.ranges.get(context.lane!)!;
+    const lanes = Array.from({ length: context.target.lanes }, (_, i) => `-<i32>${atLane(e, start + i, scope, context)}`);
+    const text = lanes.reduce((all, lane, i) => (i === 0 ? `i32x4.splat(${lane})` : `i32x4.replace_lane(${all}, ${i}, ${lane})`), '');
+    return { text, type: 'uint1', shape: 'vector', mask: true };
+  }
   const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
   const op = float || e.op === 'eq' || e.op === 'ne' ? e.op : `${e.op}_${widest === 'uint32' ? 'u' : 's'}`;
   return { text: `${float ? 'f32x4' : 'i32x4'}.${op}(${x}, ${y})`, type: 'uint1', shape: 'vector', mask: true };

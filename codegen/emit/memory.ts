@@ -152,8 +152,10 @@ export function atLane(e: Expr, lane: number, scope: Scope, context: Context): s
   const range = context.ranges.get(name!)!;
   context.ranges.set(name!, [lane, lane]);
   context.lane = undefined;
+  context.onlyLane = lane - range[0];
   const text = context.expression(e, scope, context).text;
   context.lane = name;
+  context.onlyLane = undefined;
   context.ranges.set(name!, range);
   return text;
 }

@@ -204,6 +204,7 @@ export function printProgram(p: Program): string {
     ...(p.arenaBytes === undefined ? [] : [`arena ${p.arenaBytes} bytes`]),
     ...byName(p.buffers).map(([, b]) => printBuffer(b)),
     ...byName(p.tensors).map(([, t]) => printTensor(t)),
+    ...(p.steps ?? []).map((step) => `step ${step}`),
     ...p.blocks.flatMap(printBlock),
   ];
   return `${lines.join('\n')}\n`;

@@ -217,6 +217,8 @@ export interface Program {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly blocks: readonly Block[];
+  /** Steps on the whole Program that led here, as they print (fuse, stage, halo, view); those of kernels are with them. */
+  readonly steps?: readonly string[];
   /** Bytes of the whole arena once planned (constants, interface, temporaries, slack). */
   readonly arenaBytes?: number;
 }

@@ -72,6 +72,7 @@ export const clip: OperatorRecord = {
     { name: 'int8', inputs: [given([3, 17], { dtype: 'int8' }), weight([], { dtype: 'int8', values: [-7] }), weight([], { dtype: 'int8', values: [20] })], seed: 1116, tolerance: 0 },
     { name: 'int16 above', inputs: [given([3, 9], { dtype: 'int16' }), weight([], { dtype: 'int32', values: [0] }), weight([], { dtype: 'int32', values: [255] })], seed: 1117, tolerance: 0 },
     { name: 'int8 of a narrower range, no bounds', inputs: [given([3, 9], { dtype: 'int8', range: [0, 5] })], seed: 1119, tolerance: 0 },
+    { name: 'uint32, signed bounds', inputs: [given([3, 9], { dtype: 'uint32' }), weight([], { dtype: 'int32', values: [5] }), weight([], { dtype: 'int32', values: [2000000000] })], seed: 1119, tolerance: 0 },
     { name: 'uint5, wide bounds', inputs: [given([3, 9], { dtype: 'uint5' }), weight([], { dtype: 'int32', values: [-100] }), weight([], { dtype: 'int32', values: [1000] })], seed: 1118, tolerance: 0 },
   ],
 };

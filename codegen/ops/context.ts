@@ -103,7 +103,7 @@ function checkArity(node: Node, record: OperatorRecord): void {
   if (given < least || (given > schemas.length && !variadic)) {
     const names = schemas.map((s) => (s.variadic ? `${s.name}...` : s.optional ? `${s.name}?` : s.name)).join(', ');
     const bounds = variadic ? `at least ${least}` : least === schemas.length ? `${least}` : `${least} to ${schemas.length}`;
-    fail('graph/arity', node.name, `${node.op} takes ${bounds} inputs (${names}), found ${given}`);
+    fail('graph/arity', node.name, `${node.op} takes ${bounds} ${bounds === '1' ? 'input' : 'inputs'} (${names}), found ${given}`);
   }
   node.inputs.forEach((name, i) => {
     const schema = schemas[Math.min(i, schemas.length - 1)];

@@ -214,6 +214,7 @@ export const requantize: OperatorRecord = {
   },
   samples: [
     { name: '2 bit, per channel', attributes: { base: -2 }, inputs: [{ shape: [2, 3], dtype: 'int12', range: [-60, 60] }, { shape: [3, 3], dtype: 'int32', constant: true, values: [-20, 0, 20, -3, 1, 5, -50, -49, 40] }], seed: 1, tolerance: 0 },
+    { name: 'uint32', inputs: [{ shape: [2, 8], dtype: 'uint32' }, { shape: [1, 3], dtype: 'int32', constant: true, values: [-5, 1000000000, 2000000000] }], seed: 12, tolerance: 0 },
     { name: '1 row for all', inputs: [{ shape: [2, 5, 3, 3], dtype: 'int10', range: [-90, 90] }, { shape: [1, 4], dtype: 'int32', constant: true, values: [-40, -10, 10, 40] }], seed: 2, tolerance: 0 },
     { name: 'bipolar', attributes: { base: -1 }, inputs: [{ shape: [1, 17], dtype: 'int8', range: [-9, 9] }, { shape: [1, 2], dtype: 'int32', constant: true, values: [0, 0] }], seed: 3, tolerance: 0 },
     { name: 'directions', inputs: [{ shape: [3, 2, 5], dtype: 'int8', range: [-30, 30] }, { shape: [2, 3], dtype: 'int32', constant: true, values: [-10, 0, 10, -12, 1, 12] }, vector([1, -1], 'int32')], seed: 4, tolerance: 0 },

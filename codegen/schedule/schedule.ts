@@ -34,7 +34,7 @@ export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOpt
   u = makeViews(u, steps);
   u = scheduleKernels(u, target);
   u = withoutUnused(u);
-  return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name } };
+  return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
 }
 
 function scheduleKernels(unit: ProgramUnit, target: Target): ProgramUnit {

@@ -22,6 +22,18 @@ interface Load {
   readonly input: { readonly name: string; readonly shape: number[]; readonly values: number[] };
 }
 
+/** What is used of the peer, so that types check where it is not installed. */
+interface OnnxRuntimeWeb {
+  readonly env: { readonly wasm: { numThreads: number } };
+  readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => object;
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: object): Promise<{
+      readonly outputNames: readonly string[];
+      run(feeds: Readonly<Record<string, object>>): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>;
+    }>;
+  };
+}
+
 async function load(m: Load): Promise<Float32Array | undefined> {
   batch = m.batch;
   const values = Float32Array.from(m.input.values);
@@ -43,13 +55,13 @@ async function load(m: Load): Promise<Float32Array | undefined> {
     run();
     return new Float32Array(memory.buffer, output.offset, output.shape.reduce((a, b) => a * b, 1)).slice();
   }
-  const ort = (await import(createRequire(import.meta.url).resolve('onnxruntime-web'))) as typeof import('onnxruntime-web');
+  const ort = (await import(createRequire(import.meta.url).resolve('onnxruntime-web'))) as OnnxRuntimeWeb;
   ort.env.wasm.numThreads = 1;
   const session = await ort.InferenceSession.create(new Uint8Array(fs.readFileSync(m.model)), { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
   const feeds = { [m.input.name]: new ort.Tensor('float32', values, [m.batch, ...m.input.shape.slice(1)]) };
   run = async () => void (await session.run(feeds));
   const first = await session.run(feeds);
-  return first[session.outputNames[0]].data as Float32Array;
+  return first[session.outputNames[0]].data;
 }
 
 /** Repeats for about so long; returns microseconds per inference. */
