@@ -36,7 +36,7 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     case 'ref': {
       const value = context.lets.get(e.name);
       if (value?.shape === 'vector' && context.onlyLane !== undefined) {
-        const lane = `${value.type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${value.text}, ${context.onlyLane})`;
+        const lane = laneText(value.text, value.type, context.onlyLane);
         return { ...value, text: value.mask ? `(${lane} != 0)` : lane, shape: 'scalar' };
       }
       return value ?? fail('program/invalid', context.kernel.name, `the value ${e.name} is used before it is bound`);
@@ -44,7 +44,7 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     case 'local': {
       const { name, laneAt } = localRegister(e.name, e.at, context);
       const { type, vector } = context.locals.get(name)!;
-      if (laneAt !== undefined) return { text: `${type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${name}, ${laneAt})`, type: type as DataType, shape: 'scalar' };
+      if (laneAt !== undefined) return { text: laneText(name, type as DataType, laneAt), type: type as DataType, shape: 'scalar' };
       return { text: name, type: type as DataType, shape: vector ? 'vector' : 'scalar' };
     }
     case 'index': {
@@ -84,6 +84,12 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     default:
       return emitBinary(e, scope, context);
   }
+}
+
+/** One lane as a scalar of its type. */
+function laneText(vector: string, type: DataType, lane: number): string {
+  const text = `${type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${vector}, ${lane})`;
+  return scalarType(type) === 'u32' ? `<u32>(${text})` : text;
 }
 
 /** Lane by lane, where no vector instruction does it. */
