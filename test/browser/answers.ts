@@ -13,7 +13,9 @@ export function answers(model: Runnable, inferences: number): Record<string, str
   const inputs = Object.fromEntries(model.manifest.inputs.map((t) => {
     const inner = t.batched ? t.shape.slice(1) : t.shape;
     const length = inner.reduce((a, b) => a * b, 1) * (t.batched ? inferences : 1);
-    return [t.name, t.storage === 'float32' ? Float32Array.from({ length }, next) : Array.from({ length }, () => Math.floor(next() * 8))];
+    const bits = Number(/\d+/.exec(t.dtype)?.[0] ?? 2);
+    const codes = Math.min(8, 2 ** (t.dtype.startsWith('uint') ? bits : bits - 1));
+    return [t.name, t.storage === 'float32' ? Float32Array.from({ length }, next) : Array.from({ length }, () => Math.floor(next() * codes))];
   }));
   const outputs = model.run(inputs as never) as Record<string, { data: TensorData }>;
   return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => {

@@ -1,6 +1,7 @@
 /**
  * The built runtime in headless Chromium, under the content security policy that the documentation promises: module and
- * script-tag builds load every example model and answer with the bits that Node answers with; the compiler runs there too.
+ * script-tag builds load every example model and some random networks, and answer with the bits that Node answers with; the
+ * compiler runs there too.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -15,6 +16,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../sdk/compile.js';
 import { loadSync } from '../../sdk/runtime/index.js';
+import { kinds, randomCase } from '../random/graphs.js';
 import { tinyModule } from '../runtime/tiny.js';
 import { answers } from './answers.js';
 
@@ -79,6 +81,11 @@ if (!existsSync(executablePath)) {
     execFileSync(process.execPath, [`${root}scripts/build.mjs`, folder]);
     for (const file of readdirSync(`${root}examples/models`).filter((name) => name.endsWith('.onnx'))) {
       for (const target of ['simd128', 'scalar'] as const) modules[`${file}.${target}.wasm`] = (await compile(readFileSync(`${root}examples/models/${file}`), { target, batch: 2 })).wasm;
+    }
+    for (const kind of kinds) {
+      for (const seed of [3, 8, 21]) {
+        modules[`random-${kind}-${seed}.wasm`] = (await compile(randomCase(kind, seed).graph, { target: seed === 3 ? 'scalar' : 'simd128' })).wasm;
+      }
     }
     const bundled = await build({
       entryPoints: { compiler: join(folder, 'index.js') }, nodePaths: [`${root}node_modules`],
