@@ -26,7 +26,7 @@ import { emitCplusplus } from './cplusplus.js';
  * pure-const pass takes the access for one of address 0, and drops the whole call as free of effects (seen in 12.2, also
  * at -O2; Requantize, extent 8).
  */
-const flags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-fast-math', '-fno-delete-null-pointer-checks', '-Wall', '-Wextra', '-Werror', ...(process.env.SIGMAFLOW_CXXFLAGS?.split(' ') ?? [])];
+const flags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-fast-math', '-fno-delete-null-pointer-checks', '-Wall', '-Wextra', '-Werror', '-Wno-type-limits', ...(process.env.SIGMAFLOW_CXXFLAGS?.split(' ') ?? [])];
 const headers = fileURLToPath(new URL('.', import.meta.url));
 const processes = 2;
 
