@@ -16,6 +16,8 @@ export interface Value {
   readonly shape: 'scalar' | 'vector';
   /** A comparison: a bool, or lanes of all ones and zeros. */
   readonly mask?: boolean;
+  /** Lanes of 64 bits (wide.ts): `text` holds the first two, this the others. */
+  readonly high?: string;
 }
 
 /** What emitting one function carries along. */

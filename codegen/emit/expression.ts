@@ -10,6 +10,7 @@ import type { Expr } from '../ir/program.js';
 import { localRegister, scalarType, toVector, type Context, type Value } from './context.js';
 import { atLane, emitLoad, emitPairs } from './memory.js';
 import { indexText, type Scope } from './scope.js';
+import { narrowLanes, wideBinary, widen } from './wide.js';
 
 /** A scalar as the given type. */
 function as(v: Value, type: DataType): string {
@@ -36,7 +37,8 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     case 'ref': {
       const value = context.lets.get(e.name);
       if (value?.shape === 'vector' && context.onlyLane !== undefined) {
-        const lane = laneText(value.text, value.type, context.onlyLane);
+        const { onlyLane } = context;
+        const lane = value.high === undefined ? laneText(value.text, value.type, onlyLane) : `i64x2.extract_lane(${onlyLane < 2 ? value.text : value.high}, ${onlyLane % 2})`;
         return { ...value, text: value.mask ? `(${lane} != 0)` : lane, shape: 'scalar' };
       }
       return value ?? fail('program/invalid', context.kernel.name, `the value ${e.name} is used before it is bound`);
@@ -104,10 +106,6 @@ function byLane(e: Expr, type: DataType, scope: Scope, context: Context): Value 
   return { text, type, shape: 'vector' };
 }
 
-function needNarrow(type: DataType, context: Context): void {
-  if (describe(type).bits > 32) fail('target/unsupported', context.kernel.name, `values of type ${type} do not run in vectors`, 'Schedule this kernel without a vector loop.');
-}
-
 type BinaryExpr = Extract<Expr, { op: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr' }>;
 
 function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
@@ -129,7 +127,9 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
     const text = `(${e.op === 'shr' && leaves(a, type) ? wrap(x, type) : x} ${symbols[e.op]} ${y})`;
     return { text: e.op === 'shl' || (isLogic && (leaves(a, type) || leaves(b, type))) ? wrap(text, type) : text, type, shape: 'scalar' };
   }
-  needNarrow(type, context);
+  if (a.high !== undefined || b.high !== undefined || describe(type).bits > 32) {
+    return wideBinary(e.op, type, a, b, scope, context) ?? fail('target/unsupported', context.kernel.name, `${e.op} of type ${type} does not run in vectors`, 'Schedule this kernel without a vector loop.');
+  }
   const kind = float ? 'f32x4' : 'i32x4';
   const sign = describe(type).signed ? 's' : 'u';
   if (e.op === 'shl' || e.op === 'shr') {
@@ -250,6 +250,11 @@ function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context:
     return clamp({ text, type: whole, shape: a.shape }, type, scope, context);
   }
   const from = describe(a.type);
+  if (vector && info.bits > 32) return a.high === undefined ? widen(a, type, scope, context) : { ...a, type };
+  if (a.high !== undefined) {
+    if (e.saturate && (from.min < info.min || from.max > info.max)) fail('target/unsupported', context.kernel.name, `saturation from ${a.type} does not run in vectors`, 'Schedule this kernel without a vector loop.');
+    return narrowLanes(a, type);
+  }
   if (from.min >= info.min && from.max <= info.max) return vector ? { ...a, type } : { text: as(a, type), type, shape: 'scalar' };
   if (e.saturate) return clamp(a, type, scope, context);
   return vector ? { ...a, type } : { text: as(a, type), type, shape: 'scalar' };

@@ -80,11 +80,16 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
       return;
     case 'let': {
       const value = emitExpr(s.value, scope, context);
-      if (/^[\w.]+$/.test(value.text)) {
+      if (/^[\w.]+$/.test(value.text) && value.high === undefined) {
         context.lets.set(s.name, value);
         return;
       }
       const name = context.names.fresh(`${identifier(s.name)}_`);
+      if (value.high !== undefined) {
+        scope.lines.push(`const ${name}: v128 = ${value.text};`, `const ${name}_high: v128 = ${value.high};`);
+        context.lets.set(s.name, { ...value, text: name, high: `${name}_high` });
+        return;
+      }
       const type = value.shape === 'scalar' ? (value.mask ? 'bool' : scalarType(value.type)) : 'v128';
       scope.lines.push(`const ${name}: ${type} = ${value.text};`);
       context.lets.set(s.name, { ...value, text: name });

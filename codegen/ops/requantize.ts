@@ -8,7 +8,7 @@
  * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the others are admitted only where they were proved equal.
  */
 import { add, binary, compare, convert, float, int, load, maximum, minimum, mul, ref, select, unary } from '../ir/build.js';
-import { smallestInteger, type DataType } from '../ir/datatype.js';
+import { describe, smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
@@ -154,8 +154,12 @@ function byShift(c: LowerContext, space: readonly Axis[], type: DataType): Kerne
   const [lo, hi] = levelRange(c);
   const shifted = add(smallestInteger(...sum), load(c.input(0).name, pointOf(space)), channelParameter(offset, channel, space));
   const scaled = add(wide, mul(wide, shifted, channelParameter(multiplier, channel, space)), channelParameter(remainder, channel, space));
-  const level = binary('shr', wide, scaled, int(c.int('shift')));
-  const clamped = maximum(wide, minimum(wide, level, int(hi)), int(lo));
+  // After the shift 32 bits do, as a rule: the clamp runs in those.
+  const step = 2 ** c.int('shift');
+  const reach: Range = [Math.floor(total[0] / step), Math.floor(total[1] / step)];
+  const short = describe(smallestInteger(...reach)).bits <= 32 ? smallestInteger(...reach) : wide;
+  const level = convert(short, binary('shr', wide, scaled, int(c.int('shift'))), false);
+  const clamped = maximum(short, minimum(short, level, int(hi)), int(lo));
   return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(type, clamped) }] });
 }
 

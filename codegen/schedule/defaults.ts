@@ -2,7 +2,8 @@
  * Default schedules: from a kernel and a target to lists of steps, by how the kernel touches memory and never by what
  * operator it is. The search tries other lists; these must be good without it.
  */
-import { describe, isInteger } from '../ir/datatype.js';
+import { describe, isInteger, type DataType } from '../ir/datatype.js';
+import { visitExpr } from '../ir/indexing.js';
 import type { Expr, Kernel, Program, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -79,9 +80,27 @@ function isPackable(a: Access): boolean {
   return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1)));
 }
 
-/** True where a kernel computes with integers of more than 32 bits, which do not run in lanes. */
+/** Operations that a vector target has for integers of more than 32 bits. */
+const wideInLanes = new Set(['add', 'sub', 'mul', 'shr', 'convert', 'int', 'ref']);
+
+/** True where a kernel computes with integers of more than 32 bits in a way that does not run in lanes. */
 export function usesWideIntegers(kernel: Kernel): boolean {
-  return /"type":"u?int(3[3-9]|[4-6]\d)"/.test(JSON.stringify([kernel.accumulators, kernel.body, kernel.epilogue, kernel.stores]));
+  let found = kernel.accumulators.some((a) => describe(a.type).bits > 32);
+  const visit = (e: Expr): void =>
+    visitExpr(e, (x) => {
+      const wide = 'type' in x && describe(x.type).bits > 32;
+      if (wide && (!wideInLanes.has(x.op) || (x.op === 'shr' && x.b.op !== 'int') || (x.op === 'convert' && !isInteger(operandType(x.a))))) found = true;
+      if (x.op === 'convert' && x.saturate && describe(x.type).bits <= 32 && describe(operandType(x.a)).bits > 32) found = true;
+    });
+  for (const l of [...kernel.body, ...kernel.epilogue]) visit(l.value);
+  for (const s of kernel.stores) visit(s.value);
+  for (const a of kernel.accumulators) visit(a.update);
+  return found;
+}
+
+/** The type that an expression states; float32 where it is left to a tensor or a name. */
+function operandType(e: Expr): DataType {
+  return 'type' in e ? e.type : 'float32';
 }
 
 // ---- Reductions ----
