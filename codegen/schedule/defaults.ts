@@ -209,9 +209,9 @@ function reduction(start: Nest, program: Program, target: Target, lane: string, 
   });
   return {
     nests,
-    packing(tensor, loops) {
+    packing(tensor, loops, usedBy) {
       const isWeight = pair && loops.some((l) => l.name === `${pair.loop}.i`);
-      if (!isWeight) return bytesPacking(tensor, loops, undefined as never);
+      if (!isWeight) return bytesPacking(tensor, loops, usedBy);
       if (pair.fields === 1) return { order: loops, elementBits: Math.max(8, tensor.layout.elementBits), containerBits: Math.max(8, tensor.layout.elementBits) };
       const field = loops.find((l) => l.name === `${pair.loop}.o.i`)!;
       return { order: [...loops.filter((l) => l !== field), field], elementBits: pair.bits, containerBits: 16 };
