@@ -7,6 +7,7 @@ import { fail } from '../ir/diagnostic.js';
 import { floatFromBits } from '../ir/build.js';
 import { simplify } from '../ir/indexing.js';
 import type { Expr } from '../ir/program.js';
+import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { localRegister, scalarType, toVector, type Context, type Value } from './context.js';
 import { atLane, emitLoad, emitPairs } from './memory.js';
 import { indexText, type Scope } from './scope.js';
@@ -52,8 +53,8 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     case 'index': {
       const i = simplify(e.index, context.ranges);
       const own = i.terms.find((t) => t.of === context.lane);
-      if (context.lane !== undefined && JSON.stringify(i).includes(JSON.stringify(context.lane))) {
-        if (!own || i.terms.some((t) => t !== own && JSON.stringify(t).includes(JSON.stringify(context.lane)))) return byLane(e, e.type, scope, context);
+      if (context.lane !== undefined && dependsOn(i, context.lane)) {
+        if (!own || i.terms.some((t) => t !== own && factorDependsOn(t.of, context.lane!))) return byLane(e, e.type, scope, context);
         const rest = indexText(scope.loop, { offset: i.offset, terms: i.terms.filter((t) => t !== own) }, context.ranges);
         const steps = Array.from({ length: context.target.lanes }, (_, l) => l * own.coeff).join(', ');
         return { text: `i32x4.add(i32x4.splat(${rest}), i32x4(${steps}))`, type: e.type, shape: 'vector' };

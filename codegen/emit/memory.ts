@@ -5,6 +5,7 @@ import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
+import { factorDependsOn } from '../ir/walk.js';
 import { conditionText, scalarType, share, toVector, type Context, type Value } from './context.js';
 import { indexText, pointer, type Scope } from './scope.js';
 
@@ -49,7 +50,7 @@ function place(tensor: Tensor, at: readonly Index[], group: string | undefined, 
 }
 
 function mentions(t: Term, axis: string | undefined): boolean {
-  return axis !== undefined && JSON.stringify(t.of).includes(JSON.stringify(axis));
+  return axis !== undefined && factorDependsOn(t.of, axis);
 }
 
 export function emitLoad(e: Load, scope: Scope, context: Context): Value {

@@ -2,7 +2,7 @@
  * Arithmetic of indices: intervals, simplification, substitution, and the address that a layout gives to coordinates.
  * Not the evaluation of expressions (interpret.ts).
  */
-import type { Expr, Factor, Index, Layout, Stmt, Term } from './program.js';
+import type { Expr, Factor, Index, Kernel, Layout, Stmt, Term } from './program.js';
 
 /** Inclusive bounds of axes. */
 export type Ranges = ReadonlyMap<string, readonly [number, number]>;
@@ -206,6 +206,29 @@ export function mapExpr(e: Expr, index: (i: Index) => Index, replace?: (e: Expr)
     default:
       return { ...e, a: go(e.a), b: go(e.b) };
   }
+}
+
+/** Rebuilds a kernel's declarative form with every load mapped, from the innermost out; also those inside indices. */
+export function mapLoads(kernel: Kernel, map: (load: Extract<Expr, { op: 'load' }>) => Expr): Kernel {
+  const factor = (of: Factor): Factor => {
+    if (typeof of === 'string') return of;
+    if ('div' in of) return { div: index(of.div), by: of.by };
+    return 'rem' in of ? { rem: index(of.rem), by: of.by } : { ...of, value: expr(of.value) };
+  };
+  const index = (i: Index): Index => ({ offset: i.offset, terms: i.terms.map((t) => ({ coeff: t.coeff, of: factor(t.of) })) });
+  const expr = (e: Expr): Expr =>
+    mapExpr(e, index, (x) => {
+      if (x.op !== 'load') return undefined;
+      const load = { ...x, at: x.at.map(index) };
+      return map(x.guard ? { ...load, guard: x.guard.map((c) => ({ ...c, index: index(c.index) })), otherwise: x.otherwise && expr(x.otherwise) } : load);
+    });
+  return {
+    ...kernel,
+    accumulators: kernel.accumulators.map((a) => ({ ...a, init: expr(a.init), update: expr(a.update) })),
+    body: kernel.body.map((l) => ({ ...l, value: expr(l.value) })),
+    epilogue: kernel.epilogue.map((l) => ({ ...l, value: expr(l.value) })),
+    stores: kernel.stores.map((s) => ({ ...s, at: s.at.map(index), value: expr(s.value) })),
+  };
 }
 
 /** Calls `visit` on an expression and all its operands, outermost first. */

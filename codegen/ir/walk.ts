@@ -2,7 +2,7 @@
  * Visits every expression, index and condition of a kernel, also those inside data-dependent indices. For the interpreter,
  * the verifier and the printer; rewriting is in indexing.ts.
  */
-import type { Condition, Expr, Index, Kernel, Stmt } from './program.js';
+import type { Condition, Expr, Factor, Index, Kernel, Stmt } from './program.js';
 
 export interface Visitor {
   expr?(e: Expr): void;
@@ -18,6 +18,18 @@ export function walkIndex(index: Index, v: Visitor): void {
     else if ('rem' in of) walkIndex(of.rem, v);
     else walkExpr(of.value, v);
   }
+}
+
+/** True where a factor changes with the axis. */
+export function factorDependsOn(of: Factor, axis: string): boolean {
+  return typeof of === 'string' ? of === axis : dependsOn({ offset: 0, terms: [{ coeff: 1, of }] }, axis);
+}
+
+/** True where an index changes with the axis, also inside quotients, remainders and data-dependent values. */
+export function dependsOn(index: Index, axis: string): boolean {
+  let found = false;
+  walkIndex(index, { index: (i) => { found ||= i.terms.some((t) => t.of === axis); } });
+  return found;
 }
 
 function walkGuard(guard: readonly Condition[] | undefined, v: Visitor): void {

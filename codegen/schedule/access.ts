@@ -3,6 +3,7 @@
  */
 import { address, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Program } from '../ir/program.js';
+import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
 import { rangesOf, type Nest } from './nest.js';
 
@@ -31,10 +32,9 @@ export function accesses(nest: Nest, program: Program): Access[] {
     const bits = address(t.layout, at, ranges);
     const guardLoops = new Set<string>();
     for (const c of load?.guard ?? []) {
-      const text = JSON.stringify(substitute(c.index, nest.axes));
-      for (const l of nest.loops) if (text.includes(JSON.stringify(l.name))) guardLoops.add(l.name);
+      const index = substitute(c.index, nest.axes);
+      for (const l of nest.loops) if (dependsOn(index, l.name)) guardLoops.add(l.name);
     }
-    const texts = at.map((i) => JSON.stringify(i));
     return {
       tensor, store, at, guardLoops,
       constant: program.buffers[t.buffer].role === 'constant',
@@ -44,11 +44,11 @@ export function accesses(nest: Nest, program: Program): Access[] {
         let found = 0;
         for (const term of bits.terms) {
           if (term.of === loop) found = term.coeff;
-          else if (typeof term.of !== 'string' && JSON.stringify(term.of).includes(JSON.stringify(loop))) return undefined;
+          else if (factorDependsOn(term.of, loop)) return undefined;
         }
         return found;
       },
-      depends: (loop) => texts.some((s) => s.includes(JSON.stringify(loop))),
+      depends: (loop) => at.some((i) => dependsOn(i, loop)),
     };
   };
   return [

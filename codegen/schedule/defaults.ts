@@ -4,6 +4,7 @@
  */
 import { describe, isInteger, type DataType } from '../ir/datatype.js';
 import { visitExpr } from '../ir/indexing.js';
+import { dependsOn, walkKernel } from '../ir/walk.js';
 import type { Expr, Kernel, Program, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -301,7 +302,7 @@ function orderByStore(nest: Nest, program: Program, lane: string | undefined): N
 export function joinLoops(start: Nest, program: Program, packed = false): Nest {
   let nest = start;
   if (nest.overrun.size > 0 && !packed) return nest;
-  if (JSON.stringify([nest.kernel.stores, nest.kernel.accumulators, nest.kernel.epilogue, nest.kernel.body]).includes('"op":"index"')) return nest;
+  if (count(nest.kernel, (e) => e.op === 'index') > 0) return nest;
   for (let i = nest.loops.length - 2; i >= 0; i--) {
     const [outer, inner] = [nest.loops[i], nest.loops[i + 1]];
     if (!inner || outer.extent === 1 || inner.extent === 1 || outer.kind !== inner.kind || outer.mode !== 'serial' || inner.mode !== 'serial') continue;
@@ -309,7 +310,7 @@ export function joinLoops(start: Nest, program: Program, packed = false): Nest {
       const [o, n] = [a.stride(outer.name), a.stride(inner.name)];
       return !a.guarded && o !== undefined && n !== undefined && o === n * inner.extent && (packed || !(a.constant && a.depends(inner.name)));
     });
-    const guards = [...nest.overrun].some((axis) => JSON.stringify(nest.axes.get(axis)).match(new RegExp(`"(${[outer.name, inner.name].map((x) => x.replace(/[.#]/g, '\\$&')).join('|')})"`)));
+    const guards = [...nest.overrun].some((axis) => dependsOn(nest.axes.get(axis)!, outer.name) || dependsOn(nest.axes.get(axis)!, inner.name));
     if (even && !guards) nest = applySteps(nest, [{ step: 'join', outer: outer.name, inner: inner.name }]);
   }
   return nest;
@@ -341,7 +342,13 @@ function elementwise(start: Nest, program: Program, target: Target, lane: string
 
 /** Long expressions gain nothing from being written out several times. */
 function heavy(kernel: Kernel): boolean {
-  return kernel.epilogue.length > 6 || JSON.stringify(kernel.stores).length > 2500;
+  return count(kernel, () => true) > 40;
+}
+
+function count(kernel: Kernel, counts: (e: Expr) => boolean): number {
+  let n = 0;
+  walkKernel(kernel, { expr: (e) => { if (counts(e)) n++; } });
+  return n;
 }
 
 /** True where all that is touched along the loop has room past its end. */
@@ -349,7 +356,7 @@ function canOverrun(nest: Nest, program: Program, loop: string, by: number, guar
   return accesses(nest, program).every((a) => {
     if (!a.depends(loop) || a.constant || (a.store && guardedStores)) return true;
     const { pad } = program.tensors[a.tensor].layout;
-    return a.at.every((i, d) => !JSON.stringify(i).includes(JSON.stringify(loop)) || (pad?.[d] ?? 0) >= by);
+    return a.at.every((i, d) => !dependsOn(i, loop) || (pad?.[d] ?? 0) >= by);
   });
 }
 

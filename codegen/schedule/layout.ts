@@ -4,7 +4,7 @@
  */
 import { describe } from '../ir/datatype.js';
 import { axis, plainDigit, storageBits } from '../ir/build.js';
-import { address, indexKey, interval, simplify, type Ranges } from '../ir/indexing.js';
+import { address, indexKey, interval, mapLoads, simplify, type Ranges } from '../ir/indexing.js';
 import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { loadsOf } from './fuse.js';
@@ -49,14 +49,8 @@ export function stageOutputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
 }
 
 function renameTensor(kernel: Kernel, from: string, to: string): Kernel {
-  const expr = (e: Expr): Expr => JSON.parse(JSON.stringify(e), (_, v) => (v && v.op === 'load' && v.tensor === from ? { ...v, tensor: to } : v)) as Expr;
-  return {
-    ...kernel,
-    accumulators: kernel.accumulators.map((a) => ({ ...a, init: expr(a.init), update: expr(a.update) })),
-    body: kernel.body.map((l) => ({ ...l, value: expr(l.value) })),
-    epilogue: kernel.epilogue.map((l) => ({ ...l, value: expr(l.value) })),
-    stores: kernel.stores.map((s) => ({ ...s, tensor: s.tensor === from ? to : s.tensor, value: expr(s.value) })),
-  };
+  const renamed = mapLoads(kernel, (l) => (l.tensor === from ? { ...l, tensor: to } : l));
+  return { ...renamed, stores: renamed.stores.map((s) => (s.tensor === from ? { ...s, tensor: to } : s)) };
 }
 
 /** Inputs that windows overrun are copied into a temporary that can have a halo. */
@@ -202,15 +196,13 @@ export function dropCoveredGuards(unit: ProgramUnit): ProgramUnit {
       const own = l.at.map((i, d) => `${indexKey(simplify(i, ranges))} ${shape[d]}`);
       return l.guard!.filter((c) => c.lo !== 0 || !own.includes(`${indexKey(simplify(c.index, ranges))} ${c.hi}`));
     };
-    const expr = (e: Expr): Expr =>
-      JSON.parse(JSON.stringify(e), (_, v) => {
-        if (!v || v.op !== 'load' || !v.guard) return v;
-        const guard = open(v);
-        if (guard.length === v.guard.length) return v;
-        const { guard: _g, otherwise, ...rest } = v;
-        return guard.length === 0 ? rest : { ...rest, guard, otherwise };
-      }) as Expr;
-    return { ...b, accumulators: b.accumulators.map((a) => ({ ...a, update: expr(a.update) })), body: b.body.map((l) => ({ ...l, value: expr(l.value) })) };
+    return mapLoads(b, (l) => {
+      if (!l.guard) return l;
+      const guard = open(l);
+      if (guard.length === l.guard.length) return l;
+      const { guard: _g, otherwise, ...rest } = l;
+      return guard.length === 0 ? rest : { ...rest, guard, otherwise };
+    });
   });
   return { ...unit, program: { ...program, blocks } };
 }

@@ -9,7 +9,8 @@ import { fail } from '../ir/diagnostic.js';
 import { axis, load, rowMajor, storageBits } from '../ir/build.js';
 import { elementCount, type Constant, type Graph } from '../ir/graph.js';
 import { sha256 } from '../ir/hash.js';
-import type { Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
+import type { Block, Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
+import { walkKernel } from '../ir/walk.js';
 import { graphContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
 import type { LowerContext } from '../ops/record.js';
@@ -134,8 +135,16 @@ export function constantBytes(c: Constant, elementBits: number): Uint8Array {
 export function withoutUnused(unit: ProgramUnit): ProgramUnit {
   const { program } = unit;
   const used = new Set<string>([...program.inputs, ...program.outputs]);
-  const text = JSON.stringify(program.blocks);
-  for (const m of text.matchAll(/"tensor":("(?:[^"\\]|\\.)*")/g)) used.add(JSON.parse(m[1]) as string);
+  const visit = (block: Block): void => {
+    if (block.kind === 'repeat') {
+      if (typeof block.count !== 'number') used.add(block.count.input);
+      block.body.forEach(visit);
+      return;
+    }
+    walkKernel(block, { expr: (e) => { if (e.op === 'load') used.add(e.tensor); } });
+    block.stores.forEach((s) => used.add(s.tensor));
+  };
+  program.blocks.forEach(visit);
   const tensors = Object.fromEntries(Object.entries(program.tensors).filter(([name]) => used.has(name)));
   const live = new Set(Object.values(tensors).map((t) => t.buffer));
   const buffers = Object.fromEntries(Object.entries(program.buffers).filter(([name]) => live.has(name)));

@@ -2,12 +2,13 @@
  * Program -> scheduled Program for a target: fuse, stage, layouts, views, then each kernel's nests, packed constants and
  * the memory plan. The order of the stages is here and nowhere else.
  */
-import { interval, simplify, substitute } from '../ir/indexing.js';
-import type { Expr, Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
+import { indexKey, interval, mapLoads, simplify, substitute } from '../ir/indexing.js';
+import type { Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
+import { factorDependsOn } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
 import { defaultSchedule, joinLoops, usesWideIntegers, type KernelSchedule } from './defaults.js';
-import { fuseAll } from './fuse.js';
+import { fuseAll, loadsOf } from './fuse.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
@@ -96,24 +97,17 @@ function freeFixed(i: Index, d: number, tensor: Tensor): Index {
 /** All loads of the constant, also in other parts of the space, must read it by the same loops. */
 function sameReading(nest: Nest, at: readonly Index[], tensor: Tensor, loops: readonly Loop[]): boolean {
   const ranges = rangesOf(nest);
-  const wanted = JSON.stringify(at);
-  let all = true;
-  forLoads(nest.kernel, tensor.name, (read) => {
-    const bound = read.map((i, d) => freeFixed(simplify(substitute(i, nest.axes), ranges), d, tensor));
-    all &&= JSON.stringify(bound) === wanted;
+  const keys = (indices: readonly Index[]): string => indices.map(indexKey).join(', ');
+  const wanted = keys(at);
+  const same = loadsOf(nest.kernel).every((l) => {
+    if (l.tensor !== tensor.name) return true;
+    return keys(l.at.map((i, d) => freeFixed(simplify(substitute(i, nest.axes), ranges), d, tensor))) === wanted;
   });
-  return all && loops.every((l) => l.name.startsWith('#') || nest.loops.some((m) => m.name === l.name && m.extent === l.extent));
-}
-
-function forLoads(kernel: Kernel, tensor: string, visit: (at: readonly Index[]) => void): void {
-  JSON.stringify([kernel.accumulators, kernel.body, kernel.epilogue, kernel.stores], (_, v) => {
-    if (v && v.op === 'load' && v.tensor === tensor) visit((v as Extract<Expr, { op: 'load' }>).at);
-    return v;
-  });
+  return same && loops.every((l) => l.name.startsWith('#') || nest.loops.some((m) => m.name === l.name && m.extent === l.extent));
 }
 
 function renameLoads(kernel: Kernel, names: ReadonlyMap<string, string>): Kernel {
-  return JSON.parse(JSON.stringify(kernel), (_, v) => (v && v.op === 'load' && names.has(v.tensor) ? { ...v, tensor: names.get(v.tensor) } : v)) as Kernel;
+  return mapLoads(kernel, (l) => (names.has(l.tensor) ? { ...l, tensor: names.get(l.tensor)! } : l));
 }
 
 /** Stores past an axis need no guard where the tensor has room for junk lanes. */
@@ -131,7 +125,7 @@ function dropPaddedGuards(kernel: Kernel, nests: readonly Nest[], program: Progr
     const { pad } = program.tensors[s.tensor].layout;
     const passes = (name: string, by: number, d: number): boolean => by * (overrun.get(name) ?? 0) > (pad?.[d] ?? 0);
     // Digits of an axis have no end that room could be past.
-    return s.at.every((i, d) => i.terms.every(({ coeff, of }) => (typeof of === 'string' ? !passes(of, coeff, d) : [...overrun.keys()].every((name) => !JSON.stringify(of).includes(JSON.stringify(name))))));
+    return s.at.every((i, d) => i.terms.every(({ coeff, of }) => (typeof of === 'string' ? !passes(of, coeff, d) : [...overrun.keys()].every((name) => !factorDependsOn(of, name)))));
   });
   if (!roomy) return kernel;
   const strip = (body: readonly Stmt[]): Stmt[] =>

@@ -178,8 +178,15 @@ test('what stays a copy', () => {
   })), []);
   // the result is an output, which has bytes of its own
   assert.equal(views(network([2, 6], (n) => n.node('Reshape', [n.node('Sigmoid', ['x']), n.ints(3, 4)]))), []);
-  // padding has no source
-  assert.equal(views(network([2, 6], (n) => n.node('MatMul', [n.node('Pad', ['x', n.ints(0, 1, 0, 1)]), n.weight(8, 3)]))), []);
+  // padding other than zero has no source
+  assert.equal(views(network([2, 6], (n) => n.node('MatMul', [n.node('Pad', ['x', n.ints(0, 1, 0, 1), n.constant('one', [], [1])]), n.weight(8, 3)]))), []);
+});
+
+test('zero padding is a view of the source with its halo', () => {
+  const { steps, tensors, kernels } = laid(network([2, 6], (n) => n.node('MatMul', [n.node('Pad', [n.node('Relu', ['x']), n.ints(0, 1, 0, 1)]), n.weight(8, 3)])));
+  assert.equal(steps, ['halo Relu_0_out 0:0 1:1', 'view Pad_1_out of Relu_0_out']);
+  assert.is(show(tensors.Pad_1_out), '8, 1');
+  assert.equal(kernels, ['Relu_0_out.halo2', 'Relu_0_out.halo3', 'Relu_0', 'MatMul_2']);
 });
 
 test('copies within a repeat stay', () => {
