@@ -167,9 +167,10 @@ function reduction(start: Nest, program: Program, target: Target, lane: string, 
   let columns: number;
   let rows = 1;
   if (row) {
-    columns = perLane ? 1 : divisorIn(vectors, [2, 3, 1]);
+    columns = perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]);
     const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
-    rows = bestRows(row.extent, most, columns > 1);
+    // Five columns fill the registers alone, as without a second dimension.
+    rows = columns === 5 ? 1 : bestRows(row.extent, most, columns > 1);
   } else {
     columns = Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
     while (vectors % columns !== 0) columns--;
