@@ -99,8 +99,9 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const unit = build(passed, target, { keepAll: options.debug });
   const { program } = unit;
   const source = emitAssemblyScript(program, target);
+  const printed = printProgram(program);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
-  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printProgram(program)), batched: batchedTensors(graph) });
+  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph) });
   const data = constantSegments(unit);
 
   const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
@@ -114,7 +115,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   return {
     name: graph.name, wasm, wasi, manifest, graph: passed, unit,
     declaration: declaration(manifest),
-    stages: { graph: printGraph(passed), program: printProgram(program), source, wat },
+    stages: { graph: printGraph(passed), program: printed, source, wat },
   };
 }
 

@@ -90,6 +90,11 @@ export function conditionText(guard: readonly Condition[], scope: Scope, context
 
 // ---- Shared values and splats ----
 
+/** A vector of these scalars, lane by lane. */
+export function fromLanes(kind: 'f32x4' | 'i32x4', lanes: readonly string[]): string {
+  return lanes.slice(1).reduce((text, lane, i) => `${kind}.replace_lane(${text}, ${i + 1}, ${lane})`, `${kind}.splat(${lanes[0]})`);
+}
+
 /** A value that is computed once in a scope. */
 export function share(key: string, buffer: string | undefined, type: string, text: string, scope: Scope, context: Context): string {
   const old = scope.values.get(key);

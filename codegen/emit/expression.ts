@@ -8,8 +8,8 @@ import { floatFromBits } from '../ir/build.js';
 import { simplify } from '../ir/indexing.js';
 import type { Expr } from '../ir/program.js';
 import { dependsOn, factorDependsOn } from '../ir/walk.js';
-import { localRegister, scalarType, toVector, type Context, type Value } from './context.js';
-import { atLane, emitLoad, emitPairs } from './memory.js';
+import { fromLanes, localRegister, scalarType, toVector, type Context, type Value } from './context.js';
+import { eachLane, emitLoad, emitPairs } from './memory.js';
 import { indexText, type Scope } from './scope.js';
 import { narrowLanes, wideBinary, widen } from './wide.js';
 
@@ -97,13 +97,7 @@ function laneText(vector: string, type: DataType, lane: number): string {
 
 /** Lane by lane, where no vector instruction does it. */
 function byLane(e: Expr, type: DataType, scope: Scope, context: Context): Value {
-  const kind = type === 'float32' ? 'f32x4' : 'i32x4';
-  const [start] = context.ranges.get(context.lane!)!;
-  let text = '';
-  for (let i = 0; i < context.target.lanes; i++) {
-    const lane = atLane(e, start + i, scope, context);
-    text = i === 0 ? `${kind}.splat(${lane})` : `${kind}.replace_lane(${text}, ${i}, ${lane})`;
-  }
+  const text = fromLanes(type === 'float32' ? 'f32x4' : 'i32x4', eachLane(e, scope, context));
   return { text, type, shape: 'vector' };
 }
 
@@ -196,9 +190,7 @@ function emitCompare(e: Extract<Expr, { op: 'lt' | 'le' | 'eq' | 'ne' | 'ge' | '
   }
   if (describe(widest).bits > 32) {
     // Signed against unsigned 32 bits: lane by lane, as 64 bits; ones where it holds.
-    const [start] = context.ranges.get(context.lane!)!;
-    const lanes = Array.from({ length: context.target.lanes }, (_, i) => `-<i32>${atLane(e, start + i, scope, context)}`);
-    const text = lanes.reduce((all, lane, i) => (i === 0 ? `i32x4.splat(${lane})` : `i32x4.replace_lane(${all}, ${i}, ${lane})`), '');
+    const text = fromLanes('i32x4', eachLane(e, scope, context).map((lane) => `-<i32>${lane}`));
     return { text, type: 'uint1', shape: 'vector', mask: true };
   }
   const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];

@@ -5,8 +5,8 @@
  * loads and stores are in expression.ts; text only, no decisions: those are the schedule's.
  */
 import { fail } from '../ir/diagnostic.js';
-import { visitStmts } from '../ir/indexing.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
+import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
 import { emitExpr } from './expression.js';
@@ -60,11 +60,15 @@ function* coordinates(shape: readonly number[]): Generator<number[]> {
 /** Locals whose last dimension is the lanes of a vector loop. */
 function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
   const found = new Set<string>();
-  visitStmts(body, (loop) => {
-    if (loop.kind !== 'loop' || loop.mode !== 'vector' || loop.extent !== lanes) return;
-    visitStmts(loop.body, (s) => {
-      if (s.kind === 'set' && s.at.length > 0 && s.at[s.at.length - 1].terms.some((t) => t.of === loop.axis)) found.add(s.name);
-    });
+  walkStmts(body, {
+    stmt(loop) {
+      if (loop.kind !== 'loop' || loop.mode !== 'vector' || loop.extent !== lanes) return;
+      walkStmts(loop.body, {
+        stmt(s) {
+          if (s.kind === 'set' && s.at.length > 0 && s.at[s.at.length - 1].terms.some((t) => t.of === loop.axis)) found.add(s.name);
+        },
+      });
+    },
   });
   return found;
 }

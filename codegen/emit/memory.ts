@@ -6,7 +6,7 @@ import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
 import { factorDependsOn } from '../ir/walk.js';
-import { conditionText, scalarType, share, toVector, type Context, type Value } from './context.js';
+import { conditionText, fromLanes, scalarType, share, toVector, type Context, type Value } from './context.js';
 import { indexText, pointer, type Scope } from './scope.js';
 
 type Load = Extract<Expr, { op: 'load' }>;
@@ -138,17 +138,20 @@ function vectorLoad(tensor: Tensor, p: Place): string | undefined {
 function gather(e: Load, scope: Scope, context: Context): Value {
   const dtype = context.program.tensors[e.tensor].dtype;
   const kind = dtype === 'float32' ? 'f32x4' : 'i32x4';
-  const [start] = context.ranges.get(context.lane!)!;
-  const lanes = Array.from({ length: context.target.lanes }, (_, i) => atLane(e, start + i, scope, context));
+  const lanes = eachLane(e, scope, context);
   const name = context.names.fresh('t');
-  let text = `${kind}.splat(${lanes[0]})`;
-  for (let i = 1; i < lanes.length; i++) text = `${kind}.replace_lane(${text}, ${i}, ${lanes[i]})`;
-  scope.lines.push(`const ${name}: v128 = ${text};`);
+  scope.lines.push(`const ${name}: v128 = ${fromLanes(kind, lanes)};`);
   return { text: name, type: dtype, shape: 'vector' };
 }
 
+/** The scalar texts of an expression, lane by lane. */
+export function eachLane(e: Expr, scope: Scope, context: Context): string[] {
+  const [start] = context.ranges.get(context.lane!)!;
+  return Array.from({ length: context.target.lanes }, (_, i) => atLane(e, start + i, scope, context));
+}
+
 /** The scalar text of an expression in one lane. */
-export function atLane(e: Expr, lane: number, scope: Scope, context: Context): string {
+function atLane(e: Expr, lane: number, scope: Scope, context: Context): string {
   const { lane: name } = context;
   const range = context.ranges.get(name!)!;
   context.ranges.set(name!, [lane, lane]);
@@ -204,12 +207,8 @@ function pairsByLane(e: Expr, axis: string, scope: Scope, context: Context): str
     context.ranges.set(axis, [0, 1]);
     return text;
   };
-  let text = '';
-  for (let lane = 0; lane < context.target.lanes; lane++) {
-    const pair = `((${member(lane, 0)} & 0xffff) | (${member(lane, 1)} << 16))`;
-    text = lane === 0 ? `i32x4.splat(${pair})` : `i32x4.replace_lane(${text}, ${lane}, ${pair})`;
-  }
-  return text;
+  const pairs = Array.from({ length: context.target.lanes }, (_, lane) => `((${member(lane, 0)} & 0xffff) | (${member(lane, 1)} << 16))`);
+  return fromLanes('i32x4', pairs);
 }
 
 // ---- Stores ----

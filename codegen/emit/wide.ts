@@ -1,13 +1,10 @@
 /**
  * Lanes of 64 bits: four values in two vectors. What a requantization by multiplier and shift needs (product, sum, shift,
- * back to 32 bits), and no more; all else of that width runs lane by lane or scalar.
+ * back to 32 bits: `wideOperations` of the target), and no more; all else of that width runs lane by lane or scalar.
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { scalarType, toVector, type Context, type Value } from './context.js';
 import type { Scope } from './scope.js';
-
-/** Operations that have lanes of 64 bits. */
-export const wideOperations: ReadonlySet<string> = new Set(['add', 'sub', 'mul', 'shr', 'convert']);
 
 function bind(text: string, scope: Scope, context: Context): string {
   if (/^\w+$/.test(text)) return text;

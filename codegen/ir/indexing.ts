@@ -2,7 +2,7 @@
  * Arithmetic of indices: intervals, simplification, substitution, and the address that a layout gives to coordinates.
  * Not the evaluation of expressions (interpret.ts).
  */
-import type { Expr, Factor, Index, Kernel, Layout, Stmt, Term } from './program.js';
+import type { Expr, Factor, Index, Kernel, Layout, Term } from './program.js';
 
 /** Inclusive bounds of axes. */
 export type Ranges = ReadonlyMap<string, readonly [number, number]>;
@@ -231,29 +231,6 @@ export function mapLoads(kernel: Kernel, map: (load: Extract<Expr, { op: 'load' 
   };
 }
 
-/** Calls `visit` on an expression and all its operands, outermost first. */
-export function visitExpr(e: Expr, visit: (e: Expr) => void): void {
-  visit(e);
-  switch (e.op) {
-    case 'float': case 'int': case 'ref': case 'index': case 'local':
-      return;
-    case 'load':
-      if (e.otherwise) visitExpr(e.otherwise, visit);
-      return;
-    case 'select':
-      visitExpr(e.cond, visit);
-      visitExpr(e.a, visit);
-      visitExpr(e.b, visit);
-      return;
-    case 'neg': case 'abs': case 'sqrt': case 'floor': case 'nearest': case 'popcount': case 'convert': case 'bitcast':
-      visitExpr(e.a, visit);
-      return;
-    default:
-      visitExpr(e.a, visit);
-      visitExpr(e.b, visit);
-  }
-}
-
 /** The address in bits of an element, by a tensor's layout; simplified under the axes' ranges. */
 export function address(layout: Layout, at: readonly Index[], ranges: Ranges): Index {
   let offset = layout.offset;
@@ -280,12 +257,4 @@ export function addressAt(layout: Layout, at: readonly number[]): number {
     }
   });
   return a;
-}
-
-/** Calls `visit` on every statement, outermost first. */
-export function visitStmts(body: readonly Stmt[], visit: (s: Stmt) => void): void {
-  for (const s of body) {
-    visit(s);
-    if (s.kind === 'loop' || s.kind === 'if') visitStmts(s.body, visit);
-  }
 }

@@ -2,8 +2,8 @@
  * Default schedules: from a kernel and a target to lists of steps, by how the kernel touches memory and never by what
  * operator it is. The search tries other lists; these must be good without it.
  */
-import { describe, isInteger, type DataType } from '../ir/datatype.js';
-import { visitExpr } from '../ir/indexing.js';
+import { describe, isInteger } from '../ir/datatype.js';
+import { exprType } from '../ir/exprType.js';
 import { dependsOn, walkKernel } from '../ir/walk.js';
 import type { Expr, Kernel, Program, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
@@ -21,7 +21,7 @@ export interface KernelSchedule {
 /** Nests for a kernel. Always legal; scalar loops where nothing better is known. */
 export function defaultSchedule(kernel: Kernel, program: Program, target: Target): KernelSchedule {
   let nest = splitDigits(nestOf(kernel), program);
-  const lane = target.lanes > 1 ? laneLoop(nest, program) : undefined;
+  const lane = target.lanes > 1 ? laneLoop(nest, program, target) : undefined;
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
@@ -58,9 +58,9 @@ function splitDigits(start: Nest, program: Program): Nest {
 }
 
 /** The space loop (or the partial sums) whose iterations can be lanes: unit stride in every access that is not constant. */
-function laneLoop(nest: Nest, program: Program): string | undefined {
+function laneLoop(nest: Nest, program: Program, target: Target): string | undefined {
   const { kernel } = nest;
-  if (usesWideIntegers(kernel)) return undefined;
+  if (usesWideIntegers(kernel, program, target)) return undefined;
   const all = accesses(nest, program);
   const candidates = nest.loops.filter((l) => {
     if (l.kind === 'reduce' || l.extent < 2) return false;
@@ -81,27 +81,18 @@ function isPackable(a: Access): boolean {
   return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1)));
 }
 
-/** Operations that a vector target has for integers of more than 32 bits. */
-const wideInLanes = new Set(['add', 'sub', 'mul', 'shr', 'convert', 'int', 'ref']);
-
-/** True where a kernel computes with integers of more than 32 bits in a way that does not run in lanes. */
-export function usesWideIntegers(kernel: Kernel): boolean {
-  let found = kernel.accumulators.some((a) => describe(a.type).bits > 32);
-  const visit = (e: Expr): void =>
-    visitExpr(e, (x) => {
-      const wide = 'type' in x && describe(x.type).bits > 32;
-      if (wide && (!wideInLanes.has(x.op) || (x.op === 'shr' && x.b.op !== 'int') || (x.op === 'convert' && !isInteger(operandType(x.a))))) found = true;
-      if (x.op === 'convert' && x.saturate && describe(x.type).bits <= 32 && describe(operandType(x.a)).bits > 32) found = true;
-    });
-  for (const l of [...kernel.body, ...kernel.epilogue]) visit(l.value);
-  for (const s of kernel.stores) visit(s.value);
-  for (const a of kernel.accumulators) visit(a.update);
-  return found;
-}
-
-/** The type that an expression states; float32 where it is left to a tensor or a name. */
-function operandType(e: Expr): DataType {
-  return 'type' in e ? e.type : 'float32';
+/** True where a kernel computes with integers of more than 32 bits in a way that the target's lanes do not. */
+export function usesWideIntegers(kernel: Kernel, program: Program, target: Target): boolean {
+  if (kernel.accumulators.some((a) => describe(a.type).bits > 32)) return true;
+  const named = new Map([...kernel.body, ...kernel.epilogue, ...kernel.accumulators].map((l) => [l.name, l.type]));
+  const scope = { tensor: (name: string) => program.tensors[name].dtype, ref: (name: string) => named.get(name)!, local: (name: string) => named.get(name)! };
+  const wide = (e: Expr): boolean => describe(exprType(e, scope)).bits > 32;
+  return count(kernel, (e) => {
+    if (e.op === 'convert' && e.saturate && !wide(e) && wide(e.a)) return true;
+    if (!wide(e) || e.op === 'int' || e.op === 'ref') return false;
+    if (!target.wideOperations.includes(e.op)) return true;
+    return (e.op === 'shr' && e.b.op !== 'int') || (e.op === 'convert' && exprType(e.a, scope) === 'float32');
+  }) > 0;
 }
 
 // ---- Reductions ----

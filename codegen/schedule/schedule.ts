@@ -26,7 +26,8 @@ export interface ScheduleOptions {
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
   // Integers wider than lanes would make the whole kernel scalar.
-  let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && usesWideIntegers(consumer) && !usesWideIntegers(producer));
+  const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
+  let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
   u = stageOutputs(u, steps);
   u = stageInputs(u, steps);

@@ -6,7 +6,8 @@
  */
 import { fail } from '../ir/diagnostic.js';
 import { axis, sum, times } from '../ir/build.js';
-import { substitute, visitExpr } from '../ir/indexing.js';
+import { substitute } from '../ir/indexing.js';
+import { walkExpr } from '../ir/walk.js';
 import type { Expr, Index, Kernel, LoopMode } from '../ir/program.js';
 import { isInteger } from '../ir/datatype.js';
 import type { Loop, Nest } from './nest.js';
@@ -87,7 +88,7 @@ function orderIsFree(kernel: Kernel): boolean {
   const names = new Set(kernel.accumulators.map((a) => a.name));
   const isTerm = (e: Expr): boolean => {
     let free = true;
-    visitExpr(e, (x) => { if (x.op === 'ref' && names.has(x.name)) free = false; });
+    walkExpr(e, { expr: (x) => { if (x.op === 'ref' && names.has(x.name)) free = false; } });
     return free;
   };
   const isOwn = (e: Expr, name: string): boolean => e.op === 'ref' && e.name === name;

@@ -9,14 +9,14 @@ export interface Target {
   readonly registers: number;
   /** Groups of products that one instruction does, by widest operand: [operand bits, products in a group]. */
   readonly dots: readonly { readonly operandBits: number; readonly extent: number }[];
-  /** Statements beyond which loops are not unrolled further. */
-  readonly unrollBudget: number;
+  /** Operations that lanes have for integers of 33 to 64 bits (two vectors a value). */
+  readonly wideOperations: readonly string[];
   /** WebAssembly features, as the assembler names them. */
   readonly features: readonly string[];
 }
 
 /** WebAssembly without vectors. */
-export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], unrollBudget: 64, features: [] };
+export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], wideOperations: [], features: [] };
 
 /** WebAssembly with 128-bit vectors. x86 engines have 16 registers, ARM ones 32: tiles are made for 16. */
 export const simd128: Target = {
@@ -24,7 +24,7 @@ export const simd128: Target = {
   lanes: 4,
   registers: 16,
   dots: [{ operandBits: 16, extent: 2 }],
-  unrollBudget: 96,
+  wideOperations: ['add', 'sub', 'mul', 'shr', 'convert'],
   features: ['simd'],
 };
 
