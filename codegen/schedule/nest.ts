@@ -7,6 +7,7 @@
 import { axis as axisIndex } from '../ir/build.js';
 import { interval, mapExpr, simplify, substitute, type Ranges } from '../ir/indexing.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopMode, Stmt } from '../ir/program.js';
+import { printStep, type Step } from './step.js';
 
 export interface Loop {
   readonly name: string;
@@ -29,7 +30,8 @@ export interface Nest {
   readonly dot?: string;
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
-  readonly steps: readonly string[];
+  /** What was done to it, in order. */
+  readonly steps: readonly Step[];
 }
 
 /** The nest that runs a kernel in its order of meaning. */
@@ -195,7 +197,7 @@ export function scheduleKernel(kernel: Kernel, nests: readonly Nest[]): Kernel {
   return {
     ...kernel,
     scheduled: {
-      steps: nests.flatMap((n, i) => n.steps.map((s) => (nests.length > 1 ? `part ${i}: ${s}` : s))),
+      steps: nests.flatMap((n, i) => n.steps.map((s) => (nests.length > 1 ? `part ${i}: ${printStep(s)}` : printStep(s)))),
       locals: parts.flatMap((p) => p.locals),
       body: parts.flatMap((p) => p.body),
     },

@@ -7,12 +7,15 @@ import type { Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/pr
 import { factorDependsOn } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
-import { defaultSchedule, joinLoops, usesWideIntegers, type KernelSchedule } from './defaults.js';
+import type { KernelSchedule, Pack } from './choice.js';
+import { joinLoops } from './defaults/elementwise.js';
+import { defaultSchedule } from './defaults/index.js';
+import { usesWideIntegers } from './defaults/lanes.js';
 import { fuseAll, loadsOf } from './fuse.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
-import { packedLayout, repack } from './pack.js';
+import { packedLayout, repack, type Packing } from './pack.js';
 import { planMemory } from './plan.js';
 
 export interface ScheduleOptions {
@@ -20,6 +23,8 @@ export interface ScheduleOptions {
   readonly keepAll?: boolean;
   /** First byte of the arena, where several Programs share a memory. */
   readonly start?: number;
+  /** Another schedule than the default for a kernel; undefined keeps the default. */
+  readonly choose?: (kernel: Kernel, program: Program) => KernelSchedule | undefined;
 }
 
 /** Schedules a lowered Program. The result has the same bits for every target. */
@@ -34,17 +39,17 @@ export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOpt
   u = assignLayouts(u, target, steps);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
-  u = scheduleKernels(u, target);
+  u = scheduleKernels(u, target, options.choose);
   u = withoutUnused(u);
   return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
 }
 
-function scheduleKernels(unit: ProgramUnit, target: Target): ProgramUnit {
+function scheduleKernels(unit: ProgramUnit, target: Target, choose: ScheduleOptions['choose']): ProgramUnit {
   let program = unit.program;
   const data = new Map(unit.data);
   const map = (block: Program['blocks'][number]): Program['blocks'][number] => {
     if (block.kind === 'repeat') return { ...block, body: block.body.map(map) };
-    const plan = defaultSchedule(block, program, target);
+    const plan = choose?.(block, program) ?? defaultSchedule(block, program, target);
     const packed = packConstants(block, plan, program, data);
     program = packed.program;
     const nests = plan.nests.map((n) => joinLoops({ ...n, kernel: packed.kernel }, program, true));
@@ -66,7 +71,7 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
     const same = plan.nests.every((n) => sameReading(n, at, tensor, loops));
     const gains = loops.some((l) => l.mode === 'vector') || loops.length > 1;
     if (!same || !gains) continue;
-    const packing = plan.packing(tensor, loops, a);
+    const packing = packingOf(tensor, loops, plan.packs[a.tensor]);
     const result = packedLayout(tensor.shape, at, packing);
     if (!result) continue;
     const name = unusedName(program.tensors, `${a.tensor}@${kernel.name}`);
@@ -76,6 +81,13 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
     renamed.set(a.tensor, name);
   }
   return { kernel: renamed.size === 0 ? kernel : renameLoads(kernel, renamed), program };
+}
+
+function packingOf(tensor: Tensor, loops: readonly Loop[], pack: Pack | undefined): Packing {
+  const { elementBits } = tensor.layout;
+  if (!pack) return { order: loops, elementBits, containerBits: elementBits };
+  const innermost = loops.filter((l) => l.name === pack.innermost);
+  return { order: [...loops.filter((l) => !innermost.includes(l)), ...innermost], elementBits: pack.elementBits, containerBits: pack.containerBits };
 }
 
 /**

@@ -11,28 +11,9 @@ import { walkExpr } from '../ir/walk.js';
 import type { Expr, Index, Kernel, LoopMode } from '../ir/program.js';
 import { isInteger } from '../ir/datatype.js';
 import type { Loop, Nest } from './nest.js';
+import { printStep, type Step } from './step.js';
 
-export type Step =
-  /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores). */
-  | { readonly step: 'split'; readonly loop: string; readonly factor: number; readonly overrun?: boolean }
-  /** Neighbouring loops become one, `outer_inner`, over both. */
-  | { readonly step: 'join'; readonly outer: string; readonly inner: string }
-  | { readonly step: 'reorder'; readonly order: readonly string[] }
-  | { readonly step: 'unroll'; readonly loop: string }
-  | { readonly step: 'vectorize'; readonly loop: string }
-  /** The group of products over this reduction loop is one intrinsic. */
-  | { readonly step: 'dot'; readonly loop: string }
-  | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
-
-export function printStep(s: Step): string {
-  switch (s.step) {
-    case 'split': return `split ${s.loop} by ${s.factor}${s.overrun ? ', overrun' : ''}`;
-    case 'join': return `join ${s.outer} ${s.inner}`;
-    case 'reorder': return `reorder ${s.order.join(' ')}`;
-    case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
-    default: return `${s.step} ${s.loop}`;
-  }
-}
+export { printStep, type Step } from './step.js';
 
 /** Applies steps in order. Raises schedule/illegal, naming the kernel and the step. */
 export function applySteps(nest: Nest, steps: readonly Step[]): Nest {
@@ -42,12 +23,14 @@ export function applySteps(nest: Nest, steps: readonly Step[]): Nest {
 export function applyStep(nest: Nest, step: Step): Nest {
   const illegal = (why: string): never => fail('schedule/illegal', nest.kernel.name, `"${printStep(step)}" is not legal here: ${why}`);
   const find = (name: string): Loop => nest.loops.find((l) => l.name === name) ?? illegal(`there is no loop ${name}; loops: ${nest.loops.map((l) => l.name).join(' ')}`);
-  const printed = [...nest.steps, printStep(step)];
+  const steps = [...nest.steps, step];
   switch (step.step) {
     case 'split':
-      return { ...split(nest, find(step.loop), step.factor, step.overrun ?? false, illegal), steps: printed };
+      return { ...split(nest, find(step.loop), step.factor, step.overrun ?? false, illegal), steps };
+    case 'partition':
+      return { ...part(nest, find(step.loop), step.from, step.to, illegal), steps };
     case 'join':
-      return { ...join(nest, find(step.outer), find(step.inner), illegal), steps: printed };
+      return { ...join(nest, find(step.outer), find(step.inner), illegal), steps };
     case 'reorder': {
       const loops = step.order.map(find);
       if (loops.length !== nest.loops.length || new Set(step.order).size !== loops.length) illegal('it must name every loop once');
@@ -55,29 +38,29 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (!orderIsFree(nest.kernel) && reduce.join(' ') !== nest.reduceOrder.join(' ')) {
         illegal(`this reduction keeps its order ${nest.reduceOrder.join(' ')}`);
       }
-      return { ...nest, loops, steps: printed };
+      return { ...nest, loops, steps };
     }
     case 'unroll':
-      return { ...withMode(nest, find(step.loop), 'unrolled'), steps: printed };
+      return { ...withMode(nest, find(step.loop), 'unrolled'), steps };
     case 'vectorize': {
       const loop = find(step.loop);
       if (loop.kind === 'reduce') illegal('lanes run over outputs or partial sums, never over a reduction');
       if (nest.loops.some((l) => l.mode === 'vector')) illegal('a nest has one vector loop');
-      return { ...withMode(nest, loop, 'vector'), steps: printed };
+      return { ...withMode(nest, loop, 'vector'), steps };
     }
     case 'dot': {
       const loop = find(step.loop);
       if (loop.kind !== 'reduce' || nest.loops[nest.loops.length - 1] !== loop) illegal('it must be the innermost loop, and of the reduction');
       if (!nest.kernel.accumulators.every((a) => isProductSum(a.update, a.name) && orderIsFree(nest.kernel) && isInteger(a.type))) illegal('only integer sums of products have it');
       if (nest.kernel.body.length > 0) illegal('values are bound inside the reduction');
-      return { ...nest, dot: loop.name, steps: printed };
+      return { ...nest, dot: loop.name, steps };
     }
     case 'pipeline': {
       const loop = find(step.loop);
       return {
         ...nest,
         loops: nest.loops.map((l) => (l === loop ? { ...l, mode: 'pipeline', initiationInterval: step.initiationInterval } : l)),
-        steps: printed,
+        steps,
       };
     }
   }
@@ -166,16 +149,20 @@ function join(nest: Nest, outer: Loop, inner: Loop, illegal: (why: string) => ne
   };
 }
 
-/** Two nests over [0, at) and [at, extent) of a loop; space loops only. */
-export function partition(nest: Nest, loopName: string, at: number): Nest[] {
-  const loop = nest.loops.find((l) => l.name === loopName);
-  if (!loop || loop.kind !== 'space') fail('schedule/illegal', nest.kernel.name, `"partition ${loopName} at ${at}" is not legal here: it is no space loop`);
-  if (at <= 0 || at >= loop.extent) return [nest];
-  const part = (start: number, extent: number): Nest => ({
+function part(nest: Nest, loop: Loop, from: number, to: number, illegal: (why: string) => never): Nest {
+  if (loop.kind !== 'space') illegal('it is no space loop');
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to <= from || to > loop.extent) illegal(`the loop runs from 0 to ${loop.extent}`);
+  keepWhole(nest, loop, illegal);
+  return {
     ...nest,
-    loops: nest.loops.map((l) => (l === loop ? { ...l, extent } : l)),
-    axes: start === 0 ? nest.axes : rebind(nest, new Map([[loop.name, axis(loop.name, 1, start)]])),
-    steps: [...nest.steps, `partition ${loopName} from ${start} to ${start + extent}`],
-  });
-  return [part(0, at), part(at, loop.extent - at)];
+    loops: nest.loops.map((l) => (l === loop ? { ...l, extent: to - from } : l)),
+    axes: from === 0 ? nest.axes : rebind(nest, new Map([[loop.name, axis(loop.name, 1, from)]])),
+  };
+}
+
+/** Two nests over [0, at) and [at, extent) of a space loop; the nest itself where one of them would be empty. */
+export function partition(nest: Nest, loop: string, at: number): Nest[] {
+  const extent = nest.loops.find((l) => l.name === loop)?.extent ?? 0;
+  if (extent > 0 && (at <= 0 || at >= extent)) return [nest];
+  return [applyStep(nest, { step: 'partition', loop, from: 0, to: at }), applyStep(nest, { step: 'partition', loop, from: at, to: extent })];
 }

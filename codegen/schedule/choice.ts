@@ -1,0 +1,38 @@
+/**
+ * A schedule of one kernel: nests over disjoint parts of its space, and how its constants are stored. As data (lists of
+ * steps), it prints, is stored in tuning records, and is applied again.
+ */
+import type { Kernel } from '../ir/program.js';
+import { nestOf, type Nest } from './nest.js';
+import { applySteps, type Step } from './steps.js';
+
+/** How a constant is stored in the order in which its loops read it; whole elements where nothing is said. */
+export interface Pack {
+  readonly elementBits: number;
+  /** Of the unit that is loaded to get at a field; equals elementBits for whole elements. */
+  readonly containerBits: number;
+  /** The loop whose elements are neighbours in a container, where it is not the innermost. */
+  readonly innermost?: string;
+}
+
+export interface KernelSchedule {
+  readonly nests: readonly Nest[];
+  /** By tensor. */
+  readonly packs: Readonly<Record<string, Pack>>;
+}
+
+/** The same as plain data. */
+export interface ScheduleData {
+  /** One list of steps a nest. */
+  readonly nests: readonly (readonly Step[])[];
+  readonly packs: Readonly<Record<string, Pack>>;
+}
+
+export function scheduleData(schedule: KernelSchedule): ScheduleData {
+  return { nests: schedule.nests.map((n) => n.steps), packs: schedule.packs };
+}
+
+/** Raises schedule/illegal where a step does not apply to this kernel. */
+export function applySchedule(kernel: Kernel, data: ScheduleData): KernelSchedule {
+  return { nests: data.nests.map((steps) => applySteps(nestOf(kernel), steps)), packs: data.packs };
+}

@@ -1,0 +1,69 @@
+/**
+ * Kernels without a reduction: loops in the order of memory, joined where they walk it as one, then lanes.
+ */
+import { dependsOn } from '../../ir/walk.js';
+import type { Kernel, Program } from '../../ir/program.js';
+import type { Target } from '../../targets/target.js';
+import { accesses } from '../access.js';
+import type { KernelSchedule } from '../choice.js';
+import type { Loop, Nest } from '../nest.js';
+import { applySteps, partition } from '../steps.js';
+import { canOverrun, count, divisorIn } from './lanes.js';
+
+/** Loops in the order in which the (first) store walks memory. */
+export function orderByStore(nest: Nest, program: Program, lane: string | undefined): Nest {
+  const store = accesses(nest, program).find((a) => a.store)!;
+  const key = (l: Loop): number => (l.name === lane ? 0 : Math.abs(store.stride(l.name) ?? Infinity));
+  const order = [...nest.loops].sort((a, b) => (a.extent === 1 ? -1 : b.extent === 1 ? 1 : key(b) - key(a))).map((l) => l.name);
+  return order.join() === nest.loops.map((l) => l.name).join() ? nest : applySteps(nest, [{ step: 'reorder', order }]);
+}
+
+/**
+ * Joins neighbouring serial loops that walk memory as one, so that fewer loops turn. Before packing, constants that the
+ * inner loop reads stand in the way; afterwards their layouts say the same.
+ */
+export function joinLoops(start: Nest, program: Program, packed = false): Nest {
+  let nest = start;
+  if (nest.overrun.size > 0 && !packed) return nest;
+  if (count(nest.kernel, (e) => e.op === 'index') > 0) return nest;
+  for (let i = nest.loops.length - 2; i >= 0; i--) {
+    const [outer, inner] = [nest.loops[i], nest.loops[i + 1]];
+    if (!inner || outer.extent === 1 || inner.extent === 1 || outer.kind !== inner.kind || outer.mode !== 'serial' || inner.mode !== 'serial') continue;
+    const even = accesses(nest, program).every((a) => {
+      const [o, n] = [a.stride(outer.name), a.stride(inner.name)];
+      return !a.guarded && o !== undefined && n !== undefined && o === n * inner.extent && (packed || !(a.constant && a.depends(inner.name)));
+    });
+    const guards = [...nest.overrun].some((axis) => dependsOn(nest.axes.get(axis)!, outer.name) || dependsOn(nest.axes.get(axis)!, inner.name));
+    if (even && !guards) nest = applySteps(nest, [{ step: 'join', outer: outer.name, inner: inner.name }]);
+  }
+  return nest;
+}
+
+export function elementwise(start: Nest, program: Program, target: Target, lane: string): KernelSchedule {
+  const joined = joinLoops(start, program);
+  const name = joined.loops[joined.loops.length - 1].name;
+  const { extent } = joined.loops[joined.loops.length - 1];
+  const rest = extent % target.lanes;
+  const overrun = rest !== 0 && name === lane && canOverrun(joined, program, name, target.lanes - rest);
+  const parts = rest !== 0 && !overrun ? partition(joined, name, extent - rest) : [joined];
+  return {
+    nests: parts.map((part, i) => {
+      if (extent < target.lanes && !overrun) return part;
+      if (i === 1) return applySteps(part, [{ step: 'unroll', loop: name }]);
+      const vectors = Math.ceil(part.loops[part.loops.length - 1].extent / target.lanes);
+      const many = heavy(part.kernel) ? 1 : divisorIn(vectors, [4, 3, 2]);
+      return applySteps(part, [
+        { step: 'split', loop: name, factor: target.lanes, overrun },
+        { step: 'split', loop: `${name}.o`, factor: many },
+        { step: 'unroll', loop: `${name}.o.i` },
+        { step: 'vectorize', loop: `${name}.i` },
+      ]);
+    }),
+    packs: {},
+  };
+}
+
+/** Long expressions gain nothing from being written out several times. */
+function heavy(kernel: Kernel): boolean {
+  return count(kernel, () => true) > 40;
+}

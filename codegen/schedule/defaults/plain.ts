@@ -1,0 +1,37 @@
+/**
+ * Reductions without lanes.
+ */
+import type { Program } from '../../ir/program.js';
+import type { Target } from '../../targets/target.js';
+import { accesses } from '../access.js';
+import type { KernelSchedule } from '../choice.js';
+import type { Nest } from '../nest.js';
+import { fieldBits } from '../pack.js';
+import { applySteps, type Step } from '../steps.js';
+import { divisorIn } from './lanes.js';
+
+/** No vectors: a few outputs at a time where that saves loads. */
+export function plain(start: Nest, program: Program, target: Target): KernelSchedule {
+  const all = accesses(start, program);
+  const weights = all.filter((a) => a.constant && start.loops.some((l) => l.kind === 'reduce' && a.depends(l.name)));
+  const column = start.loops.find((l) => l.kind === 'space' && l.extent > 1 && weights.some((a) => a.depends(l.name)) && all.some((a) => !a.constant && !a.store && !a.depends(l.name)));
+  const partials = start.loops.filter((l) => l.kind === 'partial').map((l): Step => ({ step: 'unroll', loop: l.name }));
+  if (!column || target.lanes > 1 || start.kernel.accumulators.length !== 1) return { nests: [applySteps(start, partials)], packs: {} };
+  const columns = divisorIn(column.extent, [4, 5, 6, 3, 2]);
+  const space = start.loops.filter((l) => l.kind === 'space').map((l) => (l === column ? `${l.name}.o` : l.name));
+  const rest = start.loops.filter((l) => l.kind !== 'space').map((l) => l.name);
+  const tile = `${column.name}.i`;
+  const nest = applySteps(start, [
+    { step: 'split', loop: column.name, factor: columns },
+    { step: 'reorder', order: [...space, ...rest, tile] },
+    { step: 'unroll', loop: tile },
+    ...partials,
+  ]);
+  const packs = weights.flatMap((w) => {
+    const tensor = program.tensors[w.tensor];
+    const bits = fieldBits(tensor);
+    if (tensor.dtype === 'float32' || !w.depends(column.name) || ![1, 2, 4].includes(bits) || (columns * bits) % 8 !== 0) return [];
+    return [[w.tensor, { elementBits: bits, containerBits: 8 }] as const];
+  });
+  return { nests: [nest], packs: Object.fromEntries(packs) };
+}

@@ -1,0 +1,120 @@
+/**
+ * Reductions in lanes: outputs over lanes, a tile of them in registers, weights in reading order.
+ */
+import type { Program } from '../../ir/program.js';
+import type { Target } from '../../targets/target.js';
+import { accesses } from '../access.js';
+import type { KernelSchedule } from '../choice.js';
+import type { Nest } from '../nest.js';
+import { applySteps, partition, type Step } from '../steps.js';
+import type { Pair } from './groups.js';
+import { canOverrun, divisorIn } from './lanes.js';
+import { plain } from './plain.js';
+
+/** Outputs over lanes, a tile of them in registers, weights in reading order. */
+export function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined): KernelSchedule {
+  const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
+  // Lanes over the interleaved partial sums.
+  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packs: {} };
+  const tail = laneExtent % target.lanes;
+  if (tail !== 0 && !canOverrun(start, program, lane, target.lanes - tail, true)) {
+    // What the lanes read has no room past its end: the last outputs are scalar.
+    const [whole, rest] = partition(start, lane, laneExtent - tail);
+    if (!rest) return plain(whole, program, target);
+    const main = reduction(whole, program, target, lane, undefined);
+    return { nests: [...main.nests, rest], packs: {} };
+  }
+  const vectors = Math.ceil(laneExtent / target.lanes);
+  const all = accesses(start, program);
+  const accumulators = start.kernel.accumulators.length;
+  const data = all.filter((a) => !a.store && !a.constant);
+  const perLane = data.some((a) => a.depends(lane));
+  // The second dimension of the tile: the innermost space loop along which the weights stay and the data move.
+  const row = [...start.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
+  let columns: number;
+  let rows = 1;
+  if (row) {
+    columns = perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]);
+    const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
+    // Five columns fill the registers alone, as without a second dimension.
+    rows = columns === 5 ? 1 : bestRows(row.extent, most, columns > 1);
+  } else {
+    columns = Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
+    while (vectors % columns !== 0) columns--;
+  }
+  const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
+  const nests = parts.map((part) => {
+    const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
+    const tileRows = row ? (extent % rows === 0 ? rows : extent) : 1;
+    const steps: Step[] = [
+      { step: 'split', loop: lane, factor: target.lanes, overrun: true },
+      { step: 'split', loop: `${lane}.o`, factor: columns },
+    ];
+    if (row) steps.push({ step: 'split', loop: row.name, factor: tileRows });
+    const tile = [...(row ? [`${row.name}.i`] : []), `${lane}.o.i`, `${lane}.i`];
+    const space = part.loops.filter((l) => l.kind === 'space').flatMap((l) => (l.name === lane ? [] : l === part.loops.find((x) => x.name === row?.name) ? [`${l.name}.o`] : [l.name]));
+    // Panels of weights outside, so that each stays near while the data pass; the batch outermost.
+    const batch = space.filter((n) => part.loops.find((l) => l.name === n)?.extent === 1);
+    const moving = space.filter((n) => !batch.includes(n));
+    let reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
+    const unrolled: string[] = [`${lane}.o.i`, ...(row ? [`${row.name}.i`] : [])];
+    let group: string[] = [];
+    if (pair) {
+      reduce = reduce.filter((n) => n !== pair.loop);
+      steps.push({ step: 'split', loop: pair.loop, factor: 2 });
+      if (pair.fields > 1) {
+        steps.push({ step: 'split', loop: `${pair.loop}.o`, factor: pair.fields });
+        reduce.push(`${pair.loop}.o.o`, `${pair.loop}.o.i`);
+        unrolled.push(`${pair.loop}.o.i`);
+      } else reduce.push(`${pair.loop}.o`);
+      group = [`${pair.loop}.i`];
+    } else {
+      unrolled.push(...shortReductions(part, reduce, tileRows * columns, perLane));
+    }
+    steps.push({ step: 'reorder', order: [...batch, `${lane}.o.o`, ...moving, ...reduce, ...tile, ...group] });
+    steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
+    if (pair) steps.push({ step: 'dot', loop: `${pair.loop}.i` });
+    return applySteps(part, steps);
+  });
+  return {
+    nests,
+    // Fields that share a container are its neighbours.
+    packs: pair && pair.fields > 1 ? { [pair.weight]: { elementBits: pair.bits, containerBits: 16, innermost: `${pair.loop}.o.i` } } : {},
+  };
+}
+
+/**
+ * Measured on V8: multiply-adds a second by rows of a tile two vectors wide, relative to four rows. Five rows and more
+ * spill, one row waits for its own sums.
+ */
+const rowRates = [0, 0.5, 0.93, 0.97, 1];
+
+/** Rows of a tile so that an extent's tiles and their rest cost least. */
+function bestRows(extent: number, most: number, wide: boolean): number {
+  if (!wide) {
+    const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
+    return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
+  }
+  let best = 1;
+  let least = Infinity;
+  for (let rows = Math.min(4, most, extent); rows >= 1; rows--) {
+    const rest = extent % rows;
+    const cost = (extent - rest) / rowRates[rows] + (rest > 0 ? rest / rowRates[rest] + 0.2 : 0);
+    if (cost < least) [best, least] = [rows, cost];
+  }
+  return best;
+}
+
+/** Innermost reduction loops that are short enough to be unrolled whole. */
+function shortReductions(nest: Nest, reduce: readonly string[], tile: number, perLane: boolean): string[] {
+  const found: string[] = [];
+  const most = perLane ? 40 : 48;
+  let total = tile;
+  for (const name of [...reduce].reverse()) {
+    const { extent } = nest.loops.find((l) => l.name === name)!;
+    if (extent > 9 || total * extent > most) break;
+    total *= extent;
+    found.push(name);
+  }
+  return found;
+}

@@ -1,0 +1,28 @@
+/**
+ * Schedule steps as data, and how they print. What they do to a loop nest, and when they may, is in steps.ts.
+ */
+
+export type Step =
+  /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores). */
+  | { readonly step: 'split'; readonly loop: string; readonly factor: number; readonly overrun?: boolean }
+  /** Only the iterations from <= loop < to of a space loop; other nests of the kernel do the rest. */
+  | { readonly step: 'partition'; readonly loop: string; readonly from: number; readonly to: number }
+  /** Neighbouring loops become one, `outer_inner`, over both. */
+  | { readonly step: 'join'; readonly outer: string; readonly inner: string }
+  | { readonly step: 'reorder'; readonly order: readonly string[] }
+  | { readonly step: 'unroll'; readonly loop: string }
+  | { readonly step: 'vectorize'; readonly loop: string }
+  /** The group of products over this reduction loop is one intrinsic. */
+  | { readonly step: 'dot'; readonly loop: string }
+  | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
+
+export function printStep(s: Step): string {
+  switch (s.step) {
+    case 'split': return `split ${s.loop} by ${s.factor}${s.overrun ? ', overrun' : ''}`;
+    case 'partition': return `partition ${s.loop} from ${s.from} to ${s.to}`;
+    case 'join': return `join ${s.outer} ${s.inner}`;
+    case 'reorder': return `reorder ${s.order.join(' ')}`;
+    case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
+    default: return `${s.step} ${s.loop}`;
+  }
+}
