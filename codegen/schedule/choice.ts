@@ -28,6 +28,20 @@ export interface ScheduleData {
   readonly packs: Readonly<Record<string, Pack>>;
 }
 
+/** What a search varies in the default schedules (defaults/); they decide what is left out, and what does not fit is ignored. */
+export interface Choices {
+  /** Of a tile: outputs along the innermost space loop that is not lanes. */
+  readonly rows?: number;
+  /** Of a tile: vectors of outputs. */
+  readonly columns?: number;
+  /** The most products that a loop body may write out. */
+  readonly unroll?: number;
+  /** What stays near: a panel of weights while the data pass, or the data while the weights pass. */
+  readonly keep?: 'weights' | 'data';
+  /** Whether products go in groups, where an instruction does that. */
+  readonly groups?: boolean;
+}
+
 export function scheduleData(schedule: KernelSchedule): ScheduleData {
   return { nests: schedule.nests.map((n) => n.steps), packs: schedule.packs };
 }

@@ -5,7 +5,7 @@ import { dependsOn } from '../../ir/walk.js';
 import type { Kernel, Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
-import type { KernelSchedule } from '../choice.js';
+import type { Choices, KernelSchedule } from '../choice.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition } from '../steps.js';
 import { canOverrun, count, divisorIn } from './lanes.js';
@@ -39,7 +39,7 @@ export function joinLoops(start: Nest, program: Program, packed = false): Nest {
   return nest;
 }
 
-export function elementwise(start: Nest, program: Program, target: Target, lane: string): KernelSchedule {
+export function elementwise(start: Nest, program: Program, target: Target, lane: string, choices: Choices): KernelSchedule {
   const joined = joinLoops(start, program);
   const name = joined.loops[joined.loops.length - 1].name;
   const { extent } = joined.loops[joined.loops.length - 1];
@@ -51,7 +51,7 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
       if (extent < target.lanes && !overrun) return part;
       if (i === 1) return applySteps(part, [{ step: 'unroll', loop: name }]);
       const vectors = Math.ceil(part.loops[part.loops.length - 1].extent / target.lanes);
-      const many = heavy(part.kernel) ? 1 : divisorIn(vectors, [4, 3, 2]);
+      const many = choices.columns && vectors % choices.columns === 0 ? choices.columns : heavy(part.kernel) ? 1 : divisorIn(vectors, [4, 3, 2]);
       return applySteps(part, [
         { step: 'split', loop: name, factor: target.lanes, overrun },
         { step: 'split', loop: `${name}.o`, factor: many },

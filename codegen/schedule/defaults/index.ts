@@ -5,7 +5,7 @@
 import type { Kernel, Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
-import type { KernelSchedule } from '../choice.js';
+import type { Choices, KernelSchedule } from '../choice.js';
 import { nestOf, type Nest } from '../nest.js';
 import { applySteps } from '../steps.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
@@ -15,17 +15,17 @@ import { plain } from './plain.js';
 import { reduction } from './reduction.js';
 
 /** Nests for a kernel. Always legal; scalar loops where nothing better is known. */
-export function defaultSchedule(kernel: Kernel, program: Program, target: Target): KernelSchedule {
+export function defaultSchedule(kernel: Kernel, program: Program, target: Target, choices: Choices = {}): KernelSchedule {
   let nest = splitDigits(nestOf(kernel), program);
   const lane = target.lanes > 1 ? laneLoop(nest, program, target) : undefined;
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
-    const pair = pairLoop(nest, program, target, lane);
-    return reduction(nest, program, target, lane, pair);
+    const pair = choices.groups === false ? undefined : pairLoop(nest, program, target, lane);
+    return reduction(nest, program, target, lane, pair, choices);
   }
   nest = orderByStore(nest, program, lane);
-  return lane === undefined ? { nests: [joinLoops(nest, program)], packs: {} } : elementwise(nest, program, target, lane);
+  return lane === undefined ? { nests: [joinLoops(nest, program)], packs: {} } : elementwise(nest, program, target, lane, choices);
 }
 
 /** Splits loops along which an address has digits (views of channels-last tensors), so that it becomes affine. */

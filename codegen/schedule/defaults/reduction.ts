@@ -4,15 +4,15 @@
 import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
-import type { KernelSchedule } from '../choice.js';
-import type { Nest } from '../nest.js';
+import type { Choices, KernelSchedule } from '../choice.js';
+import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, type Step } from '../steps.js';
 import type { Pair } from './groups.js';
 import { canOverrun, divisorIn } from './lanes.js';
 import { plain } from './plain.js';
 
 /** Outputs over lanes, a tile of them in registers, weights in reading order. */
-export function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined): KernelSchedule {
+export function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined, choices: Choices = {}): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
   // Lanes over the interleaved partial sums.
   if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packs: {} };
@@ -21,27 +21,10 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     // What the lanes read has no room past its end: the last outputs are scalar.
     const [whole, rest] = partition(start, lane, laneExtent - tail);
     if (!rest) return plain(whole, program, target);
-    const main = reduction(whole, program, target, lane, undefined);
+    const main = reduction(whole, program, target, lane, undefined, choices);
     return { nests: [...main.nests, rest], packs: {} };
   }
-  const vectors = Math.ceil(laneExtent / target.lanes);
-  const all = accesses(start, program);
-  const accumulators = start.kernel.accumulators.length;
-  const data = all.filter((a) => !a.store && !a.constant);
-  const perLane = data.some((a) => a.depends(lane));
-  // The second dimension of the tile: the innermost space loop along which the weights stay and the data move.
-  const row = [...start.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
-  let columns: number;
-  let rows = 1;
-  if (row) {
-    columns = perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]);
-    const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
-    // Five columns fill the registers alone, as without a second dimension.
-    rows = columns === 5 ? 1 : bestRows(row.extent, most, columns > 1);
-  } else {
-    columns = Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
-    while (vectors % columns !== 0) columns--;
-  }
+  const { row, rows, columns, perLane } = registerTile(start, program, target, lane, choices);
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
     const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
@@ -69,9 +52,9 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
       } else reduce.push(`${pair.loop}.o`);
       group = [`${pair.loop}.i`];
     } else {
-      unrolled.push(...shortReductions(part, reduce, tileRows * columns, perLane));
+      unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (perLane ? 40 : 48)));
     }
-    steps.push({ step: 'reorder', order: [...batch, `${lane}.o.o`, ...moving, ...reduce, ...tile, ...group] });
+    steps.push({ step: 'reorder', order: [...batch, ...(choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving]), ...reduce, ...tile, ...group] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
     if (pair) steps.push({ step: 'dot', loop: `${pair.loop}.i` });
     return applySteps(part, steps);
@@ -81,6 +64,35 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     // Fields that share a container are its neighbours.
     packs: pair && pair.fields > 1 ? { [pair.weight]: { elementBits: pair.bits, containerBits: 16, innermost: `${pair.loop}.o.i` } } : {},
   };
+}
+
+interface RegisterTile {
+  /** The second dimension: the innermost space loop along which the weights stay and the data move. */
+  readonly row?: Loop;
+  readonly rows: number;
+  /** Vectors of outputs. */
+  readonly columns: number;
+  /** The data differ by lane, as the weights do. */
+  readonly perLane: boolean;
+}
+
+function registerTile(nest: Nest, program: Program, target: Target, lane: string, choices: Choices): RegisterTile {
+  const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
+  const accumulators = nest.kernel.accumulators.length;
+  const data = accesses(nest, program).filter((a) => !a.store && !a.constant);
+  const perLane = data.some((a) => a.depends(lane));
+  const row = [...nest.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
+  const asked = choices.columns && vectors % choices.columns === 0 ? choices.columns : undefined;
+  if (!row) {
+    let columns = asked ?? Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
+    while (vectors % columns !== 0) columns--;
+    return { rows: 1, columns, perLane };
+  }
+  const columns = asked ?? (perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]));
+  const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
+  if (choices.rows) return { row, rows: Math.min(choices.rows, row.extent), columns, perLane };
+  // Five columns fill the registers alone, as without a second dimension.
+  return { row, rows: columns === 5 ? 1 : bestRows(row.extent, most, columns > 1), columns, perLane };
 }
 
 /**
@@ -106,9 +118,8 @@ function bestRows(extent: number, most: number, wide: boolean): number {
 }
 
 /** Innermost reduction loops that are short enough to be unrolled whole. */
-function shortReductions(nest: Nest, reduce: readonly string[], tile: number, perLane: boolean): string[] {
+function shortReductions(nest: Nest, reduce: readonly string[], tile: number, most: number): string[] {
   const found: string[] = [];
-  const most = perLane ? 40 : 48;
   let total = tile;
   for (const name of [...reduce].reverse()) {
     const { extent } = nest.loops.find((l) => l.name === name)!;
