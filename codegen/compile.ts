@@ -14,6 +14,7 @@ import { declaration } from './emit/declaration.js';
 import { emitAssemblyScript } from './emit/assemblyscript.js';
 import { makeManifest } from './emit/manifest.js';
 import { finishModule } from './emit/module.js';
+import { trialEntry, type TrialGroups } from './emit/trial.js';
 import { wasiEntry } from './emit/wasi.js';
 import { clean } from './passes/clean.js';
 import { expand } from './passes/expand.js';
@@ -22,7 +23,8 @@ import { foldBatchNormalization } from './passes/foldBatchNormalization.js';
 import { batchOf, infer, symbolicShapes } from './passes/infer.js';
 import { streamline } from './passes/streamline.js';
 import { lower } from './schedule/lower.js';
-import { schedule } from './schedule/schedule.js';
+import { recordedSchedules, type TuningFile } from './schedule/records.js';
+import { schedule, type ScheduleOptions } from './schedule/schedule.js';
 import { targets, type Target } from './targets/target.js';
 import type { Manifest } from '../sdk/runtime/manifest.js';
 
@@ -39,6 +41,8 @@ export interface CompileOptions {
   readonly sourceHash?: string;
   /** Also WebAssembly text. */
   readonly wat?: boolean;
+  /** Measured schedules in place of the defaults; they change no result. */
+  readonly tuning?: TuningFile;
 }
 
 export interface AssembleOptions {
@@ -96,7 +100,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const target = targetOf(options.target ?? 'simd128');
   verifyGraph(graph);
   const passed = runPasses(graph, options.batch);
-  const unit = build(passed, target, { keepAll: options.debug });
+  const unit = build(passed, target, { keepAll: options.debug, choose: options.tuning && recordedSchedules(options.tuning, target) });
   const { program } = unit;
   const source = emitAssemblyScript(program, target);
   const printed = printProgram(program);
@@ -126,7 +130,7 @@ export function batchedTensors(graph: Graph): ReadonlySet<string> {
 }
 
 /** Lowers and schedules a graph that has been through the passes; verified before and after. */
-export function build(graph: Graph, target: Target, options: { keepAll?: boolean; start?: number } = {}): ProgramUnit {
+export function build(graph: Graph, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const lowered = lower(graph);
   verify(lowered);
   const unit = schedule(lowered, target, options);
@@ -134,23 +138,37 @@ export function build(graph: Graph, target: Target, options: { keepAll?: boolean
   return unit;
 }
 
-/** Several Programs in one module and one assembler call, each with an entry `runN` and bytes of its own. For tests. */
+/** Several graphs in one module and one assembler call, each with an entry `runN` and bytes of its own. For tests. */
 export async function compileMany(graphs: readonly Graph[], target: Target, toolchain: Toolchain): Promise<{ wasm: Uint8Array; units: readonly ProgramUnit[]; entries: readonly string[] }> {
-  const sources: Record<string, string> = {};
   const units: ProgramUnit[] = [];
-  const data: { offset: number; bytes: Uint8Array }[] = [];
   let start = 64;
-  graphs.forEach((g, i) => {
-    const unit = build(g, target, { keepAll: true, start });
-    units.push(unit);
-    sources[`program${i}.ts`] = emitAssemblyScript(unit.program, target, `run${i}`);
-    data.push(...constantSegments(unit));
-    start = align(unit.program.arenaBytes!);
-  });
-  const entries = graphs.map((_, i) => `run${i}`);
-  sources['all.ts'] = entries.map((e, i) => `export { ${e} } from "./program${i}";`).join('\n');
-  const { binary } = await toolchain.assemble(sources, { ...assembleOptions(start, target), entry: 'all.ts' });
-  return { wasm: finishModule(binary, { data }), units, entries };
+  for (const g of graphs) {
+    units.push(build(g, target, { keepAll: true, start }));
+    start = align(units[units.length - 1].program.arenaBytes!);
+  }
+  return { ...(await assemblePrograms(units, target, toolchain)), units };
+}
+
+/** Scheduled Programs, planned one after the other in one memory, as one module with an entry `runN` each. */
+export async function assemblePrograms(units: readonly ProgramUnit[], target: Target, toolchain: Toolchain): Promise<{ wasm: Uint8Array; entries: readonly string[] }> {
+  const entries = units.map((_, i) => `run${i}`);
+  const sources = programSources(units, target);
+  const { binary } = await toolchain.assemble(sources, { ...assembleOptions(units[units.length - 1].program.arenaBytes!, target), entry: 'all.ts' });
+  return { wasm: finishModule(binary, { data: units.flatMap(constantSegments) }), entries };
+}
+
+/** The same as a WASI command that times the Programs in groups and writes the times. */
+export async function assembleTrial(units: readonly ProgramUnit[], target: Target, toolchain: Toolchain, groups: TrialGroups): Promise<Uint8Array> {
+  const sources = { ...toolchain.library, ...programSources(units, target), 'entry.ts': trialEntry(groups) };
+  const assemble = assembleOptions(units[units.length - 1].program.arenaBytes!, target);
+  const { binary } = await toolchain.assemble(sources, { ...assemble, entry: 'entry.ts', pages: assemble.pages + 4, maximumPages: 65536 });
+  return finishModule(binary, { data: units.flatMap(constantSegments) });
+}
+
+/** Sources that export `runN` of the unit N from all.ts. */
+function programSources(units: readonly ProgramUnit[], target: Target): Record<string, string> {
+  const sources = Object.fromEntries(units.map(({ program }, i) => [`program${i}.ts`, emitAssemblyScript(program, target, `run${i}`)]));
+  return { ...sources, 'all.ts': units.map((_, i) => `export { run${i} } from "./program${i}";`).join('\n') };
 }
 
 function constantSegments(unit: ProgramUnit): { offset: number; bytes: Uint8Array }[] {

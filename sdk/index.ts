@@ -8,4 +8,6 @@ export { DiagnosticError, diagnosticCodes, formatDiagnostic, type Diagnostic, ty
 export type { DataType } from '../codegen/ir/datatype.js';
 export type { Attribute, Constant, Dim, Graph, Node, Shape, Value } from '../codegen/ir/graph.js';
 export { importOnnx, type ImportOptions } from '../codegen/import/onnx.js';
+export { parseTuning, type TuningFile, type TuningRecord } from '../codegen/schedule/records.js';
+export { tune, type TuneOptions, type TuneProgress } from './tune/tune.js';
 export * from './runtime/index.js';

@@ -30,6 +30,12 @@ export interface ScheduleOptions {
 /** Schedules a lowered Program. The result has the same bits for every target. */
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
+  const u = withoutUnused(scheduleKernels(prepare(unit, target, steps), target, options.choose));
+  return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
+}
+
+/** All that comes before the kernels' own schedules: which kernels there are, and where tensors lie. Appends what was done to `steps`. */
+export function prepare(unit: ProgramUnit, target: Target, steps: string[]): ProgramUnit {
   // Integers wider than lanes would make the whole kernel scalar.
   const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
@@ -38,10 +44,23 @@ export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOpt
   u = stageInputs(u, steps);
   u = assignLayouts(u, target, steps);
   u = dropCoveredGuards(u);
-  u = makeViews(u, steps);
-  u = scheduleKernels(u, target, options.choose);
-  u = withoutUnused(u);
-  return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
+  return makeViews(u, steps);
+}
+
+/**
+ * One kernel of a prepared unit, scheduled, as a Program of its own: what it reads are inputs, what it writes temporaries.
+ * Undefined where it reads and writes the same bytes.
+ */
+export function isolate(prepared: ProgramUnit, kernel: Kernel, target: Target, chosen: KernelSchedule, start?: number): ProgramUnit | undefined {
+  const { program } = prepared;
+  const inputs = [...new Set(loadsOf(kernel).map((l) => l.tensor))].filter((t) => program.buffers[program.tensors[t].buffer].role !== 'constant');
+  const written = new Set(kernel.stores.map((s) => program.tensors[s.tensor].buffer));
+  const read = new Set(inputs.map((t) => program.tensors[t].buffer));
+  if ([...read].some((b) => written.has(b))) return undefined;
+  const buffers = Object.fromEntries(Object.values(program.buffers).map((b) => [b.name, { ...b, role: b.role === 'constant' ? b.role : read.has(b.name) ? ('input' as const) : ('temporary' as const) }]));
+  const alone: Program = { name: kernel.name, buffers, tensors: program.tensors, inputs, outputs: [], blocks: [kernel] };
+  const u = withoutUnused(scheduleKernels(withoutUnused({ ...prepared, program: alone }), target, () => chosen));
+  return { ...u, program: { ...planMemory(u.program, { reuse: false, start }), target: target.name } };
 }
 
 function scheduleKernels(unit: ProgramUnit, target: Target, choose: ScheduleOptions['choose']): ProgramUnit {

@@ -15,6 +15,9 @@ import { printStep, type Step } from './step.js';
 
 export { printStep, type Step } from './step.js';
 
+/** A loop that is written out more often than this stays a loop: code bytes are part of the cost. */
+const mostCopies = 1024;
+
 /** Applies steps in order. Raises schedule/illegal, naming the kernel and the step. */
 export function applySteps(nest: Nest, steps: readonly Step[]): Nest {
   return steps.reduce(applyStep, nest);
@@ -40,8 +43,12 @@ export function applyStep(nest: Nest, step: Step): Nest {
       }
       return { ...nest, loops, steps };
     }
-    case 'unroll':
-      return { ...withMode(nest, find(step.loop), 'unrolled'), steps };
+    case 'unroll': {
+      const unrolled = withMode(nest, find(step.loop), 'unrolled');
+      const copies = unrolled.loops.reduce((n, l) => (l.mode === 'unrolled' ? n * l.extent : n), 1);
+      if (copies > mostCopies) illegal(`it would write the loop's body out ${copies} times, and ${mostCopies} is the most`);
+      return { ...unrolled, steps };
+    }
     case 'vectorize': {
       const loop = find(step.loop);
       if (loop.kind === 'reduce') illegal('lanes run over outputs or partial sums, never over a reduction');
@@ -63,6 +70,9 @@ export function applyStep(nest: Nest, step: Step): Nest {
         steps,
       };
     }
+    default:
+      // Steps may come from a file.
+      return fail('schedule/illegal', nest.kernel.name, `there is no step "${(step as { step: string }).step}"`);
   }
 }
 

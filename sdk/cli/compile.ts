@@ -1,8 +1,9 @@
 /** `sigmaflow compile`: writes a model's module, its TypeScript declaration, and on demand what every stage made. */
 import path from 'node:path';
+import { parseTuning } from '../../codegen/schedule/records.js';
 import { usage, type Command } from './command.js';
 import { build } from './engines.js';
-import { checkFolder, writeAll, type Output } from './files.js';
+import { checkFolder, readBytes, writeAll, type Output } from './files.js';
 import { batchOption, largestBatch, readModel, targetOf, targetOption } from './models.js';
 import { count, duration } from './text.js';
 
@@ -19,6 +20,7 @@ outputs), where NAME is the model file's name without .onnx.`,
     { name: 'output', short: 'o', value: 'DIR', doc: 'the folder to write to; made where it is missing' },
     targetOption,
     batchOption,
+    { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them; they change no result' },
     { name: 'wasi', doc: 'write also NAME.wasi.wasm, a command that reads .npy and writes .npy or JSON' },
     { name: 'emit', value: 'LIST', doc: `what stages made, some of ${stages.join(',')}: NAME.graph.txt, .program.txt, .source.ts, .wat` },
   ],
@@ -32,11 +34,14 @@ outputs), where NAME is the model file's name without .onnx.`,
     checkFolder(folder);
     const model = readModel(file);
 
+    const tuningFile = args.text('tuning');
+    const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);
     const start = performance.now();
     const artifact = await build(model, {
       target: targetOf(args),
       batch,
       wasi: args.flag('wasi'),
+      tuning,
       wat: emit.includes('wat'),
     });
     const time = performance.now() - start;

@@ -15,7 +15,7 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { evaluate } from '../../codegen/passes/evaluate.js';
 import { batchOf, infer, symbolicShapes } from '../../codegen/passes/infer.js';
 import { lower } from '../../codegen/schedule/lower.js';
-import { compile } from '../compile.js';
+import { compile, type Options } from '../compile.js';
 import { loadSync, Session, type Manifest, type ManifestInner, type Model } from '../runtime/index.js';
 import { atFile, type ModelFile, type WasmTarget } from './models.js';
 import type { Call, NumericArray, Slot, Tensor } from './tensors.js';
@@ -43,7 +43,7 @@ export function importModel({ file, name, bytes, readExternal }: ModelFile): Gra
 }
 
 /** Compiles a model; see `compile`. */
-export function build({ file, name, bytes, readExternal }: ModelFile, options: { batch?: number; target: WasmTarget; debug?: boolean; wasi?: boolean; wat?: boolean }): Promise<Artifact> {
+export function build({ file, name, bytes, readExternal }: ModelFile, options: Omit<Options, 'name' | 'readExternal' | 'target'> & { target: WasmTarget }): Promise<Artifact> {
   return atFile(file, () => compile(bytes, { name, readExternal, ...options }));
 }
 

@@ -90,6 +90,12 @@ export function writeAll(outputs: readonly Output[]): void {
   }
 }
 
+/** Raises file/unwritable where a file for output cannot be: before the work is done, not after it. */
+export function checkFile(file: string): void {
+  if (isFolder(file)) fail('file/unwritable', file, 'expected the name of a file, found a folder', 'Name a file in it.');
+  checkFolder(path.dirname(path.resolve(file)));
+}
+
 /** Raises file/unwritable where a folder for outputs cannot be: before the work is done, not after it. */
 export function checkFolder(folder: string): void {
   let place = path.resolve(folder);

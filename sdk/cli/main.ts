@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   run: { summary: 'inputs through a model or a module', load: () => import('./run.js') },
   verify: { summary: 'whether every engine gives the same bits', load: () => import('./verify.js') },
   inspect: { summary: 'what a model or a module consists of', load: () => import('./inspect.js') },
+  tune: { summary: 'faster schedules of a model, by measurement', load: () => import('./tune.js') },
   doctor: { summary: 'what this machine can run, and what it lacks', load: () => import('./doctor.js') },
   demo: { summary: 'a trained network on handwritten digits', load: () => import('./demo.js') },
 };

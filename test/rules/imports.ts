@@ -36,6 +36,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/metrics': [],
   'sdk/data': ['codegen/ir'],
   'sdk/host': ['codegen'],
+  'sdk/tune': ['codegen', 'sdk/host'],
   'sdk/model': ['codegen'],
   'sdk/train': ['codegen', 'sdk'],
   'sdk/noise': ['codegen', 'sdk'],

@@ -1,0 +1,136 @@
+/**
+ * What a scheduled kernel costs, before anything runs: cycles, bytes of code, bytes of constants. An estimate that ranks
+ * schedules of one kernel; the search measures those that it ranks first.
+ *
+ * A loop that stays a loop is a region of straight-line text. In each, instructions are counted with unrolled loops written
+ * out and equal loads and values shared, as the emitter does; a region takes as long as the busiest of its limits: loads,
+ * arithmetic, issue, the chain of an accumulator's own updates, and registers that do not suffice.
+ */
+import { describe } from '../ir/datatype.js';
+import { exprType, type TypeScope } from '../ir/exprType.js';
+import type { Expr, Index, Kernel, Program, Stmt } from '../ir/program.js';
+import { dependsOn, operandsOf, walkExpr } from '../ir/walk.js';
+import type { Target } from '../targets/target.js';
+
+export interface Cost {
+  readonly cycles: number;
+  /** Estimated bytes of the function's machine-independent code. */
+  readonly codeBytes: number;
+}
+
+/** Of an x86-64 core of the last ten years; ARM application cores differ in the same direction. */
+const machine = {
+  loadsPerCycle: 2,
+  arithmeticPerCycle: 2,
+  issuePerCycle: 4,
+  /** Cycles of a float32 add after the product before; integers one. */
+  chain: { float: 4, integer: 1 },
+  divide: 8,
+  spill: 1.5,
+  loopOverhead: 1.5,
+  bytesPerInstruction: 9,
+} as const;
+
+interface Unrolled {
+  readonly axis: string;
+  readonly extent: number;
+  /** Copies of a statement that one iteration makes: lanes are one. */
+  readonly copies: number;
+}
+
+interface Region {
+  loads: number;
+  arithmetic: number;
+  /** Loops inside: cycles and code bytes. */
+  inner: Cost;
+  chain: number;
+  registers: number;
+}
+
+export function costOf(kernel: Kernel, program: Program, target: Target): Cost {
+  const locals = new Map(kernel.scheduled!.locals.map((l) => [l.name, l]));
+  const types: TypeScope = {
+    tensor: (name) => program.tensors[name].dtype,
+    ref: (name) => [...kernel.body, ...kernel.epilogue, ...kernel.accumulators].find((l) => name.endsWith(l.name))?.type ?? 'int32',
+    local: (name) => locals.get(name)?.type ?? 'int32',
+  };
+  const visitRegion = (body: readonly Stmt[], around: readonly Unrolled[]): Cost => {
+    const region: Region = { loads: 0, arithmetic: 0, inner: { cycles: 0, codeBytes: 0 }, chain: 0, registers: 0 };
+    const seen = new Set<string>();
+    const visit = (s: Stmt, unrolled: readonly Unrolled[], chains: number): void => {
+      if (s.kind === 'loop') {
+        const isVector = s.mode === 'vector' && s.extent === target.lanes && target.lanes > 1;
+        if (s.extent === 1 || s.mode === 'unrolled' || s.mode === 'vector') {
+          const next = [...unrolled, { axis: s.axis, extent: s.extent, copies: isVector ? 1 : s.extent }];
+          for (const inner of s.body) visit(inner, next, chains);
+          return;
+        }
+        const once = visitRegion(s.body, []);
+        const copies = product(unrolled);
+        region.inner = { cycles: region.inner.cycles + copies * s.extent * (once.cycles + machine.loopOverhead), codeBytes: region.inner.codeBytes + copies * (once.codeBytes + 24) };
+        return;
+      }
+      if (s.kind === 'if') {
+        for (const inner of s.body) visit(inner, unrolled, chains);
+        return;
+      }
+      count(s.value, unrolled, region, seen);
+      if (s.kind === 'store') region.loads += copiesOf(s.at, unrolled);
+      if (s.kind === 'set') {
+        const own = reads(s.value, s.name);
+        const registers = copiesOf(s.at, unrolled);
+        region.registers = Math.max(region.registers, registers);
+        if (own) {
+          const type = exprType(s.value, types);
+          region.chain = Math.max(region.chain, (product(unrolled) / registers) * (type === 'float32' ? machine.chain.float : machine.chain.integer));
+        }
+      }
+    };
+    for (const s of body) visit(s, around, 1);
+    const issue = region.loads + region.arithmetic;
+    const spilled = Math.max(0, region.registers + 3 - target.registers);
+    const straight = Math.max(region.loads / machine.loadsPerCycle, region.arithmetic / machine.arithmeticPerCycle, issue / machine.issuePerCycle, region.chain) + spilled * machine.spill;
+    return { cycles: straight + region.inner.cycles, codeBytes: issue * machine.bytesPerInstruction + region.inner.codeBytes };
+  };
+  return visitRegion(kernel.scheduled!.body, []);
+}
+
+const product = (unrolled: readonly Unrolled[]): number => unrolled.reduce((n, u) => n * u.copies, 1);
+
+/** Copies of something with these indices that differ from one another. */
+function copiesOf(at: readonly Index[], unrolled: readonly Unrolled[]): number {
+  return unrolled.reduce((n, u) => (at.some((i) => dependsOn(i, u.axis)) ? n * u.copies : n), 1);
+}
+
+/** Adds the instructions of an expression; returns the unrolled loops that its value depends on. */
+function count(e: Expr, unrolled: readonly Unrolled[], region: Region, seen: Set<string>): ReadonlySet<string> {
+  const depends = new Set<string>();
+  const note = (at: readonly Index[]): void => {
+    for (const u of unrolled) if (at.some((i) => dependsOn(i, u.axis))) depends.add(u.axis);
+  };
+  const copies = (): number => unrolled.reduce((n, u) => (depends.has(u.axis) ? n * u.copies : n), 1);
+  if (e.op === 'load') {
+    note(e.at);
+    const key = JSON.stringify([e.tensor, e.at]);
+    if (!seen.has(key)) region.loads += copies() * (e.guard ? 2 : 1);
+    seen.add(key);
+    return depends;
+  }
+  if (e.op === 'local') {
+    note(e.at);
+    return depends;
+  }
+  if (e.op === 'index') note([e.index]);
+  for (const x of operandsOf(e)) for (const axis of count(x, unrolled, region, seen)) depends.add(axis);
+  if (e.op === 'ref') for (const u of unrolled) depends.add(u.axis);
+  if (e.op === 'float' || e.op === 'int' || e.op === 'ref' || e.op === 'index') return depends;
+  const wide = 'type' in e && e.type !== 'float32' && describe(e.type).bits > 32 ? 3 : 1;
+  region.arithmetic += copies() * wide * (e.op === 'div' || e.op === 'sqrt' ? machine.divide : 1);
+  return depends;
+}
+
+function reads(e: Expr, local: string): boolean {
+  let found = false;
+  walkExpr(e, { expr: (x) => { found ||= x.op === 'local' && x.name === local; } });
+  return found;
+}
