@@ -80,18 +80,21 @@ interface State {
 export async function tune(model: Uint8Array | Graph, options: TuneOptions = {}): Promise<TuningFile> {
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
-  const over = (): boolean => seconds() >= (options.budget ?? 60) || (options.stopped?.() ?? false);
+  let turns = 0;
+  // However short the budget, something is measured.
+  const over = (): boolean => turns > 0 && (seconds() >= (options.budget ?? 60) || (options.stopped?.() ?? false));
   const space = spaceOf(model, options);
   const states = await measureDefaults(space, options.previous);
   const kernels: Record<string, TuningRecord> = { ...options.previous?.kernels };
   const file = (): TuningFile => ({ format: 1, target: space.target.name, measuredOn: options.measuredOn ?? '', kernels: { ...kernels } });
-  let turn = 0;
+  let pass = 0;
   while (states.some((s) => s.round !== 'done') && !over()) {
     for (const state of states) {
       // What takes little gets its turn when the large ones have had several.
-      if (state.round === 'done' || state.weight * 2 ** turn < states[0].weight / 64) continue;
+      if (state.round === 'done' || state.weight * 2 ** pass < states[0].weight / 64) continue;
       if (over()) break;
       await takeTurn(space, state);
+      turns++;
       kernels[state.site.key] = state.record;
       const total = states.reduce((n, s) => n + s.weight, 0);
       options.onProgress?.({
@@ -101,7 +104,7 @@ export async function tune(model: Uint8Array | Graph, options: TuneOptions = {})
         ratio: states.reduce((n, s) => n + s.weight * s.record.ratio, 0) / total,
       });
     }
-    turn++;
+    pass++;
   }
   return file();
 }
