@@ -7,12 +7,12 @@
  *
  * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the others are admitted only where they were proved equal.
  */
-import { add, binary, bitcast, compare, convert, float, int, load, maximum, minimum, mul, ref, select, sub, unary } from '../ir/build.js';
+import { add, binary, compare, convert, float, int, load, maximum, minimum, mul, ref, select, unary } from '../ir/build.js';
 import { describe, smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
-import { roundHalfEven } from '../functions/rounding.js';
+import { nearestInteger, roundHalfEven } from '../functions/rounding.js';
 import { cycle, edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
@@ -135,10 +135,6 @@ function byThresholds(c: LowerContext, space: readonly Axis[], type: DataType): 
   });
 }
 
-/** 1.5 * 2^23, and its bits: added to a float32 of less than 2^22, it rounds to nearest even, and the low bits are the integer. */
-const magic = 12582912;
-const magicBits = 0x4b400000;
-
 function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
   const out = c.outputs[0];
   const channel = channelOf(c);
@@ -159,9 +155,7 @@ function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kerne
   }
   let level: Expr;
   if (reach && Math.max(-reach[0], reach[1]) < 2 ** 21) {
-    const bits = bitcast('int32', add('float32', value, float(magic)));
-    level = sub('int32', bits, int(magicBits - centre, 'int32'));
-    level = convert(type, maximum('int32', minimum('int32', level, int(hi)), int(lo)), false);
+    level = convert(type, maximum('int32', minimum('int32', nearestInteger(value, centre), int(hi)), int(lo)), false);
   } else {
     const centred = centre === 0 ? unary('nearest', 'float32', value) : add('float32', unary('nearest', 'float32', value), float(centre));
     level = convert(type, maximum('float32', minimum('float32', centred, float(hi)), float(lo)));

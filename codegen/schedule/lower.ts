@@ -129,7 +129,7 @@ function extremes(c: Constant): readonly [number, number] | undefined {
     if (v > hi) hi = v;
   }
   // + 0 turns -0 into 0.
-  return [Math.fround(lo) + 0, Math.fround(hi) + 0];
+  return c.dtype === 'float32' ? [Math.fround(lo) + 0, Math.fround(hi) + 0] : [lo, hi];
 }
 
 /** The bytes of a constant, dense and row-major, little endian. */
