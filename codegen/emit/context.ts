@@ -36,6 +36,23 @@ export interface Context {
   /** Emits an expression (expression.ts). */
   readonly expression: (e: Expr, scope: Scope, context: Context) => Value;
   readonly locals: Map<string, { readonly type: string; readonly vector: boolean }>;
+  /** Vectors that are computed and not yet stored (pending.ts). */
+  pending?: PendingStores;
+}
+
+/** Neighbouring vectors on their way to memory. */
+export interface PendingStores {
+  readonly scope: Scope;
+  readonly buffer: string;
+  /** Of one element in memory. */
+  readonly bits: number;
+  readonly signed: boolean;
+  /** To which every value is to be clamped; undefined where it fits. */
+  readonly bounds?: readonly [number, number];
+  readonly pointer: string;
+  readonly offset: number;
+  /** Names of vectors of 32-bit lanes. */
+  readonly parts: readonly string[];
 }
 
 /** A TypeScript identifier from any name. */

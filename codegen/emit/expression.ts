@@ -11,7 +11,7 @@ import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { fromLanes, localRegister, scalarType, toVector, type Context, type Value } from './context.js';
 import { eachLane, emitLoad, emitPairs } from './memory.js';
 import { indexText, type Scope } from './scope.js';
-import { narrowLanes, wideBinary, widen } from './wide.js';
+import { narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
 
 /** A scalar as the given type. */
 function as(v: Value, type: DataType): string {
@@ -62,6 +62,8 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
       return { text: indexText(scope.loop, i, context.ranges), type: e.type, shape: 'scalar' };
     }
     case 'select': {
+      const extreme = emitExtreme(e, scope, context);
+      if (extreme) return extreme;
       const c = emitExpr(e.cond, scope, context);
       const a = emitExpr(e.a, scope, context);
       const b = emitExpr(e.b, scope, context);
@@ -87,6 +89,20 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
     default:
       return emitBinary(e, scope, context);
   }
+}
+
+/** The greater or lesser of two float32 lanes as one instruction: a < b ? b : a, and a < b ? a : b. */
+function emitExtreme(e: Extract<Expr, { op: 'select' }>, scope: Scope, context: Context): Value | undefined {
+  const { cond } = e;
+  if (context.lane === undefined || e.type !== 'float32' || (cond.op !== 'lt' && cond.op !== 'gt')) return undefined;
+  const [small, large] = cond.op === 'lt' ? [cond.a, cond.b] : [cond.b, cond.a];
+  const isSame = (x: Expr, y: Expr): boolean => JSON.stringify(x) === JSON.stringify(y);
+  const isGreater = isSame(e.a, large) && isSame(e.b, small);
+  if (!isGreater && !(isSame(e.a, small) && isSame(e.b, large))) return undefined;
+  const [a, b] = [emitExpr(small, scope, context), emitExpr(large, scope, context)];
+  if (a.shape !== 'vector' && b.shape !== 'vector') return undefined;
+  const [x, y] = [toVector(a, scope, context), toVector(b, scope, context)];
+  return { text: isGreater ? `f32x4.pmax(${x}, ${y})` : `f32x4.pmin(${y}, ${x})`, type: e.type, shape: 'vector' };
 }
 
 /** One lane as a scalar of its type. */
@@ -223,8 +239,12 @@ function emitUnary(e: Extract<Expr, { op: 'neg' | 'abs' | 'sqrt' | 'floor' | 'ne
 }
 
 function emitConvert(e: Extract<Expr, { op: 'convert' }>, scope: Scope, context: Context): Value {
-  const a = emitExpr(e.a, scope, context);
   const { type } = e;
+  if (e.a.op === 'shr' && !e.saturate && describe(type).bits <= 32 && describe(e.a.type).bits > 32 && e.a.b.op === 'int' && e.a.b.value >= 32) {
+    const value = emitExpr(e.a.a, scope, context);
+    if (value.high !== undefined) return shiftedNarrow(value, e.a.type, e.a.b.value, type);
+  }
+  const a = emitExpr(e.a, scope, context);
   const vector = a.shape === 'vector';
   if (type === 'float32') {
     if (a.type === 'float32' && !a.mask) return a;

@@ -2,7 +2,7 @@
  * One scheduled kernel as one AssemblyScript function: statements, loops, register buffers.
  *
  * Unrolled loops are expanded here (constants of all indices are known), vector loops become v128 operations. Expressions,
- * loads and stores are in expression.ts; text only, no decisions: those are the schedule's.
+ * loads and stores are in expression.ts, memory.ts and store.ts; text only, no decisions: those are the schedule's.
  */
 import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
@@ -10,7 +10,8 @@ import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
 import { emitExpr } from './expression.js';
-import { emitStore } from './memory.js';
+import { flushStores } from './pending.js';
+import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
 /** The function of a scheduled kernel; `parameters` are axes of the repeats around it. */
@@ -39,6 +40,7 @@ export function emitKernel(program: Program, kernel: Kernel, target: Target, nam
     }
   }
   emitStmts(kernel.scheduled.body, scope, context);
+  flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
   const doc = [
     `/** ${kernel.op}: ${kernel.space.map((a) => `${a.name}<${a.extent}`).join(' ')}${kernel.reduce.length > 0 ? `, over ${kernel.reduce.map((a) => `${a.name}<${a.extent}`).join(' ')}` : ''}`,
@@ -109,8 +111,10 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
       const condition = conditionText(s.guard, scope, context);
       if (condition === 'false') return;
       if (condition === 'true') return emitStmts(s.body, scope, context);
+      flushStores(context);
       const inner: Scope = { loop: scope.loop, lines: [], values: new Map(scope.values) };
       emitStmts(s.body, inner, context);
+      flushStores(context);
       scope.lines.push(`if (${condition}) {`, ...inner.lines.map((l) => `  ${l}`), '}');
       scope.values.clear();
     }
@@ -138,7 +142,9 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   ranges.set(s.axis, [s.start, s.start + s.extent - 1]);
   const loop: LoopScope = { parent: scope.loop, axis: s.axis, counterName: context.names.fresh(`${counterName(s.axis)}_`), start: s.start, extent: s.extent, pointers: new Map() };
   const inner: Scope = { loop, lines: [], values: new Map() };
+  flushStores(context);
   emitStmts(s.body, inner, context);
+  flushStores(context);
   ranges.delete(s.axis);
   scope.lines.push(...loopLines(loop, inner.lines, context.names));
   scope.values.clear();

@@ -1,18 +1,19 @@
 /**
- * Loads and stores as AssemblyScript text: whole elements, packed fields, vectors of lanes, groups of products.
+ * Loads as AssemblyScript text: whole elements, packed fields, vectors of lanes, groups of products.
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
-import { address, interval, simplify, substitute } from '../ir/indexing.js';
-import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
+import { address, interval, simplify } from '../ir/indexing.js';
+import type { Expr, Index, Tensor, Term } from '../ir/program.js';
 import { factorDependsOn } from '../ir/walk.js';
 import { conditionText, fromLanes, scalarType, share, toVector, type Context, type Value } from './context.js';
+import { flushStores } from './pending.js';
 import { indexText, pointer, type Scope } from './scope.js';
 
 type Load = Extract<Expr, { op: 'load' }>;
 
 /** Where an element lies: text of the pointer, immediate byte offset, and for fields the bit within the container. */
-interface Place {
+export interface Place {
   readonly pointer: string;
   readonly offset: number;
   readonly shift: number;
@@ -22,7 +23,7 @@ interface Place {
 }
 
 /** Undefined where lanes or fields do not lie evenly. */
-function place(tensor: Tensor, at: readonly Index[], group: string | undefined, scope: Scope, context: Context): Place | undefined {
+export function place(tensor: Tensor, at: readonly Index[], group: string | undefined, scope: Scope, context: Context): Place | undefined {
   const { layout } = tensor;
   const bits = address(layout, at, context.ranges);
   const base = context.program.buffers[tensor.buffer].offset;
@@ -49,12 +50,13 @@ function place(tensor: Tensor, at: readonly Index[], group: string | undefined, 
   return { pointer: text, offset, shift: bits.offset - whole, laneStride, groupStride };
 }
 
-function mentions(t: Term, axis: string | undefined): boolean {
+export function mentions(t: Term, axis: string | undefined): boolean {
   return axis !== undefined && factorDependsOn(t.of, axis);
 }
 
 export function emitLoad(e: Load, scope: Scope, context: Context): Value {
   const tensor = context.program.tensors[e.tensor];
+  if (context.pending?.buffer === tensor.buffer) flushStores(context);
   const guard = e.guard ?? [];
   if (guard.length > 0) {
     if (context.lane !== undefined && guard.some((c) => simplify(c.index, context.ranges).terms.some((t) => mentions(t, context.lane)))) return gather(e, scope, context);
@@ -89,7 +91,7 @@ function dependsOnLane(e: Load, context: Context): boolean {
 }
 
 /** `i8`, `u16`, `f32` ...: what is in memory. */
-function memoryType(bits: number, dtype: DataType): string {
+export function memoryType(bits: number, dtype: DataType): string {
   return dtype === 'float32' ? 'f32' : `${describe(dtype).signed ? 'i' : 'u'}${bits}`;
 }
 
@@ -209,74 +211,4 @@ function pairsByLane(e: Expr, axis: string, scope: Scope, context: Context): str
   };
   const pairs = Array.from({ length: context.target.lanes }, (_, lane) => `((${member(lane, 0)} & 0xffff) | (${member(lane, 1)} << 16))`);
   return fromLanes('i32x4', pairs);
-}
-
-// ---- Stores ----
-
-export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, context: Context): void {
-  const tensor = context.program.tensors[s.tensor];
-  const { elementBits, containerBits } = tensor.layout;
-  const fail_ = (why: string): never => fail('program/invalid', tensor.name, why);
-  if (elementBits !== containerBits) fail_('packed fields are constants; they are not stored to');
-  const guard = s.guard ?? [];
-  const open = guard.filter((c) => {
-    const [lo, hi] = interval(c.index, context.ranges);
-    return lo < c.lo || hi >= c.hi;
-  });
-  const laneGuard = context.lane === undefined ? [] : open.filter((c) => simplify(c.index, context.ranges).terms.some((t) => t.of === context.lane));
-  const condition = conditionText(open.filter((c) => !laneGuard.includes(c)), scope, context);
-  if (condition === 'false') return;
-  let lanes = context.target.lanes;
-  for (const c of laneGuard) {
-    const i = simplify(c.index, context.ranges);
-    if (i.terms.length !== 1 || i.terms[0].coeff !== 1) fail_('lanes are guarded by a condition that is not known at compile time');
-    lanes = Math.min(lanes, c.hi - i.offset - context.ranges.get(context.lane!)![0]);
-  }
-  if (lanes <= 0) return;
-  const value = context.expression(s.value, scope, context);
-  const p = place(tensor, s.at, undefined, scope, context);
-  const lines: string[] = [];
-  if (context.lane === undefined || (p && p.laneStride === 0)) {
-    const to = p ? `${p.pointer}, ` : `<usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
-    const offset = p ? p.offset : context.program.buffers[tensor.buffer].offset!;
-    const text = value.shape === 'vector' ? extractLane(value, 0) : value.mask ? `<i32>(${value.text})` : value.text;
-    lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${to}${text}${offset === 0 ? '' : `, ${offset}`});`);
-  } else if (p && p.laneStride === elementBits) {
-    lines.push(...vectorStores(toVector(value, scope, context), elementBits, describe(tensor.dtype).signed, p, lanes, scope, context));
-  } else {
-    const whole = context.names.fresh('t');
-    lines.push(`const ${whole}: v128 = ${toVector(value, scope, context)};`);
-    const [start] = context.ranges.get(context.lane)!;
-    for (let lane = 0; lane < lanes; lane++) {
-      const map = new Map([[context.lane, { offset: start + lane, terms: [] }]]);
-      const at = s.at.map((i) => substitute(i, map));
-      const q = place(tensor, at, undefined, scope, context) ?? fail_('its lanes have no even place');
-      lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${q.pointer}, ${extractLane({ ...value, text: whole }, lane)}, ${q.offset});`);
-    }
-  }
-  scope.lines.push(...(condition === 'true' ? lines : [`if (${condition}) {`, ...lines.map((l) => `  ${l}`), '}']));
-  for (const [key, v] of scope.values) if (v.buffer === tensor.buffer) scope.values.delete(key);
-}
-
-function extractLane(v: Value, lane: number): string {
-  return `${v.type === 'float32' ? 'f32x4' : 'i32x4'}.extract_lane(${v.text}, ${lane})`;
-}
-
-function vectorStores(value: string, bits: number, signed: boolean, p: Place, lanes: number, scope: Scope, context: Context): string[] {
-  const s = signed ? 's' : 'u';
-  if (bits === 32 && lanes === 4) return [`v128.store(${p.pointer}, ${value}, ${p.offset});`];
-  let narrow = value;
-  if (bits < 32) narrow = `i16x8.narrow_i32x4_${bits === 8 ? 's' : s}(${value}, i32x4.splat(0))`;
-  if (bits === 8) narrow = `i8x16.narrow_i16x8_${s}(${narrow}, i32x4.splat(0))`;
-  const name = context.names.fresh('t');
-  const lines = [`const ${name}: v128 = ${narrow};`];
-  // From the widest store that fits to the narrowest.
-  let done = 0;
-  for (const width of [64, 32, 16, 8]) {
-    while (lanes * bits - done >= width) {
-      lines.push(`v128.store${width}_lane(${p.pointer}, ${name}, ${done / width}, ${p.offset + done / 8});`);
-      done += width;
-    }
-  }
-  return lines;
 }

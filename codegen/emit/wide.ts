@@ -53,3 +53,10 @@ export function wideBinary(op: string, type: DataType, a: Value, b: Value, scope
 export function narrowLanes(v: Value, type: DataType): Value {
   return { text: `v128.shuffle<i32>(${v.text}, ${v.high}, 0, 2, 4, 6)`, type, shape: 'vector' };
 }
+
+/** Lanes of 64 bits shifted right by 32 or more, as lanes of 32: the shift drops the low halves. */
+export function shiftedNarrow(v: Value, wide: DataType, by: number, type: DataType): Value {
+  const high = `v128.shuffle<i32>(${v.text}, ${v.high}, 1, 3, 5, 7)`;
+  const sign = describe(wide).signed ? 's' : 'u';
+  return { text: by === 32 ? high : `i32x4.shr_${sign}(${high}, ${by - 32})`, type, shape: 'vector' };
+}

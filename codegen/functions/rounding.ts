@@ -5,7 +5,7 @@
  * HALF_UP and HALF_DOWN are about the magnitude (ties away from and towards zero), not about plus infinity. The sum with
  * 0.5 is a float32 operation: the largest float32 below 0.5 gives 1 under HALF_UP, as in the reference.
  */
-import { add, compare, float, select, sub, unary } from '../ir/build.js';
+import { add, bitcast, compare, float, int, select, sub, unary } from '../ir/build.js';
 import { fail, suggest } from '../ir/diagnostic.js';
 import type { Expr } from '../ir/program.js';
 
@@ -51,6 +51,15 @@ export function roundExpr(mode: RoundingMode, x: Expr): Expr {
       return bySign(negate(rounded), rounded);
     }
   }
+}
+
+/** 1.5 * 2^23, and its bits: added to a float32 of less than 2^22, it rounds to nearest even, and the low bits are the integer. */
+const magic = 12582912;
+const magicBits = 0x4b400000;
+
+/** x rounded to nearest even, plus an integer; |x| < 2^22, which the verifier proves. An addition each, where a conversion saturates. */
+export function nearestInteger(x: Expr, plus = 0): Expr {
+  return sub('int32', bitcast('int32', add('float32', x, float(magic))), int(magicBits - plus, 'int32'));
 }
 
 /** x rounded, for a float32 number x. */

@@ -181,12 +181,12 @@ function outside(tensor: Tensor, what: string, unit: number): never {
 }
 
 /**
- * A closure that reads the element of `tensor` at coordinates `at`. Padding may hold anything; an integer read from it is
+ * A closure that reads the element of `tensor` at coordinates `at`. Padding may hold anything; what is read from it is
  * clamped to what the tensor may hold, so that junk lanes do not look like faults.
  */
 export function compileElementLoad(tensor: Tensor, at: readonly Index[], memory: Memory, scope: IndexScope): NumberClosure {
   const load = compileStoredLoad(tensor, at, memory, scope);
-  if (tensor.dtype === 'float32' || !tensor.layout.pad?.some((p) => p > 0)) return load;
+  if ((tensor.dtype === 'float32' && !tensor.range) || !tensor.layout.pad?.some((p) => p > 0)) return load;
   const { min, max } = describe(tensor.dtype);
   const [lo, hi] = tensor.range ?? [min, max];
   return () => Math.min(Math.max(load(), lo), hi);

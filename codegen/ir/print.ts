@@ -4,6 +4,7 @@
  *
  * Not a syntax to be read back: models are stored as ONNX, Programs as JSON.
  */
+import { floatBits } from './build.js';
 import { isConstantAttribute, type Attribute, type Constant, type Graph, type Node, type Value } from './graph.js';
 import { sha256 } from './hash.js';
 import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Let, Program, Scheduled, Stmt, Tensor } from './program.js';
@@ -182,8 +183,9 @@ function printLayout(layout: Layout): string {
   return `${bits}, strides [${digits.join(', ')}]${layout.offset === 0 ? '' : ` from ${layout.offset}`}${halo}${pad}`;
 }
 
-function printRange(range: readonly [number, number] | undefined): string {
-  return range ? ` in ${printNumber(range[0])}..${printNumber(range[1])}` : '';
+function printRange(range: readonly [number, number] | undefined, dtype?: string): string {
+  const text = dtype === 'float32' ? floatBits : printNumber;
+  return range ? ` in ${text(range[0])}..${text(range[1])}` : '';
 }
 
 function printBuffer(b: Buffer): string {
@@ -192,7 +194,7 @@ function printBuffer(b: Buffer): string {
 }
 
 function printTensor(t: Tensor): string {
-  return `tensor ${printName(t.name)}: ${t.dtype} [${t.shape.join(', ')}]${printRange(t.range)} in ${printName(t.buffer)}, ${printLayout(t.layout)}`;
+  return `tensor ${printName(t.name)}: ${t.dtype} [${t.shape.join(', ')}]${printRange(t.range, t.dtype)} in ${printName(t.buffer)}, ${printLayout(t.layout)}`;
 }
 
 /** The text of a Program; it ends with a line break. */

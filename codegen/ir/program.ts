@@ -120,7 +120,7 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly buffer: string;
   readonly layout: Layout;
-  /** Least and greatest value, where proved narrower than the type. */
+  /** Least and greatest value, where proved narrower than the type; of float32, finite, for constants only. */
   readonly range?: readonly [number, number];
 }
 

@@ -59,7 +59,7 @@ function constantMemory(program: Program, data: ProgramData): Memory {
 
 /** Every element of a constant lies in the range that is stated of it. */
 function verifyConstant(t: Tensor, memory: Memory): void {
-  if (t.dtype === 'float32') return;
+  if (t.dtype === 'float32' && !t.range) return;
   const [lo, hi] = storedRange(t);
   // what fills its storage cannot be outside
   if (t.range === undefined && describe(t.dtype).bits === t.layout.elementBits) return;
@@ -69,7 +69,7 @@ function verifyConstant(t: Tensor, memory: Memory): void {
   const load = compileElementLoad({ ...t, range: undefined, layout: { ...t.layout, pad: undefined } }, at, memory, scope);
   for (;;) {
     const v = load();
-    if (v < lo || v > hi) fail('program/invalid', t.name, `its element [${[...axes.subarray(0, t.shape.length)].join(', ')}] is ${v}, outside ${lo} .. ${hi}`);
+    if (!(v >= lo && v <= hi)) fail('program/invalid', t.name, `its element [${[...axes.subarray(0, t.shape.length)].join(', ')}] is ${v}, outside ${lo} .. ${hi}`);
     let d = t.shape.length - 1;
     while (d >= 0 && ++axes[d] === t.shape[d]) axes[d--] = 0;
     if (d < 0) return;

@@ -98,8 +98,8 @@ function verifyTensor(t: Tensor, program: Program): void {
   verifyFields(t, buffer.role);
   if (t.range) {
     const { min, max } = describe(t.dtype);
-    if (t.dtype === 'float32') fail('program/invalid', at, 'a float32 tensor has no range');
-    t.range.forEach((v) => integer(v, at, 'a bound of its range'));
+    if (t.dtype !== 'float32') t.range.forEach((v) => integer(v, at, 'a bound of its range'));
+    else if (buffer.role !== 'constant') fail('program/invalid', at, 'only constants of float32 have a range');
     if (t.range[0] > t.range[1] || t.range[0] < min || t.range[1] > max) fail('program/invalid', at, `its range ${t.range.join(' .. ')} is no part of ${t.dtype}`);
   }
   const [lo, hi] = storedRange(t);

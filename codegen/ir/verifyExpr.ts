@@ -149,7 +149,7 @@ function analyseLoad(e: Expr & { readonly op: 'load' }, scope: ExprScope): Facts
   const { tensor, box } = checkAccess(e.tensor, e.at, e.guard, scope, 'load');
   const { dtype, layout } = tensor;
   const [lo, hi] = storedRange(tensor);
-  let value = isFloat(dtype) ? rangeOfType(dtype) : range(lo, hi);
+  let value = isFloat(dtype) && !tensor.range ? rangeOfType(dtype) : range(lo, hi);
   if (layout.haloValue !== undefined && !isFloat(dtype)) value = union(value, range(layout.haloValue, layout.haloValue));
   if (!e.guard || e.guard.length === 0) {
     if (e.otherwise) invalid(scope, `the load of ${e.tensor} has an "otherwise" and no guard`);
@@ -185,8 +185,15 @@ function analyseSelect(e: Expr & { readonly op: 'select' }, scope: ExprScope): F
   }
   const c = e.cond;
   const ordered = c.op === 'eq' || c.op === 'lt' || c.op === 'le' || c.op === 'gt' || c.op === 'ge';
-  const same = ordered && [c.a, c.b].some((x) => JSON.stringify(x) === JSON.stringify(e.a));
-  return { type: e.type, value: union(same ? { ...a.value, nan: false } : a.value, b.value) };
+  const isBranch = (x: Expr): boolean => JSON.stringify(x) === JSON.stringify(e.a);
+  const first = ordered && isBranch(c.a);
+  if (!ordered || !(first || isBranch(c.b))) return { type: e.type, value: union(a.value, b.value) };
+  // And the comparison bounds it.
+  const { value: other } = analyse(first ? c.b : c.a, scope);
+  const isLess = first ? c.op === 'lt' || c.op === 'le' : c.op === 'gt' || c.op === 'ge';
+  const isGreater = first ? c.op === 'gt' || c.op === 'ge' : c.op === 'lt' || c.op === 'le';
+  const taken = range(isGreater ? Math.max(a.value.lo, other.lo) : a.value.lo, isLess ? Math.min(a.value.hi, other.hi) : a.value.hi);
+  return { type: e.type, value: taken.lo <= taken.hi ? union(taken, b.value) : b.value };
 }
 
 function analyseConvert(e: Expr & { readonly op: 'convert' }, scope: ExprScope): Facts {
@@ -209,16 +216,23 @@ function analyseBitcast(e: Expr & { readonly op: 'bitcast' }, scope: ExprScope):
   if (e.type === 'int32') {
     if (!isFloat(a.type)) invalid(scope, `bitcast from ${a.type} to int32`);
     if (a.value.nan) invalid(scope, 'bitcast of a value that can be a NaN', 'Take another value first where it is one: select(x == x, x, ..).');
-    return { type: e.type, value: rangeOfType('int32') };
+    // The bits of positive numbers are in their order.
+    return { type: e.type, value: a.value.lo > 0 ? range(floatBits(a.value.lo), floatBits(a.value.hi)) : rangeOfType('int32') };
   }
   if (isFloat(a.type) || !fits(a.value, 'int32')) invalid(scope, `bitcast from ${a.type} (${a.value.lo} .. ${a.value.hi}) to float32, and an int32 is needed`);
   const { lo, hi } = a.value;
   const positive = lo >= 0 && hi <= infinityBits;
   const negative = hi < 0 && hi <= infinityBits - 2 ** 31;
   if (!positive && !negative) invalid(scope, `bitcast of ${lo} .. ${hi} to float32 can make a NaN`);
-  const bits = new DataView(new ArrayBuffer(4));
-  const value = (x: number): number => { bits.setInt32(0, x); return bits.getFloat32(0); };
+  const value = (x: number): number => { scratch.setInt32(0, x); return scratch.getFloat32(0); };
   return { type: e.type, value: positive ? range(value(lo), value(hi)) : range(value(hi), value(lo)) };
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+function floatBits(x: number): number {
+  scratch.setFloat32(0, x);
+  return scratch.getInt32(0);
 }
 
 function analyseUnary(e: Expr & { readonly op: Unary }, scope: ExprScope): Facts {

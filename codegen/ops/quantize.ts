@@ -10,7 +10,7 @@ import { add, compare, convert, divide, float, int, load, maximum, minimum, sele
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Expr } from '../ir/program.js';
-import { roundExpr, roundingMode, roundingModes, roundNumber } from '../functions/rounding.js';
+import { nearestInteger, roundExpr, roundingMode, roundingModes, roundNumber } from '../functions/rounding.js';
 import { Scope } from '../functions/scope.js';
 import { cycle, edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
@@ -83,14 +83,19 @@ export const quantize: OperatorRecord = {
       const [zero, min, max] = [c.int('zeroPoint'), c.int('min'), c.int('max')];
       const scaled = singleValue(c.input(1)) === 1 ? x : divide(x, broadcastParameter(c.input(1), space));
       const shifted = zero === 0 ? scaled : add('float32', scaled, float(zero));
-      const clamped = scope.float('clamped', maximum('float32', minimum('float32', shifted, float(max)), float(min)));
-      const rounded = roundExpr(roundingMode(c.text('roundingMode'), c.node.name), clamped);
-      if (zero === 0) {
-        value = convert(type, rounded);
+      const mode = roundingMode(c.text('roundingMode'), c.node.name);
+      if ((mode === 'ROUND' || mode === 'HALF_EVEN') && Math.max(-min, max) < 2 ** 21) {
+        // NaN fails every comparison, so it becomes the least code, which is then 0, or 0 before.
+        const start = scope.float('scaled', shifted);
+        const number = min === 0 ? start : scope.float('number', select('float32', compare('eq', start, start), start, float(0)));
+        const raised = scope.float('raised', select('float32', compare('gt', number, float(min)), number, float(min)));
+        const clamped = select('float32', compare('lt', raised, float(max)), raised, float(max));
+        value = convert(type, nearestInteger(clamped, -zero), false);
       } else {
+        const clamped = scope.float('clamped', maximum('float32', minimum('float32', shifted, float(max)), float(min)));
         // The unshifted code as an integer first, so that NaN is 0 - zeroPoint; the last convert never changes a value.
-        const code = convert(smallestInteger(min, max), rounded);
-        value = convert(type, sub('int32', code, int(zero)));
+        const code = convert(zero === 0 ? type : smallestInteger(min, max), roundExpr(mode, clamped));
+        value = zero === 0 ? code : convert(type, sub('int32', code, int(zero)));
       }
     }
     return [makeKernel({ name: kernelName(c), op: 'quantize', space, epilogue: scope.lets, stores: [{ tensor: out.name, at: pointOf(space), value }] })];

@@ -2,7 +2,7 @@
  * Requantize: an integer accumulator to the next layer's integer levels; internal, made by the streamline pass.
  *
  *   form "thresholds"  level = base + the number of thresholds T[c, j] with acc * direction[c] >= T[c, j]
- *   form "scale"       level = clamp(nearest(acc * multiplier[c] + offset[c]), base, base + levels), in float32 steps
+ *   form "scale"       level = clamp(nearest((acc + bias[c]) * multiplier[c] + offset[c]) + centre, base, base + levels), in float32 steps
  *   form "shift"       level = clamp(((acc + offset[c]) * multiplier[c] + remainder[c]) >> shift, base, base + levels), in 64 bits
  *
  * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the others are admitted only where they were proved equal.
@@ -12,7 +12,7 @@ import { describe, smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
-import { roundHalfEven } from '../functions/rounding.js';
+import { nearestInteger, roundHalfEven } from '../functions/rounding.js';
 import { cycle, edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
@@ -66,6 +66,10 @@ function check(c: NodeContext): void {
     if (c.text('form') === 'scale') requireFloat(c, i, name);
     else requireInteger(c, i, name);
     checkChannel(c, i, name, channel);
+  }
+  if (c.inputs[6]) {
+    requireInteger(c, 6, 'bias');
+    checkChannel(c, 6, 'bias', channel);
   }
   if (c.text('form') === 'shift') {
     for (const i of [3, 4, 5]) c.constant(i); // the widths of the intermediate integers follow from them
@@ -134,13 +138,32 @@ function byThresholds(c: LowerContext, space: readonly Axis[], type: DataType): 
 function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
   const out = c.outputs[0];
   const channel = channelOf(c);
-  let value = convert('float32', load(c.input(0).name, pointOf(space)));
-  if (c.inputs[3]) value = mul('float32', value, channelParameter(c.input(3), channel, space));
-  if (c.inputs[4]) value = add('float32', value, channelParameter(c.input(4), channel, space));
   const [lo, hi] = levelRange(c);
-  const level = maximum('float32', minimum('float32', unary('nearest', 'float32', value), float(hi)), float(lo));
-  return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(type, level) }] });
+  const centre = c.int('centre');
+  let acc: Expr = load(c.input(0).name, pointOf(space));
+  let reach: Range | undefined = rangeOf(c.input(0));
+  if (c.inputs[6]) {
+    reach = sumRange(reach, rangeOf(c.input(6)));
+    acc = add(smallestInteger(...reach), acc, channelParameter(c.input(6), channel, space));
+  }
+  let value = convert('float32', acc);
+  reach = [f32(reach[0]), f32(reach[1])];
+  for (const [i, operation, combine] of [[3, mul, productRange], [4, add, sumRange]] as const) {
+    if (!c.inputs[i]) continue;
+    value = operation('float32', value, channelParameter(c.input(i), channel, space));
+    reach = reach && c.input(i).constant ? roundRange(combine(reach, rangeOf(c.input(i)))) : undefined;
+  }
+  let level: Expr;
+  if (reach && Math.max(-reach[0], reach[1]) < 2 ** 21) {
+    level = convert(type, maximum('int32', minimum('int32', nearestInteger(value, centre), int(hi)), int(lo)), false);
+  } else {
+    const centred = centre === 0 ? unary('nearest', 'float32', value) : add('float32', unary('nearest', 'float32', value), float(centre));
+    level = convert(type, maximum('float32', minimum('float32', centred, float(hi)), float(lo)));
+  }
+  return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: level }] });
 }
+
+const roundRange = ([lo, hi]: Range): Range => [f32(lo), f32(hi)];
 
 /** The widths follow from the ranges of the constants, so no more than 64 bits are proved, and taken. */
 function byShift(c: LowerContext, space: readonly Axis[], type: DataType): Kernel {
@@ -168,13 +191,14 @@ const vector = (values: readonly number[], dtype: DataType = 'float32') => ({ sh
 export const requantize: OperatorRecord = {
   name: 'Requantize',
   doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale"). Internal.',
-  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }, { name: 'remainder', optional: true }],
+  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }, { name: 'remainder', optional: true }, { name: 'bias', optional: true }],
   outputs: ['level'],
   attributes: {
     axis: { type: 'int', doc: 'the channel dimension', default: 1 },
     base: { type: 'int', doc: 'the lowest level', default: 0 },
     form: { type: 'string', doc: 'how it is computed', default: 'thresholds', values: ['thresholds', 'scale', 'shift'] },
     shift: { type: 'int', doc: 'form "shift": how many bits are dropped', default: 0 },
+    centre: { type: 'int', doc: 'form "scale": added to the rounded value', default: 0 },
     levels: { type: 'int', doc: 'levels above base, where the thresholds are not given' },
   },
   infer(c) {
@@ -182,7 +206,7 @@ export const requantize: OperatorRecord = {
     const range = outputRange(c);
     return [{ shape: c.input(0).shape, dtype: smallestInteger(...range), range }];
   },
-  reference(c, [acc, thresholds, directions, multiplier, offset, remainder]) {
+  reference(c, [acc, thresholds, directions, multiplier, offset, remainder, bias]) {
     const { shape } = acc!;
     const channel = channelOf(c);
     const [lo, hi] = levelRange(c);
@@ -190,10 +214,10 @@ export const requantize: OperatorRecord = {
     const data = new Float64Array(acc!.data.length);
     for (let i = 0; i < data.length; i++) {
       if (c.text('form') === 'scale') {
-        let v = f32(acc!.data[i]);
+        let v = f32(acc!.data[i] + (bias ? channelElement(bias, shape, channel, i) : 0));
         if (multiplier) v = f32(v * channelElement(multiplier, shape, channel, i));
         if (offset) v = f32(v + channelElement(offset, shape, channel, i));
-        data[i] = Math.min(Math.max(roundHalfEven(v), lo), hi);
+        data[i] = Math.min(Math.max(roundHalfEven(v) + c.int('centre'), lo), hi);
         continue;
       }
       if (c.text('form') === 'shift') {
@@ -233,6 +257,7 @@ export const requantize: OperatorRecord = {
     })),
     { name: 'reduction with directions', attributes: { axis: 0 }, inputs: [{ shape: [2, 7], dtype: 'int8' }, { shape: [1, 255], dtype: 'int32', constant: true, values: Array.from({ length: 255 }, (_, i) => i - 127) }, vector([-1, 1], 'int32')], seed: 6, tolerance: 0 },
     { name: 'scale', attributes: { form: 'scale', base: -128, levels: 255 }, inputs: [{ shape: [1, 3, 9], dtype: 'int20' }, { shape: [3, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.001, 0.0002, -0.01]), vector([0, 3.5, -4])], seed: 7, tolerance: 0 },
+    { name: 'scale about a centre', attributes: { form: 'scale', base: -3, levels: 255, centre: 124 }, inputs: [{ shape: [2, 3, 9], dtype: 'int18' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.003, 0.0002, -0.01]), vector([0.25, -0.5, 0.125]), { shape: [], absent: true }, vector([1000, -77, 20000], 'int32')], seed: 10, tolerance: 0 },
     { name: 'scale without offset', attributes: { form: 'scale', levels: 15 }, inputs: [{ shape: [4, 6], dtype: 'int16', range: [-300, 300] }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.125])], seed: 8, tolerance: 0 },
     { name: 'shift', attributes: { form: 'shift', base: -8, levels: 15, shift: 38 }, inputs: [{ shape: [2, 3, 5], dtype: 'int20' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([4_000_001, -3_999_999, 1 << 20], 'int32'), vector([1000, -1000, 0], 'int32'), vector([5, 77, 0], 'int32')], seed: 9, tolerance: 0 },
   ],

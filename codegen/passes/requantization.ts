@@ -1,6 +1,7 @@
 /**
- * Requantization, exactly: the steps at which an integer accumulator moves from one output level to the next, and the
- * float form that may stand for them. Not here: which nodes of a graph become a requantization (see streamline.ts).
+ * Requantization, exactly: the steps at which an integer accumulator moves from one output level to the next. Not here: the
+ * arithmetic that may stand for them (requantizationForms.ts), and which nodes of a graph become a requantization
+ * (streamlineQuantizers.ts).
  *
  * Meaning. All constants between the accumulator and the quantizer are folded in float64 and rounded once to float32;
  * that gives u(acc) = clamp(max_i or min_i (scale_i * acc + offset_i), low, high), per channel. From there on
@@ -8,7 +9,7 @@
  * ties included. u is monotone, so a channel is one ascending list of least accumulator values, one a boundary, and a
  * direction (-1 where the scales are negative: then the list is about -acc).
  */
-import { roundHalfEven, type RoundingMode } from '../functions/rounding.js';
+import type { RoundingMode } from '../functions/rounding.js';
 
 /** Holds where u >= at; where u > at, if strict. */
 export interface Boundary {
@@ -177,154 +178,7 @@ function leastAccumulator({ scale, offset }: Affine, b: Boundary): number {
   return Number(b.strict || down * step !== need ? down + 1n : down);
 }
 
-function floorDivide(a: bigint, b: bigint): bigint {
+export function floorDivide(a: bigint, b: bigint): bigint {
   const q = a / b;
   return a % b !== 0n && a < 0n !== b < 0n ? q - 1n : q;
-}
-
-// ---- The float form ----
-
-/** level = clamp(nearest(f32(f32(f32(acc) * multiplier) + offset)), base, base + levels), per channel. */
-export interface ScaleForm {
-  readonly multiplier: Float32Array;
-  readonly offset: Float32Array;
-}
-
-/**
- * A float form that equals the steps for EVERY accumulator value of the range, or undefined where none was found.
- *
- * The proof covers the whole range without visiting it: conversion to float32, multiplication by a constant and addition
- * of a constant round monotonically, so the form is a monotone function of acc, as the steps are. Two monotone functions
- * with integer values agree everywhere if for every level L the first value at which each reaches L is the same, and that
- * holds if the form is below L at acc = T_L - 1 and at least L at acc = T_L (where these lie in the range). Rounding of
- * accumulators above 2^24 is part of f32(acc).
- */
-export function scaleForm(f: MonotoneFunction, steps: Steps, boundaries: (channel: number) => readonly Boundary[], firstLevel: number, range: readonly [number, number]): ScaleForm | undefined {
-  const multiplier = new Float32Array(steps.channels);
-  const offset = new Float32Array(steps.channels);
-  for (let c = 0; c < steps.channels; c++) {
-    const direction = steps.directions[c];
-    const [least, greatest] = direction > 0 ? range : [-range[1], -range[0]];
-    const sides = twoSides(steps, c, least, greatest);
-    const first = boundaries(c)[0];
-    let found: readonly [number, number] | undefined;
-    if (isConstant(sides, least, greatest)) found = [0, steps.base + sides.filter((s) => s.reach).length];
-    for (const p of f.pieces) {
-      if (found) break;
-      found = searchScale(sides, Math.abs(p.scale[c]), p.offset[c] + (firstLevel - 0.5 - first.at));
-    }
-    if (!found) return undefined;
-    multiplier[c] = direction * found[0];
-    offset[c] = found[1];
-  }
-  return { multiplier, offset };
-}
-
-/** The form must be at least `level` at acc = `at` (reach), or below it. */
-interface Side {
-  readonly at: number;
-  readonly level: number;
-  readonly reach: boolean;
-}
-
-function twoSides(steps: Steps, c: number, least: number, greatest: number): Side[] {
-  const sides: Side[] = [];
-  for (let j = 0; j < steps.levels; j++) {
-    const t = steps.thresholds[c * steps.levels + j];
-    const level = steps.base + 1 + j;
-    if (t > least) sides.push({ at: t - 1, level, reach: false });
-    if (t <= greatest) sides.push({ at: t, level, reach: true });
-  }
-  return sides;
-}
-
-/** True where the channel has one level for every accumulator value. */
-function isConstant(sides: readonly Side[], least: number, greatest: number): boolean {
-  return sides.every((s) => s.at === (s.reach ? least : greatest));
-}
-
-const fround = Math.fround;
-
-function agrees(sides: readonly Side[], m: number, o: number): boolean {
-  return sides.every((s) => roundHalfEven(fround(fround(fround(s.at) * m) + o)) >= s.level === s.reach);
-}
-
-/** Tries the constants as they are, then the offset in the middle of what is feasible, for multipliers nearby. */
-function searchScale(sides: readonly Side[], scale: number, offset: number): readonly [number, number] | undefined {
-  if (!Number.isFinite(scale) || !Number.isFinite(offset) || scale === 0) return undefined;
-  if (agrees(sides, scale, fround(offset))) return [scale, fround(offset)];
-  for (const ulps of [0, 1, -1, 2, -2, 4, -4]) {
-    const m = fround(scale * (1 + ulps * 2 ** -23));
-    let below = -Infinity; // the real-valued feasible interval of the offset; rounding moves its ends a little
-    let above = Infinity;
-    for (const s of sides) {
-      const o = s.level - 0.5 - fround(fround(s.at) * m);
-      if (s.reach) below = Math.max(below, o);
-      else above = Math.min(above, o);
-    }
-    if (below === -Infinity) below = above - 0.5;
-    if (above === Infinity) above = below + 0.5;
-    for (const part of [0.5, 0.25, 0.75, 0.1, 0.9]) {
-      const o = fround(below + (above - below) * part);
-      if (agrees(sides, m, o)) return [m, o];
-    }
-  }
-  return undefined;
-}
-
-// ---- The integer form ----
-
-/**
- * level = clamp(((acc + bias) * multiplier + remainder) >> shift, base, base + levels), per channel, in 64-bit integers;
- * the shift is one for all channels, 0 <= remainder < |multiplier| (0 where the multiplier is 0).
- */
-export interface ShiftForm {
-  readonly multiplier: Int32Array;
-  readonly bias: Int32Array;
-  readonly remainder: Int32Array;
-  readonly shift: number;
-}
-
-/**
- * An integer form that equals the steps for every accumulator value of the range, or undefined where there is none with
- * these multipliers. It is monotone, so the argument of `scaleForm` holds. With the multiplier m fixed, every side of a step
- * bounds the sum bias * m + remainder from below (at least L * 2^shift - T_L * m) or from above, so the decision is exact:
- * the greatest lower bound against the least upper bound. A float32 scale has 24 bits and fits the multiplier, so only
- * ties that round both up and down within one channel, and scales of very different size, defeat it.
- */
-export function shiftForm(f: MonotoneFunction, steps: Steps, range: readonly [number, number]): ShiftForm | undefined {
-  const scales = Float64Array.from({ length: steps.channels }, (_, c) => f.pieces.reduce((s, p) => Math.max(s, Math.abs(p.scale[c])), 0));
-  const largest = scales.reduce((a, b) => Math.max(a, b));
-  const shift = largest > 0 ? Math.min(29 - Math.floor(Math.log2(largest)), 61) : 61;
-  if (shift < 1) return undefined;
-  const multiplier = new Int32Array(steps.channels);
-  const bias = new Int32Array(steps.channels);
-  const remainder = new Int32Array(steps.channels);
-  for (let c = 0; c < steps.channels; c++) {
-    const direction = steps.directions[c];
-    const [least, greatest] = direction > 0 ? range : [-range[1], -range[0]];
-    const magnitude = Math.max(Math.abs(least), Math.abs(greatest));
-    const sides = twoSides(steps, c, least, greatest);
-    // A channel with one level for all accumulators takes a multiplier too small to leave it.
-    const idle = 2 ** Math.min(shift - 2 - Math.ceil(Math.log2(magnitude + 1)), 29);
-    const m = BigInt(isConstant(sides, least, greatest) ? Math.floor(idle) : Math.round(scales[c] * 2 ** shift));
-    if (m === 0n) return undefined;
-    let below: bigint | undefined;
-    let above: bigint | undefined;
-    for (const s of sides) {
-      const bound = (BigInt(s.level) << BigInt(shift)) - BigInt(s.at) * m;
-      if (s.reach) below = below === undefined || bound > below ? bound : below;
-      else above = above === undefined || bound - 1n < above ? bound - 1n : above;
-    }
-    below ??= above ?? 0n;
-    above ??= below;
-    if (below > above) return undefined;
-    const sum = below + (above - below) / 2n;
-    const quotient = floorDivide(sum, m);
-    if (BigInt(magnitude) + (quotient < 0n ? -quotient : quotient) >= 1n << 31n) return undefined;
-    multiplier[c] = direction * Number(m);
-    bias[c] = direction * Number(quotient);
-    remainder[c] = Number(sum - quotient * m);
-  }
-  return { multiplier, bias, remainder, shift };
 }

@@ -7,7 +7,8 @@ import { roundHalfEven, roundingMode } from '../functions/rounding.js';
 import { codeBounds } from '../ops/quantization.js';
 import { affineValue, alongAxis, applyAffine, channelConstant, one, reach, single, type Channelled, type IntegerValue } from './integerValue.js';
 import { readQuantizer, type Quantizer } from './quantizers.js';
-import { exactSteps, levelBoundary, scaleForm, shiftForm, type Boundary, type MonotoneFunction, type Steps } from './requantization.js';
+import { exactSteps, levelBoundary, type Boundary, type MonotoneFunction, type Steps } from './requantization.js';
+import { scaleForm, shiftForm } from './requantizationForms.js';
 import type { Rewrite } from './rewrite.js';
 
 /** More thresholds than this in one layer are not made: the layer stays float. */
@@ -229,17 +230,17 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
   const y = node.outputs[0];
   const attributes = { base: steps.base, ...(u.axis < 0 ? {} : { axis: u.axis }) };
   const form = steps.levels > comparedThresholds ? scaleForm(f, steps, levels.boundaries, levels.base + 1, range) : undefined;
+  const none = (): string => s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
+  const floats = (hint: string, data: Float32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'float32', shape: [data.length], data });
+  const integers = (hint: string, data: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [data.length], data });
   if (form) {
-    const vector = (hint: string, values: Float32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'float32', shape: [values.length], data: values });
-    const none = s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
-    const inputs = [u.q, none, '', vector('multiplier', form.multiplier), vector('offset', form.offset)];
-    return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels })[0];
+    const inputs = [u.q, none(), '', floats('multiplier', form.multiplier), floats('offset', form.offset)];
+    if (form.bias.some((b) => b !== 0)) inputs.push('', integers('bias', form.bias));
+    return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels, ...(form.centre === 0 ? {} : { centre: form.centre }) })[0];
   }
   const shifted = steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
   if (shifted) {
-    const vector = (hint: string, values: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [values.length], data: values });
-    const none = s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
-    const inputs = [u.q, none, '', vector('multiplier', shifted.multiplier), vector('offset', shifted.bias), vector('remainder', shifted.remainder)];
+    const inputs = [u.q, none(), '', integers('multiplier', shifted.multiplier), integers('offset', shifted.bias), integers('remainder', shifted.remainder)];
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'shift', shift: shifted.shift, levels: steps.levels })[0];
   }
   const isShared = steps.directions.every((d) => d === steps.directions[0]) && steps.thresholds.every((t, i) => t === steps.thresholds[i % steps.levels]);

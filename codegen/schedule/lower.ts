@@ -13,7 +13,7 @@ import type { Block, Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '
 import { walkKernel } from '../ir/walk.js';
 import { graphContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
-import type { LowerContext } from '../ops/record.js';
+import type { LowerContext, ValueInfo } from '../ops/record.js';
 
 /** Lowers an inferred graph. Raises graph/unsupported for a node that has no kernels, naming it. */
 export function lower(graph: Graph): ProgramUnit {
@@ -30,10 +30,10 @@ export function lower(graph: Graph): ProgramUnit {
     const layout = rowMajor(shape, storageBits(type, (d) => describe(d).bits));
     const bytes = Math.max(1, elementCount(shape)) * (layout.elementBits / 8);
     buffers[name] = { name, role, bytes };
-    tensors[name] = { name, dtype: type, shape, buffer: name, layout, ...(range && type !== 'float32' ? { range } : {}) };
+    tensors[name] = { name, dtype: type, shape, buffer: name, layout, ...(range ? { range } : {}) };
   };
   const declareConstant = (name: string, c: Constant): void => {
-    declare(name, c.shape, c.dtype, 'constant', c.dtype === 'float32' ? undefined : extremes(c));
+    declare(name, c.shape, c.dtype, 'constant', extremes(c));
     const bytes = constantBytes(c, tensors[name].layout.elementBits);
     const hash = sha256(bytes).slice(0, 32);
     data.set(hash, bytes);
@@ -42,7 +42,7 @@ export function lower(graph: Graph): ProgramUnit {
 
   for (const name of graph.inputs) {
     const v = valueInfo(graph, name);
-    declare(name, v.shape, v.dtype, 'input', v.range);
+    declare(name, v.shape, v.dtype, 'input', integerRange(v));
   }
   const computed = new Set<string>();
   for (const node of graph.nodes) {
@@ -57,7 +57,7 @@ export function lower(graph: Graph): ProgramUnit {
     for (const name of node.outputs) {
       if (name === '') continue;
       const v = valueInfo(graph, name);
-      declare(name, v.shape, v.dtype, graph.outputs.includes(name) ? 'output' : 'temporary', v.range);
+      declare(name, v.shape, v.dtype, graph.outputs.includes(name) ? 'output' : 'temporary', integerRange(v));
       computed.add(name);
     }
     const unique = (hint: string): string => {
@@ -88,7 +88,7 @@ export function lower(graph: Graph): ProgramUnit {
     const v = valueInfo(graph, name);
     if (v.constant && !tensors[name]) declareConstant(name, v.constant);
     const copy = `${name}.output${i}`;
-    declare(copy, v.shape, v.dtype, 'output', v.range);
+    declare(copy, v.shape, v.dtype, 'output', integerRange(v));
     kernels.push(copyKernel(`copy_${i}`, name, copy, v.shape));
     return copy;
   });
@@ -114,14 +114,22 @@ export function unusedName(taken: Readonly<Record<string, unknown>>, hint: strin
   return name;
 }
 
+/** Bounds of float32 values are stated for constants only. */
+function integerRange(v: ValueInfo): readonly [number, number] | undefined {
+  return v.dtype === 'float32' ? undefined : v.range;
+}
+
+/** Least and greatest element; undefined where one is no finite number. */
 function extremes(c: Constant): readonly [number, number] | undefined {
   if (c.data.length === 0) return undefined;
   let [lo, hi] = [Infinity, -Infinity];
   for (const v of c.data) {
+    if (!Number.isFinite(v)) return undefined;
     if (v < lo) lo = v;
     if (v > hi) hi = v;
   }
-  return [lo, hi];
+  // + 0 turns -0 into 0.
+  return c.dtype === 'float32' ? [Math.fround(lo) + 0, Math.fround(hi) + 0] : [lo, hi];
 }
 
 /** The bytes of a constant, dense and row-major, little endian. */

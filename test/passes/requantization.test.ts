@@ -5,7 +5,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { roundHalfEven, roundingModes, type RoundingMode } from '../../codegen/functions/rounding.js';
-import { exactSteps, levelBoundary, scaleForm, shiftForm, type Boundary, type MonotoneFunction, type ScaleForm, type ShiftForm, type Steps } from '../../codegen/passes/requantization.js';
+import { exactSteps, levelBoundary, type Boundary, type MonotoneFunction, type Steps } from '../../codegen/passes/requantization.js';
+import { scaleForm, shiftForm, type ScaleForm, type ShiftForm } from '../../codegen/passes/requantizationForms.js';
 
 // ---- The independent evaluation: numbers are n / 2^bits ----
 
@@ -76,8 +77,8 @@ function bySteps(s: Steps, c: number, acc: number): number {
 const clamp = (x: number, s: Steps): number => Math.min(Math.max(x, s.base), s.base + s.levels);
 
 function byScale(form: ScaleForm, s: Steps, c: number, acc: number): number {
-  const product = Math.fround(Math.fround(acc) * form.multiplier[c]);
-  return clamp(roundHalfEven(Math.fround(product + form.offset[c])), s);
+  const product = Math.fround(Math.fround(acc + form.bias[c]) * form.multiplier[c]);
+  return clamp(roundHalfEven(Math.fround(product + form.offset[c])) + form.centre, s);
 }
 
 function byShift(form: ShiftForm, s: Steps, c: number, acc: number): number {

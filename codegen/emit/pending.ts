@@ -1,0 +1,46 @@
+/**
+ * Vectors that wait to be stored with their neighbours (store.ts collects them), and how lanes of 32 bits become narrow ones.
+ */
+import type { Context } from './context.js';
+
+/** Writes what waits. Before anything that could read it, and before its scope ends. */
+export function flushStores(context: Context): void {
+  const { pending } = context;
+  if (!pending) return;
+  context.pending = undefined;
+  const { scope, parts, bits, signed, bounds, pointer, offset } = pending;
+  const name = context.names.fresh('t');
+  scope.lines.push(`const ${name}: v128 = ${narrowed(parts, bits, signed, bounds)};`, ...laneStores(name, parts.length * context.target.lanes * bits, pointer, offset));
+}
+
+/** From the widest store that fits to the narrowest. */
+export function laneStores(name: string, bits: number, pointer: string, offset: number): string[] {
+  if (bits === 128) return [`v128.store(${pointer}, ${name}, ${offset});`];
+  const lines: string[] = [];
+  let done = 0;
+  for (const width of [64, 32, 16, 8]) {
+    while (bits - done >= width) {
+      lines.push(`v128.store${width}_lane(${pointer}, ${name}, ${done / width}, ${offset + done / 8});`);
+      done += width;
+    }
+  }
+  return lines;
+}
+
+/** Vectors of 32-bit lanes as one of 16 or 8, each value clamped to `bounds`, within which it lies where they are undefined. */
+export function narrowed(parts: readonly string[], bits: number, signed: boolean, bounds: readonly [number, number] | undefined): string {
+  // Without signs the first narrowing stops at 65535, which the second would take for a negative number.
+  const unsigned = bits === 16 && (bounds ? bounds[0] >= 0 : !signed);
+  const pair = (a: string, b: string): string => {
+    let text = `i16x8.narrow_i32x4_${unsigned ? 'u' : 's'}(${a}, ${b})`;
+    if (!bounds) return text;
+    const [least, most] = bits === 8 ? (signed ? [-128, 127] : [0, 255]) : unsigned ? [0, 65535] : [-32768, 32767];
+    const sign = unsigned ? 'u' : 's';
+    if (bounds[0] > least) text = `i16x8.max_${sign}(${text}, i16x8.splat(${bounds[0]}))`;
+    if (bounds[1] < most) text = `i16x8.min_${sign}(${text}, i16x8.splat(${bounds[1]}))`;
+    return text;
+  };
+  const zero = 'i32x4.splat(0)';
+  const halves = Array.from({ length: Math.ceil(parts.length / 2) }, (_, i) => pair(parts[2 * i], parts[2 * i + 1] ?? zero));
+  return bits === 16 ? halves[0] : `i8x16.narrow_i16x8_${signed ? 's' : 'u'}(${halves[0]}, ${halves[1] ?? zero})`;
+}
