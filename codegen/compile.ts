@@ -30,7 +30,7 @@ import type { Manifest } from '../sdk/runtime/manifest.js';
 
 export interface CompileOptions {
   /** Default simd128. */
-  readonly target?: 'scalar' | 'simd128';
+  readonly target?: 'scalar' | 'simd128' | 'relaxed';
   /** Inferences in one call; default the model's own batch, 1 where that is free. */
   readonly batch?: number;
   /** Also a WASI command. */

@@ -9,7 +9,7 @@ import { simplify } from '../ir/indexing.js';
 import type { Expr } from '../ir/program.js';
 import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { fromLanes, localRegister, scalarType, toVector, type Context, type Value } from './context.js';
-import { eachLane, emitLoad, emitPairs } from './memory.js';
+import { eachLane, emitLoad, emitPairs, emitQuads } from './memory.js';
 import { indexText, type Scope } from './scope.js';
 import { narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
 
@@ -120,6 +120,8 @@ function byLane(e: Expr, type: DataType, scope: Scope, context: Context): Value 
 type BinaryExpr = Extract<Expr, { op: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr' }>;
 
 function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
+  // The instruction adds to a sum.
+  if (e.op === 'add' && e.b.op === 'dot' && hasQuads(e.b, context)) return emitQuadDot(e.b, emitExpr(e.a, scope, context), scope, context);
   const a = emitExpr(e.a, scope, context);
   const b = emitExpr(e.b, scope, context);
   const { type } = e;
@@ -315,7 +317,22 @@ function floatBounds(e: Expr): readonly [number, number] {
   }
 }
 
-function emitDot(e: Extract<Expr, { op: 'dot' }>, scope: Scope, context: Context): Value {
+type Dot = Extract<Expr, { op: 'dot' }>;
+
+function hasQuads(e: Dot, context: Context): boolean {
+  return e.bytes === true && e.extent === 4 && context.lane !== undefined && context.target.dots.some((d) => d.extent === 4);
+}
+
+/** sum + dot, by the 8-bit dot product: what its operands were proved to be makes it exact on every machine. */
+function emitQuadDot(e: Dot, sum: Value, scope: Scope, context: Context): Value {
+  context.ranges.set(e.axis, [0, e.extent - 1]);
+  const text = `i32x4.relaxed_dot_i8x16_i7x16_add_s(${emitQuads(e.a, e.axis, scope, context)}, ${emitQuads(e.b, e.axis, scope, context)}, ${toVector(sum, scope, context)})`;
+  context.ranges.delete(e.axis);
+  return { text, type: e.type, shape: 'vector' };
+}
+
+function emitDot(e: Dot, scope: Scope, context: Context): Value {
+  if (hasQuads(e, context)) return emitQuadDot(e, { text: '0', type: e.type, shape: 'scalar' }, scope, context);
   const { ranges } = context;
   ranges.set(e.axis, [0, e.extent - 1]);
   const pairs = context.lane !== undefined && e.extent === 2 && context.target.dots.some((d) => d.extent === 2);

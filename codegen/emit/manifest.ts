@@ -1,7 +1,8 @@
 /** The manifest of a compiled model: interface, memory, hashes. The format is the runtime's (sdk/runtime/manifest.ts). */
 import type { Graph } from '../ir/graph.js';
 import { describe } from '../ir/datatype.js';
-import type { Program, ProgramUnit, Tensor } from '../ir/program.js';
+import type { Block, Program, ProgramUnit, Tensor } from '../ir/program.js';
+import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { manifestVersion, type Manifest, type ManifestInner, type ManifestTensor, type StorageType } from '../../sdk/runtime/manifest.js';
 
@@ -35,7 +36,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     name: graph.name,
     batch,
     target: options.target.name as Manifest['target'],
-    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : [])],
+    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : []), ...(hasByteDots(program) ? ['relaxed-simd'] : [])],
     inputs: graph.inputs.map((name) => describeTensor(name, program.tensors[name])),
     outputs: graph.outputs.map((name, i) => describeTensor(name, program.tensors[program.outputs[i]])),
     arenaBytes: program.arenaBytes!,
@@ -48,6 +49,17 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     ...(options.debug ? { inner: innerTensors(unit) } : {}),
     compiler: compilerVersion,
   };
+}
+
+/** Whether any kernel uses an instruction that only relaxed SIMD has. */
+function hasByteDots(program: Program): boolean {
+  let found = false;
+  const visit = (b: Block): void => {
+    if (b.kind === 'repeat') b.body.forEach(visit);
+    else walkStmts(b.scheduled?.body ?? [], { expr: (e) => { if (e.op === 'dot' && e.bytes) found = true; } });
+  };
+  program.blocks.forEach(visit);
+  return found;
 }
 
 /** From the first byte to the last: temporaries share bytes. */

@@ -168,6 +168,34 @@ function atLane(e: Expr, lane: number, scope: Scope, context: Context): string {
 
 // ---- Groups of products ----
 
+/** The i8x16 operand of a dot product of bytes: lane by lane, the four members of each group. */
+export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context): string {
+  if (e.op === 'convert') return emitQuads(e.a, axis, scope, context);
+  if (e.op === 'load' && !e.guard) {
+    const tensor = context.program.tensors[e.tensor];
+    const { elementBits, containerBits } = tensor.layout;
+    const p = place(tensor, e.at, axis, scope, context);
+    if (p && containerBits === 8 && p.groupStride === 8) {
+      const load = (kind: string, text: string): string => shareLoad(tensor, p, kind, 'v128', text, scope, context);
+      if (p.laneStride === 0 && elementBits === 8) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
+      if (p.laneStride === 32) {
+        if (elementBits === 8) return load('quads', `v128.load(${p.pointer}, ${p.offset})`);
+        const container = shareLoad(tensor, { ...p, shift: 0 }, 'quad fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
+        return load('quad fields at', fieldQuads(container, p.shift, elementBits, describe(tensor.dtype).signed));
+      }
+    }
+  }
+  return groupsByLane(e, axis, 8, scope, context);
+}
+
+/** Fields of bytes, without the shifts of bytes that processors lack. */
+function fieldQuads(container: string, shift: number, bits: number, signed: boolean): string {
+  const low = shift === 0 ? container : `i16x8.shr_u(${container}, ${shift})`;
+  const field = `v128.and(${low}, i8x16.splat(${2 ** bits - 1}))`;
+  const sign = `i8x16.splat(${2 ** (bits - 1)})`;
+  return signed ? `i8x16.sub(v128.xor(${field}, ${sign}), ${sign})` : field;
+}
+
 /** The i16x8 operand of a pairwise dot product: lane by lane, the two members of each group. */
 export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context): string {
   if (e.op === 'convert') return emitPairs(e.a, axis, scope, context);
@@ -191,7 +219,7 @@ export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context)
       }
     }
   }
-  return pairsByLane(e, axis, scope, context);
+  return groupsByLane(e, axis, 16, scope, context);
 }
 
 function fieldPairs(container: string, shift: number, bits: number, signed: boolean): string {
@@ -201,14 +229,17 @@ function fieldPairs(container: string, shift: number, bits: number, signed: bool
   return left === 0 ? low : `v128.and(${low}, i16x8.splat(${2 ** bits - 1}))`;
 }
 
-function pairsByLane(e: Expr, axis: string, scope: Scope, context: Context): string {
+/** Members of a group that lie unevenly, put together lane by lane in 32 bits. */
+function groupsByLane(e: Expr, axis: string, bits: 8 | 16, scope: Scope, context: Context): string {
   const [start] = context.ranges.get(context.lane!)!;
+  const extent = 32 / bits;
   const member = (lane: number, g: number): string => {
     context.ranges.set(axis, [g, g]);
     const text = atLane(e, start + lane, scope, context);
-    context.ranges.set(axis, [0, 1]);
-    return text;
+    context.ranges.set(axis, [0, extent - 1]);
+    const low = g === extent - 1 ? text : `(${text} & ${2 ** bits - 1})`;
+    return g === 0 ? low : `(${low} << ${bits * g})`;
   };
-  const pairs = Array.from({ length: context.target.lanes }, (_, lane) => `((${member(lane, 0)} & 0xffff) | (${member(lane, 1)} << 16))`);
-  return fromLanes('i32x4', pairs);
+  const groups = Array.from({ length: context.target.lanes }, (_, lane) => `(${Array.from({ length: extent }, (_, g) => member(lane, g)).join(' | ')})`);
+  return fromLanes('i32x4', groups);
 }

@@ -90,7 +90,7 @@ export function printExpr(e: Expr): string {
     case 'bitcast':
       return `bitcast(${printExpr(e.a)}):${e.type}`;
     case 'dot':
-      return `dot(${printName(e.axis)}<${e.extent}: ${printExpr(e.a)} * ${printExpr(e.b)})${type}`;
+      return `dot${e.bytes ? '8' : ''}(${printName(e.axis)}<${e.extent}: ${printExpr(e.a)} * ${printExpr(e.b)})${type}`;
     default:
       if (!('b' in e)) return `${e.op}(${printExpr(e.a)})${type}`;
       if (infix[e.op]) return `(${printExpr(e.a)} ${infix[e.op]} ${printExpr(e.b)})${type}`;

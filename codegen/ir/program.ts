@@ -55,8 +55,11 @@ export type Expr =
   | { readonly op: 'select'; readonly type: ElementType; readonly cond: Expr; readonly a: Expr; readonly b: Expr }
   | { readonly op: 'convert'; readonly type: ElementType; readonly saturate: boolean; readonly a: Expr }
   | { readonly op: 'bitcast'; readonly type: 'float32' | 'int32'; readonly a: Expr }
-  /** Sum over `axis` < extent of a * b: integers only; a group of products that an intrinsic may do at once. */
-  | { readonly op: 'dot'; readonly type: ElementType; readonly axis: string; readonly extent: number; readonly a: Expr; readonly b: Expr };
+  /**
+   * Sum over `axis` < extent of a * b: integers only; a group of products that an intrinsic may do at once. `bytes`: a is
+   * proved to lie in -128 .. 127 and b in 0 .. 127, where 8-bit dot products agree on every machine.
+   */
+  | { readonly op: 'dot'; readonly type: ElementType; readonly axis: string; readonly extent: number; readonly bytes?: true; readonly a: Expr; readonly b: Expr };
 
 export type Binary = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
 export type Unary = 'neg' | 'abs' | 'sqrt' | 'floor' | 'nearest' | 'popcount';

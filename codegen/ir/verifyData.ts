@@ -243,7 +243,10 @@ function verifyNode(e: Expr, kernel: string): void {
   if (!operations.has(e.op)) fail('program/invalid', kernel, `there is no operation "${e.op}"`);
   if ('type' in e) verifyType(e.type, kernel, `the result of ${e.op}`);
   if (e.op === 'int') integer(e.value, kernel, 'an integer constant');
-  if (e.op === 'dot') integer(e.extent, kernel, `the extent of dot ${e.axis}`, 1);
+  if (e.op === 'dot') {
+    integer(e.extent, kernel, `the extent of dot ${e.axis}`, 1);
+    if (e.bytes !== undefined && e.bytes !== true) fail('program/invalid', kernel, `dot ${e.axis} has bytes = ${String(e.bytes)}, and true or nothing is possible`);
+  }
   if (e.op === 'float' && !/^[0-9a-f]{8}$/.test(e.bits)) fail('program/invalid', kernel, `"${e.bits}" is no binary32 in 8 hex digits`);
   if (e.op === 'load') for (const c of e.guard ?? []) [c.lo, c.hi].forEach((v) => integer(v, kernel, 'a bound of a condition'));
 }

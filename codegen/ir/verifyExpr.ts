@@ -129,6 +129,7 @@ function analyseNode(e: Expr, scope: ExprScope): Facts {
       const inner = { ...scope, ranges: new Map(scope.ranges).set(e.axis, [0, e.extent - 1]) };
       const [a, b] = [analyse(e.a, inner), analyse(e.b, inner)];
       if ([a.type, b.type, e.type].some(isFloat)) invalid(scope, 'dot is for integers');
+      if (e.bytes) requireBytes(a.value, b.value, scope);
       const product = integerBinaryRange('mul', e.type, a.value, b.value);
       // every partial sum must fit, whatever the grouping
       return { type: e.type, value: range(e.extent * Math.min(product.lo, 0), e.extent * Math.max(product.hi, 0)) };
@@ -143,6 +144,15 @@ function analyseNode(e: Expr, scope: ExprScope): Facts {
     default:
       return analyseBinary(e, scope);
   }
+}
+
+/** Engines agree on the 8-bit dot product for a signed first operand and a second one of seven bits; the proof is here. */
+function requireBytes(a: ValueRange, b: ValueRange, scope: ExprScope): void {
+  const bound = (v: ValueRange, lo: number, hi: number, which: string): void => {
+    if (v.lo < lo || v.hi > hi) invalid(scope, `the ${which} operand of an 8-bit dot product can be ${v.lo} .. ${v.hi}, and must be proved to lie in ${lo} .. ${hi}`, 'Use a dot product of wider operands.');
+  };
+  bound(a, -128, 127, 'first');
+  bound(b, 0, 127, 'second');
 }
 
 function analyseLoad(e: Expr & { readonly op: 'load' }, scope: ExprScope): Facts {

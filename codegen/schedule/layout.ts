@@ -7,6 +7,7 @@ import { axis, plainDigit, storageBits } from '../ir/build.js';
 import { address, indexKey, interval, mapLoads, simplify, type Ranges } from '../ir/indexing.js';
 import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
+import { byteTensors, innermostDimension } from './bytes.js';
 import { loadsOf } from './fuse.js';
 import { copyKernel, unusedName } from './lower.js';
 
@@ -105,13 +106,14 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
   const { program } = unit;
   const needs = haloNeeds(program);
   const wide = target.dots.length > 0 && kernelsOf(program.blocks).some((k) => k.accumulators.some((a) => a.type !== 'float32' && a.update.op === 'add' && a.update.b.op === 'mul'));
+  const bytes = byteTensors(program, kernelsOf(program.blocks), target);
   const tensors: Record<string, Tensor> = { ...program.tensors };
   const buffers: Record<string, Buffer> = { ...program.buffers };
   const fills = new Map<string, Kernel[]>();
   for (const tensor of Object.values(program.tensors)) {
     if (program.buffers[tensor.buffer].role !== 'temporary') continue;
     const least = storageBits(tensor.dtype, (d) => describe(d).bits);
-    const bits = wide && tensor.dtype !== 'float32' && describe(tensor.dtype).bits <= 16 ? 16 : least;
+    const bits = wide && !bytes.has(tensor.name) && tensor.dtype !== 'float32' && describe(tensor.dtype).bits <= 16 ? 16 : least;
     const halo = needs.get(tensor.name) ?? [];
     const { layout, elements } = temporaryLayout(tensor.shape, bits, target.lanes, halo);
     tensors[tensor.name] = { ...tensor, layout };
@@ -134,11 +136,11 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
 /** Channels last from rank 3 on (planar for fewer than 4 channels), the innermost pitch rounded up to lanes. */
 function temporaryLayout(shape: readonly number[], bits: number, lanes: number, need: readonly (readonly [number, number])[]): { layout: Layout; elements: number } {
   const rank = shape.length;
-  const channelsLast = rank >= 3 && shape[1] >= 4;
+  const innermost = innermostDimension(shape);
+  const channelsLast = innermost === 1 && rank >= 3;
   const order = channelsLast ? [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1] : shape.map((_, i) => i);
   const halo = shape.map((_, d): [number, number] => (need[d] ? [need[d][0], need[d][1]] : [0, 0]));
   const hasHalo = halo.some(([a, b]) => a > 0 || b > 0);
-  const innermost = order[rank - 1];
   const pad = shape.map(() => 0);
   const dims: Digit[][] = shape.map(() => []);
   let stride = bits;

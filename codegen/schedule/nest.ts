@@ -28,6 +28,8 @@ export interface Nest {
   readonly overrun: ReadonlySet<string>;
   /** The reduction loop that is done as one group of products. */
   readonly dot?: string;
+  /** The factor of those products that lies in 0 .. 127, where they are of bytes. */
+  readonly sevenBits?: 'a' | 'b';
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -143,7 +145,8 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
     return accumulators.map((a) => {
       const update = a.update as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const product = update.b as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
-      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent, a: product.a, b: product.b };
+      const [first, second] = nest.sevenBits === 'a' ? [product.b, product.a] : [product.a, product.b];
+      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
       return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
     });
   }

@@ -12,8 +12,8 @@ export type Step =
   | { readonly step: 'reorder'; readonly order: readonly string[] }
   | { readonly step: 'unroll'; readonly loop: string }
   | { readonly step: 'vectorize'; readonly loop: string }
-  /** The group of products over this reduction loop is one intrinsic. */
-  | { readonly step: 'dot'; readonly loop: string }
+  /** The group of products over this reduction loop is one intrinsic; of bytes, where `sevenBits` says which factor lies in 0 .. 127. */
+  | { readonly step: 'dot'; readonly loop: string; readonly sevenBits?: 'a' | 'b' }
   | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
 
 export function printStep(s: Step): string {
@@ -22,6 +22,7 @@ export function printStep(s: Step): string {
     case 'partition': return `partition ${s.loop} from ${s.from} to ${s.to}`;
     case 'join': return `join ${s.outer} ${s.inner}`;
     case 'reorder': return `reorder ${s.order.join(' ')}`;
+    case 'dot': return `dot ${s.loop}${s.sevenBits ? `, ${s.sevenBits} of seven bits` : ''}`;
     case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
     default: return `${s.step} ${s.loop}`;
   }

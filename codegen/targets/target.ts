@@ -1,14 +1,23 @@
 /**
  * Targets: what a back end's machine has. Plain data that the schedule reads; the texts of instructions belong to emitters.
  */
+export interface DotProduct {
+  /** Products in a group. */
+  readonly extent: number;
+  /** Bits of its signed operands. */
+  readonly operandBits: number;
+  /** Bits of the operand that must be proved to have no sign, where there is one: beyond, engines differ. */
+  readonly unsignedBits?: number;
+}
+
 export interface Target {
   readonly name: string;
   /** Lanes of 32 bits in a vector register; 1 where there are none. */
   readonly lanes: number;
   /** Vector registers that a kernel may keep live (the machine's, less a few for addresses' and temporaries' sake). */
   readonly registers: number;
-  /** Groups of products that one instruction does, by widest operand: [operand bits, products in a group]. */
-  readonly dots: readonly { readonly operandBits: number; readonly extent: number }[];
+  /** Groups of products that one instruction adds, the largest first. */
+  readonly dots: readonly DotProduct[];
   /** Operations that lanes have for integers of 33 to 64 bits (two vectors a value). */
   readonly wideOperations: readonly string[];
   /** WebAssembly features, as the assembler names them. */
@@ -28,4 +37,12 @@ export const simd128: Target = {
   features: ['simd'],
 };
 
-export const targets: Readonly<Record<string, Target>> = { scalar, simd128 };
+/** The same with relaxed SIMD, of which only the 8-bit dot product is used, and only where all engines agree on it. */
+export const relaxed: Target = {
+  ...simd128,
+  name: 'relaxed',
+  dots: [{ extent: 4, operandBits: 8, unsignedBits: 7 }, ...simd128.dots],
+  features: ['simd', 'relaxed-simd'],
+};
+
+export const targets: Readonly<Record<string, Target>> = { scalar, simd128, relaxed };

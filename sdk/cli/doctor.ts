@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import type { Command } from './command.js';
+import { answers, moduleOf, relaxedHint, relaxedHost } from './relaxed.js';
 import { table } from './text.js';
 
 interface Finding {
@@ -54,6 +55,7 @@ const platform = (): string => `${os.platform()} ${os.arch()}, ${os.availablePar
 
 function examine(): Finding[] {
   const [major] = process.versions.node.split('.').map(Number);
+  const relaxed = relaxedHost();
   const python = firstWord(['python3'], ['--version']);
   const packages = python === undefined ? {} : pythonPackages(['wasmtime', 'numpy', 'onnx', 'onnxruntime', 'qonnx', 'brevitas']);
   const wasmtime = firstWord(['wasmtime'], ['--version']) ?? (packages.wasmtime ? `${packages.wasmtime} (Python)` : undefined);
@@ -63,7 +65,7 @@ function examine(): Finding[] {
     { what: 'assembler', found: packageVersion('assemblyscript'), serves: 'compiling', install: 'npm install assemblyscript' },
     { what: 'WebAssembly', found: answers(plainModule, 7) ? 'yes' : undefined, serves: 'target scalar', install: 'Node 20 or later from nodejs.org' },
     { what: 'WebAssembly SIMD', found: answers(simdModule, 7) ? 'yes' : undefined, serves: 'target simd128', install: 'Node 20 or later on a processor with SSE4.1 or NEON' },
-    { what: 'relaxed SIMD', found: answers(relaxedModule, 11) ? 'yes' : undefined, serves: 'a later target; its dot product is executed here', install: 'Node 22 or later from nodejs.org' },
+    { what: 'relaxed SIMD', found: relaxed === 'here' ? 'yes' : relaxed, serves: 'target relaxed; its dot product is executed for this', install: relaxedHint },
     { what: 'node:wasi', found: hasWasi() ? 'yes' : undefined, serves: 'running .wasi.wasm in Node', install: 'Node 20 or later from nodejs.org' },
     { what: 'Chromium', found: firstWord(['chromium', 'chromium-browser', 'google-chrome'], ['--version']), serves: 'browser tests', install: 'apt-get install chromium' },
     { what: 'wasmtime', found: wasmtime, serves: 'running .wasi.wasm on devices', install: 'pip install wasmtime' },
@@ -79,29 +81,9 @@ function examine(): Finding[] {
 
 // ---- WebAssembly, tried by executing ----
 
-/** A module that exports f: () -> i32 with this body. */
-function moduleOf(body: readonly number[]): Uint8Array<ArrayBuffer> {
-  const code = [0, ...body, 0x0b];
-  return new Uint8Array([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    1, 5, 1, 0x60, 0, 1, 0x7f, // type: () -> i32
-    3, 2, 1, 0, // function 0 has type 0
-    7, 5, 1, 1, 0x66, 0, 0, // export "f"
-    10, code.length + 2, 1, code.length, ...code,
-  ]);
-}
-
 const plainModule = moduleOf([0x41, 7]);
 /** i32x4.extract_lane 3 (i32x4.splat 7) */
 const simdModule = moduleOf([0x41, 7, 0xfd, 17, 0xfd, 27, 3]);
-/** One lane of i32x4.relaxed_dot_i8x16_i7x16_add_s of 1s, 2s and 3s: 11. Node 20's baseline compiler gets it wrong. */
-const relaxedModule = moduleOf([0x41, 1, 0xfd, 15, 0x41, 2, 0xfd, 15, 0x41, 3, 0xfd, 17, 0xfd, 0x93, 2, 0xfd, 27, 0]);
-
-function answers(bytes: Uint8Array<ArrayBuffer>, expected: number): boolean {
-  if (!WebAssembly.validate(bytes)) return false;
-  const { f } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as { f(): number };
-  return f() === expected;
-}
 
 const hasWasi = (): boolean => {
   try {

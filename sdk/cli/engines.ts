@@ -2,7 +2,7 @@
  * The engines that the commands run a model on, behind one form: the inputs of one call in, the outputs out.
  *
  * reference: the operator records' float64 loops over the imported graph. interpret: the lowered Program, as its
- * interpreter defines it. scalar, simd128: modules. The WASI command, which only `verify` runs, is in wasi.ts.
+ * interpreter defines it. scalar, simd128, relaxed: modules. The WASI command, which only `verify` runs, is in wasi.ts.
  */
 import { build as buildProgram, batchedTensors, runPasses, targetOf, type Artifact } from '../../codegen/compile.js';
 import { makeManifest } from '../../codegen/emit/manifest.js';
@@ -16,11 +16,12 @@ import { evaluate } from '../../codegen/passes/evaluate.js';
 import { batchOf, infer, symbolicShapes } from '../../codegen/passes/infer.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { compile, type Options } from '../compile.js';
-import { loadSync, Session, type Manifest, type ManifestInner, type Model } from '../runtime/index.js';
+import { loadSync, Session, type Manifest, type ManifestInner } from '../runtime/index.js';
+import { instantiate } from './relaxed.js';
 import { atFile, type ModelFile, type WasmTarget } from './models.js';
 import type { Call, NumericArray, Slot, Tensor } from './tensors.js';
 
-export const engineNames = ['reference', 'interpret', 'scalar', 'simd128'] as const;
+export const engineNames = ['reference', 'interpret', 'scalar', 'simd128', 'relaxed'] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export interface Engine {
@@ -35,7 +36,7 @@ export interface Engine {
 export async function prepareEngine(model: ModelFile, name: EngineName, batch?: number): Promise<Engine> {
   if (name === 'reference') return referenceEngine(model, batch);
   if (name === 'interpret') return interpreterEngine(plan(model, { batch, target: 'scalar' }));
-  return moduleEngine((await build(model, { batch, target: name })).wasm);
+  return artifactEngine(await build(model, { batch, target: name }));
 }
 
 export function importModel({ file, name, bytes, readExternal }: ModelFile): Graph {
@@ -105,9 +106,15 @@ const interfaceOf = ({ inputs, outputs, batch }: Manifest): Omit<Engine, 'call'>
 
 /** A module as users get it, in the runtime that they use. */
 export function moduleEngine(wasm: Uint8Array): Engine & { readonly session: Session } {
-  const model: Model = loadSync(wasm as Uint8Array<ArrayBuffer>);
+  const model = loadSync(wasm as Uint8Array<ArrayBuffer>);
   const session = model.session();
   return { ...interfaceOf(model.manifest), session, call: (inputs) => runSession(session, inputs) };
+}
+
+/** A compiled model's module; one with relaxed SIMD perhaps in another process (relaxed.ts). */
+export function artifactEngine({ wasm, manifest }: Artifact): Engine {
+  const session = new Session(manifest, instantiate(wasm, manifest));
+  return { ...interfaceOf(manifest), call: (inputs) => runSession(session, inputs) };
 }
 
 function runSession(session: Session, inputs: Readonly<Record<string, Tensor>>): Record<string, ArrayLike<number>> {
@@ -118,7 +125,7 @@ function runSession(session: Session, inputs: Readonly<Record<string, Tensor>>):
 
 /** A module that was built without buffer reuse: one call gives its outputs and every tensor inside. */
 export function openModule({ wasm, manifest }: Artifact): { run(inputs: Readonly<Record<string, Tensor>>): Map<string, NumericArray> } {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>));
+  const instance = instantiate(wasm, manifest);
   const session = new Session(manifest, instance);
   const memory = new DataView((instance.exports.memory as WebAssembly.Memory).buffer);
   return {

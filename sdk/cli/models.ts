@@ -47,7 +47,7 @@ export function atFile<T>(file: string, work: () => T): T {
 export const batchOption: Option = { name: 'batch', value: 'N', doc: 'inferences in one call, 1 to 65536 (default 1)' };
 export const largestBatch = 65536;
 
-export const targets = ['scalar', 'simd128'] as const;
+export const targets = ['scalar', 'simd128', 'relaxed'] as const;
 export type WasmTarget = (typeof targets)[number];
-export const targetOption: Option = { name: 'target', value: 'NAME', doc: 'scalar or simd128 (default simd128)', choices: targets };
+export const targetOption: Option = { name: 'target', value: 'NAME', doc: 'scalar, simd128 or relaxed (default simd128)', choices: targets };
 export const targetOf = (args: Arguments): WasmTarget => (args.text('target') as WasmTarget | undefined) ?? 'simd128';

@@ -7,8 +7,9 @@
 import { formatShape } from '../../codegen/ir/graph.js';
 import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
-import { build, interpreterEngine, moduleEngine, openModule, referenceEngine, type Engine } from './engines.js';
-import { batchOption, largestBatch, readModel, targets, type ModelFile } from './models.js';
+import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
+import { batchOption, largestBatch, readModel, targets as allTargets, type ModelFile } from './models.js';
+import { relaxedHint, relaxedHost } from './relaxed.js';
 import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type Tensor } from './tensors.js';
 import { plural, table } from './text.js';
 import { runCommand } from './wasi.js';
@@ -16,7 +17,7 @@ import { runCommand } from './wasi.js';
 export const command: Command = {
   name: 'verify',
   usage: 'MODEL.onnx [--input X.npy | --random N --seed S] [options]',
-  about: `Runs a model on every engine that this machine has (interpreter, scalar, simd128, WASI) and compares their bits: first
+  about: `Runs a model on every engine that this machine has (interpreter, scalar, simd128, relaxed, WASI) and compares their bits: first
 every tensor, in modules built without buffer reuse, then the outputs of the modules as they are shipped. Exit status 1
 where a bit differs, with the first differing tensor and element. NaNs count as equal whatever their bits are.`,
   positionals: ['MODEL.onnx'],
@@ -45,7 +46,13 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
 /** Prints what was found; returns the number of differences. */
 async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, { print }: Context): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
-  for (const target of targets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
+  for (const target of allTargets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
+  const skipped = allTargets.filter((target) => releases.get(target)!.manifest.features.includes('relaxed-simd') && relaxedHost() === undefined);
+  const targets = allTargets.filter((target) => !skipped.includes(target));
+  for (const target of skipped) {
+    releases.delete(target);
+    print(`SKIP ${target}: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}\n`);
+  }
   const first = releases.get('scalar')!;
   const interpreter = interpreterEngine(first);
   const { inputs: inputSlots, outputs: outputSlots } = interpreter;
@@ -65,7 +72,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
 
   // The outputs of the modules as they are shipped.
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
-  for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, moduleEngine(artifact.wasm).call) });
+  for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots) });
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
   for (const slot of outputSlots) {

@@ -50,8 +50,8 @@ test('no command, and the help of each', async () => {
 
 test('unknown options, engines, targets, batches', async () => {
   assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--traget', 'scalar'), 'error [cli/usage] --traget: "compile" has no option --traget\n  Did you mean "--target"?\n  See `sigmaflow compile --help`.');
-  assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--target', 'simd'), 'error [cli/usage] --target: expected scalar, simd128, found "simd"\n  Valid: scalar, simd128.\n  See `sigmaflow compile --help`.');
-  assert.is(await refusal(2, 'run', example, '--input', digits, '--engine', 'interpreter'), 'error [cli/usage] --engine: expected reference, interpret, scalar, simd128, found "interpreter"\n  Did you mean "interpret"?\n  See `sigmaflow run --help`.');
+  assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--target', 'simd'), 'error [cli/usage] --target: expected scalar, simd128, relaxed, found "simd"\n  Valid: scalar, simd128, relaxed.\n  See `sigmaflow compile --help`.');
+  assert.is(await refusal(2, 'run', example, '--input', digits, '--engine', 'interpreter'), 'error [cli/usage] --engine: expected reference, interpret, scalar, simd128, relaxed, found "interpreter"\n  Did you mean "interpret"?\n  See `sigmaflow run --help`.');
   for (const batch of ['0', '-1', 'four', '1.5', '1e9']) {
     assert.is(await refusal(2, 'compile', example, '-o', at('out'), '--batch', batch), `error [cli/usage] --batch: expected a whole number of 1 to 65536, found "${batch}"\n  See \`sigmaflow compile --help\`.`);
   }

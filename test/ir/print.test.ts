@@ -33,6 +33,7 @@ test('expressions', () => {
   assert.is(printExpr({ op: 'local', name: 'acc', at: [constant(0), axis('i')] }), 'acc{0, i}');
   assert.is(printExpr({ op: 'index', type: 'int8', index: sum('i', 1) }), 'index(i + 1):int8');
   assert.is(printExpr({ op: 'dot', type: 'int18', axis: 'j', extent: 2, a: ref('a'), b: ref('b') }), 'dot(j<2: a * b):int18');
+  assert.is(printExpr({ op: 'dot', type: 'int18', axis: 'j', extent: 4, bytes: true, a: ref('a'), b: ref('b') }), 'dot8(j<4: a * b):int18');
 });
 
 const kernel: Kernel = {

@@ -1,5 +1,5 @@
 /**
- * Equal bits: the lowered Program by the interpreter, its scheduled forms, the scalar and the simd128 module (every tensor
+ * Equal bits: the lowered Program by the interpreter, its scheduled forms, the scalar, simd128 and relaxed modules (every tensor
  * in builds without buffer reuse, then the outputs of modules as users get them), and the WASI command; whole networks.
  */
 import { test } from 'uvu';
@@ -11,11 +11,12 @@ import { lower } from '../../codegen/schedule/lower.js';
 import { readNpyStream, writeNpy } from '../../sdk/data/npy.js';
 import { compile } from '../../sdk/compile.js';
 import { runWasi } from '../../sdk/host/wasi.js';
-import { loadSync, type Manifest } from '../../sdk/runtime/index.js';
+import { loadSync, Session, type Manifest, type Model } from '../../sdk/runtime/index.js';
+import { hostFor, thisProcess } from '../support/hosts.js';
 import { firstDifference, makeProgram } from './engines.js';
 import { exampleImages, exampleNetworks, randomInputs, sharedNetworks, type Inputs, type Network } from './networks.js';
 
-const targetNames = ['scalar', 'simd128'] as const;
+const targetNames = ['scalar', 'simd128', 'relaxed'] as const;
 
 /** The interpreter does some 10 million multiply-adds a second: these networks get one input, and fewer of its forms. */
 const large = /vww|resnet|model_ic|sdp|residual/;
@@ -32,11 +33,26 @@ async function released(network: Network, inputs: Inputs, batch?: number): Promi
   const answers: Answer[] = [];
   for (const target of targetNames) {
     const { wasm, wasi, manifest } = await compile(network.bytes, { target, batch, wasi: target === 'simd128' });
-    const views = loadSync(wasm as Uint8Array<ArrayBuffer>).run(inputs);
+    const session = sessionFor(wasm, manifest);
+    if (!session) continue;
+    const views = session.run(inputs);
     answers.push({ engine: target, outputs: new Map(manifest.outputs.map(({ name }) => [name, copy(views[name].data)])) });
     if (wasi) answers.push({ engine: 'WASI', outputs: await runCommand(wasi, manifest, inputs) });
   }
   return answers;
+}
+
+/** A session in this process, or one of which `run` runs in another that has relaxed SIMD. */
+function sessionFor(wasm: Uint8Array, manifest: Manifest): Session | Model | undefined {
+  const host = hostFor(manifest.features.includes('relaxed-simd') ? 'relaxed' : 'simd128');
+  if (!host || host === thisProcess) return host && loadSync(wasm as Uint8Array<ArrayBuffer>);
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((manifest.arenaBytes + 16) / 65536) });
+  const run = (): number => {
+    const { statuses, memory: left } = host.run(wasm, manifest.inputs.map((t) => ({ offset: t.offset, bytes: new Uint8Array(memory.buffer, t.offset, 4 * t.shape.reduce((a, b) => a * b, 1)) })), ['run']);
+    new Uint8Array(memory.buffer).set(new Uint8Array(left));
+    return statuses[0];
+  };
+  return new Session(manifest, { exports: { memory, run } });
 }
 
 async function runCommand(wasi: Uint8Array, manifest: Manifest, inputs: Inputs): Promise<Map<string, NumericArray>> {
@@ -63,8 +79,8 @@ async function compareAll(network: Network): Promise<void> {
   const lowered = lower(graph);
   const { outputs } = lowered.program;
   const declarative = createInterpreter(lowered);
-  const programs = { scalar: await makeProgram(graph, 'scalar'), simd128: await makeProgram(graph, 'simd128') };
-  const scheduled = { scalar: createInterpreter(programs.scalar.unit), simd128: createInterpreter(programs.simd128.unit) };
+  const programs = { scalar: await makeProgram(graph, 'scalar'), simd128: await makeProgram(graph, 'simd128'), relaxed: await makeProgram(graph, 'relaxed') };
+  const scheduled = { scalar: createInterpreter(programs.scalar.unit), simd128: createInterpreter(programs.simd128.unit), relaxed: createInterpreter(programs.relaxed.unit) };
   for (const seed of large.test(network.name) ? [1] : [1, 2]) {
     const inputs = randomInputs(graph, seed);
     const expected = declarative.run(inputs);
@@ -72,10 +88,16 @@ async function compareAll(network: Network): Promise<void> {
       const difference = firstDifference(reference, found, required);
       assert.is(difference, undefined, `${network.name}, seed ${seed}, ${engine}: ${difference}`);
     };
-    const interpreted = scheduled.simd128.run(inputs);
-    agree('Program scheduled for simd128, interpreted', expected, interpreted, outputs);
-    agree('simd128 module without buffer reuse', interpreted, programs.simd128.run(inputs));
-    const scalar = programs.scalar.run(inputs);
+    let interpreted: Values = new Map();
+    for (const target of ['simd128', 'relaxed'] as const) {
+      if (target === 'simd128' || !large.test(network.name)) {
+        interpreted = scheduled[target].run(inputs);
+        agree(`Program scheduled for ${target}, interpreted`, expected, interpreted, outputs);
+      }
+      const found = programs[target].run(inputs);
+      if (found) agree(`${target} module without buffer reuse`, interpreted, found);
+    }
+    const scalar = programs.scalar.run(inputs)!;
     agree('scalar module without buffer reuse', expected, scalar, outputs);
     if (!large.test(network.name)) agree('Program scheduled for scalar, interpreted', scheduled.scalar.run(inputs), scalar);
     if (seed !== 1) continue;
@@ -106,7 +128,8 @@ for (const network of exampleNetworks().slice(0, 2)) {
       const program = await makeProgram(runPasses(importOnnx(network.bytes), 3), target);
       const three = { input: pixels.slice(0, 3 * 784) };
       const interpreted = createInterpreter(program.unit).run(three);
-      assert.is(firstDifference(interpreted, program.run(three)), undefined, target);
+      const found = program.run(three);
+      if (found) assert.is(firstDifference(interpreted, found), undefined, target);
       assert.is(firstDifference(new Map([['logits', expected.get('logits')!.slice(0, 30)]]), interpreted), undefined, target);
     }
   });

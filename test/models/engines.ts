@@ -10,28 +10,29 @@ import type { ProgramUnit, Tensor } from '../../codegen/ir/program.js';
 import { targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { bits } from '../ops/harness.js';
+import { hostFor, type Write } from '../support/hosts.js';
 import type { Inputs } from './networks.js';
 
 export interface CompiledProgram {
   /** Scheduled, each tensor with bytes of its own. */
   readonly unit: ProgramUnit;
-  /** One call: every tensor but constants. */
-  run(inputs: Inputs): Map<string, NumericArray>;
+  /** One call: every tensor but constants; undefined where no host for the target is here (said aloud). */
+  run(inputs: Inputs): Map<string, NumericArray> | undefined;
 }
 
 /** Compiles a graph that has been through the passes, for a target. */
-export async function makeProgram(graph: Graph, target: 'scalar' | 'simd128'): Promise<CompiledProgram> {
-  const { wasm, units: [unit], entries: [entry] } = await compileMany([graph], targets[target], toolchain());
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource));
-  const memory = (exports.memory as WebAssembly.Memory).buffer;
+export async function makeProgram(graph: Graph, target: string): Promise<CompiledProgram> {
+  const { wasm, units: [unit], entries } = await compileMany([graph], targets[target], toolchain());
   const { program } = unit;
   const offset = (t: Tensor): number => program.buffers[t.buffer].offset!;
   const kept = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role !== 'constant');
   return {
     unit,
     run(inputs) {
-      for (const input of program.inputs) new Float32Array(memory, offset(program.tensors[input]), inputs[input].length).set(inputs[input]);
-      const status = (exports[entry] as () => number)();
+      const host = hostFor(target);
+      if (!host) return undefined;
+      const writes: Write[] = program.inputs.map((input) => ({ offset: offset(program.tensors[input]), bytes: new Uint8Array(inputs[input].slice().buffer) }));
+      const { statuses: [status], memory } = host.run(wasm, writes, entries);
       if (status !== 0) throw new Error(`${graph.name} on ${target}: status ${status}`);
       return new Map(kept.map((t) => [t.name, readTensor(t, new Uint8Array(memory, offset(t), program.buffers[t.buffer].bytes))]));
     },

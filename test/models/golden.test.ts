@@ -99,7 +99,7 @@ test('TFC: activations between the layers equal those of the reference executor'
     const expected = (key: string): number[] => Array.from(readNpy(files[`${key}.npy`]).data as Float32Array);
     const op = name === 'TFC_1W1A' ? 'BipolarQuant' : 'Quant';
     const graph = runPasses(importOnnx(bytes));
-    const inner = (await makeProgram(graph, 'simd128')).run({ [graph.inputs[0]]: Float32Array.from(expected('global_in')) });
+    const inner = (await makeProgram(graph, 'simd128')).run({ [graph.inputs[0]]: Float32Array.from(expected('global_in')) })!;
     const quantizers = graph.nodes.filter((n) => n.op === 'Quantize' || n.op === 'Requantize');
     assert.is(quantizers.length, 4);
     quantizers.forEach((node, i) => {

@@ -18,6 +18,7 @@ import { infer } from '../../codegen/passes/infer.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import type { Target } from '../../codegen/targets/target.js';
+import type { ModuleHost, Write } from '../support/hosts.js';
 import { Random } from '../support/random.js';
 
 export type Inputs = Readonly<Record<string, ArrayLike<number>>>;
@@ -169,30 +170,31 @@ function interfaceView(memory: ArrayBuffer, unit: ProgramUnit, t: Tensor): Numer
 /** How many cases share one assembler call. */
 const casesPerCall = 60;
 
-/** Compiles the cases in few assembler calls, runs them, and gives a message for every one that fails or whose bits differ. */
-export async function runOnEmitters(cases: readonly Lowered[], target: Target, toolchain: Toolchain): Promise<string[]> {
+/** Compiles the cases in few assembler calls, runs them on a host, and gives a message for every one that fails or whose bits differ. */
+export async function runOnEmitters(cases: readonly Lowered[], target: Target, toolchain: Toolchain, host: ModuleHost): Promise<string[]> {
   const failures: string[] = [];
   for (let from = 0; from < cases.length; from += casesPerCall) {
-    failures.push(...(await runGroup(cases.slice(from, from + casesPerCall), target, toolchain)));
+    failures.push(...(await runGroup(cases.slice(from, from + casesPerCall), target, toolchain, host)));
   }
   return failures;
 }
 
 /** Cases of one assembler call; where that fails, halves find the case at fault. */
-async function runGroup(group: readonly Lowered[], target: Target, toolchain: Toolchain): Promise<string[]> {
+async function runGroup(group: readonly Lowered[], target: Target, toolchain: Toolchain, host: ModuleHost): Promise<string[]> {
   let compiled: Awaited<ReturnType<typeof compileMany>>;
   try {
     compiled = await compileMany(group.map((c) => c.expanded), target, toolchain);
   } catch (error) {
     if (group.length === 1) return [failureOf(group[0], error)];
     const half = group.length >> 1;
-    return [...(await runGroup(group.slice(0, half), target, toolchain)), ...(await runGroup(group.slice(half), target, toolchain))];
+    return [...(await runGroup(group.slice(0, half), target, toolchain, host)), ...(await runGroup(group.slice(half), target, toolchain, host))];
   }
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.wasm as BufferSource), {});
-  const memory = (instance.exports.memory as WebAssembly.Memory).buffer;
+  const writes = group.flatMap((c, i) => inputBytes(c, compiled.units[i]));
+  const { statuses, memory } = host.run(compiled.wasm, writes, compiled.entries);
   return group.flatMap((c, i) => {
     try {
-      runCompiled(c, compiled.units[i], memory, instance.exports[compiled.entries[i]] as () => number, target);
+      if (statuses[i] !== 0) throw new Difference(`${c.name}: the module on ${target.name} gave status ${statuses[i]}`);
+      compareOutputs(c, compiled.units[i], memory, `the module on ${target.name} in ${host.name}`);
       return [];
     } catch (error) {
       return [failureOf(c, error)];
@@ -205,11 +207,14 @@ function failureOf(c: Lowered, error: unknown): string {
   return error instanceof Difference ? error.message : `${c.name}: ${error.message}`;
 }
 
-function runCompiled(c: Lowered, unit: ProgramUnit, memory: ArrayBuffer, run: () => number, target: Target): void {
+/** A case's inputs, where a scheduled Program has them in its memory. */
+function inputBytes(c: Case, unit: ProgramUnit): Write[] {
+  const memory = new ArrayBuffer(unit.program.arenaBytes!);
   writeInputs(c, unit, memory);
-  const status = run();
-  if (status !== 0) throw new Difference(`${c.name}: the module on ${target.name} gave status ${status}`);
-  compareOutputs(c, unit, memory, `the module on ${target.name}`);
+  return unit.program.inputs.map((name) => {
+    const { offset, bytes } = unit.program.buffers[unit.program.tensors[name].buffer];
+    return { offset: offset!, bytes: new Uint8Array(memory, offset!, bytes) };
+  });
 }
 
 /** Puts a case's inputs where a scheduled Program has them in its memory. */

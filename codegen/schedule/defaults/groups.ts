@@ -1,50 +1,99 @@
 /**
- * Groups of integer products that one instruction does: which reduction loop they run along, and how the weights' fields
- * share containers.
+ * Groups of integer products that one instruction adds: which reduction loop they run along, which operand is proved to be
+ * narrow, and how the weights' fields share containers.
  */
 import { describe, isInteger } from '../../ir/datatype.js';
-import type { Expr, Program } from '../../ir/program.js';
-import type { Target } from '../../targets/target.js';
+import type { Expr, Program, Tensor } from '../../ir/program.js';
+import type { DotProduct, Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
-import type { Nest } from '../nest.js';
+import type { Loop, Nest } from '../nest.js';
 import { fieldBits } from '../pack.js';
 import { isProductSum } from '../steps.js';
 
-/** Pairs of products along a reduction loop. */
-export interface Pair {
+/** Groups of products along a reduction loop. */
+export interface Group {
   readonly loop: string;
+  /** Products in a group. */
+  readonly extent: number;
+  /** The factor that lies in 0 .. 127, where the products are of bytes. */
+  readonly sevenBits?: 'a' | 'b';
   /** Groups whose fields share a container. */
   readonly fields: number;
   readonly bits: number;
+  /** Bits of that container. */
+  readonly containerBits: number;
   /** The constant whose elements are the weights. */
   readonly weight: string;
 }
 
-/** The reduction loop along which pairs of integer products can be one instruction. */
-export function pairLoop(nest: Nest, program: Program, target: Target, lane: string): Pair | undefined {
-  const { kernel } = nest;
-  const dot = target.dots.find((d) => d.extent === 2);
-  if (!dot || kernel.accumulators.length !== 1 || kernel.body.length > 0) return undefined;
+/** The factors of a sum of products of two loads. */
+export interface Products {
+  readonly a: string;
+  readonly b: string;
+}
+
+/** The tensors whose elements a kernel multiplies and adds up, and nothing else; undefined where it does something else. */
+export function productsOf(kernel: Nest['kernel']): Products | undefined {
+  if (kernel.accumulators.length !== 1 || kernel.body.length > 0) return undefined;
   const [acc] = kernel.accumulators;
   if (!isInteger(acc.type) || !isProductSum(acc.update, acc.name)) return undefined;
-  const product = (acc.update as unknown as { b: { a: Expr; b: Expr } }).b;
-  const operands = [product.a, product.b].map((e) => (e.op === 'load' && !e.guard ? e : undefined));
-  if (operands.some((o) => o === undefined)) return undefined;
-  const narrow = operands.every((o) => {
-    const { bits, signed } = describe(program.tensors[o!.tensor].dtype);
-    // Two products must fit 32 bits: 16 bits signed would overflow in one case only, which 15 exclude.
+  const { a, b } = (acc.update as unknown as { b: { a: Expr; b: Expr } }).b;
+  return a.op === 'load' && b.op === 'load' ? { a: a.tensor, b: b.tensor } : undefined;
+}
+
+/** The bounds of what a load of a tensor gives: its range, and zero where there is a halo. */
+export function loadedRange(tensor: Tensor): readonly [number, number] {
+  const { min, max } = describe(tensor.dtype);
+  const [lo, hi] = tensor.range ?? [min, max];
+  const { haloValue } = tensor.layout;
+  return haloValue === undefined ? [lo, hi] : [Math.min(lo, haloValue), Math.max(hi, haloValue)];
+}
+
+/** Which factor lies in the unsigned operand of a dot product while the other fits its signed one. */
+export function narrowFactor(dot: DotProduct, a: readonly [number, number], b: readonly [number, number]): 'a' | 'b' | undefined {
+  const isUnsigned = ([lo, hi]: readonly [number, number]): boolean => lo >= 0 && hi < 2 ** dot.unsignedBits!;
+  const isSigned = ([lo, hi]: readonly [number, number]): boolean => lo >= -(2 ** (dot.operandBits - 1)) && hi < 2 ** (dot.operandBits - 1);
+  return isUnsigned(a) && isSigned(b) ? 'a' : isUnsigned(b) && isSigned(a) ? 'b' : undefined;
+}
+
+/** The reduction loop along which groups of integer products can be one instruction, for the largest groups that can. */
+export function groupLoop(nest: Nest, program: Program, target: Target, lane: string): Group | undefined {
+  const products = productsOf(nest.kernel);
+  if (!products) return undefined;
+  for (const dot of target.dots) {
+    const group = groupsOf(dot, products, nest, program, lane);
+    if (group) return group;
+  }
+  return undefined;
+}
+
+function groupsOf(dot: DotProduct, products: Products, nest: Nest, program: Program, lane: string): Group | undefined {
+  const operands = [program.tensors[products.a], program.tensors[products.b]];
+  const sevenBits = dot.unsignedBits === undefined ? undefined : narrowFactor(dot, loadedRange(operands[0]), loadedRange(operands[1]));
+  if (dot.unsignedBits === undefined ? !arePairs(dot, operands) : sevenBits === undefined) return undefined;
+  const all = accesses(nest, program).filter((a) => a.tensor === products.a || a.tensor === products.b);
+  const data = all.find((a) => !a.constant);
+  const weight = all.find((a) => a.constant);
+  if (!data || !weight || data.guarded || weight.guarded || !weight.depends(lane) || data.depends(lane) || data.elementBits !== dot.operandBits) return undefined;
+  const loop = nest.loops.find((l) => l.kind === 'reduce' && l.extent % dot.extent === 0 && data.stride(l.name) === data.elementBits && weight.depends(l.name));
+  return loop && { loop: loop.name, extent: dot.extent, ...(sevenBits ? { sevenBits } : {}), weight: weight.tensor, ...fieldsOf(dot, loop, fieldBits(program.tensors[weight.tensor])) };
+}
+
+/** Two products must fit 32 bits: 16 bits signed would overflow in one case only, which 15 exclude. */
+function arePairs(dot: DotProduct, operands: readonly Tensor[]): boolean {
+  const narrow = operands.every((t) => {
+    const { bits, signed } = describe(t.dtype);
     return bits <= (signed ? dot.operandBits : dot.operandBits - 1);
   });
-  if (!narrow || operands.every((o) => /int16$/.test(program.tensors[o!.tensor].dtype))) return undefined;
-  const all = accesses(nest, program);
-  const data = all.find((a) => !a.constant && operands.some((o) => o!.tensor === a.tensor));
-  const weight = all.find((a) => a.constant && operands.some((o) => o!.tensor === a.tensor));
-  if (!data || !weight || !weight.depends(lane) || data.depends(lane) || data.elementBits !== 16) return undefined;
-  const loop = nest.loops.find((l) => l.kind === 'reduce' && l.extent % 2 === 0 && data.stride(l.name) === data.elementBits && weight.depends(l.name));
-  if (!loop) return undefined;
-  const bits = fieldBits(program.tensors[weight.tensor]);
-  let fields = Math.floor(16 / bits);
-  const pairs = loop.extent / 2;
-  while (fields > 1 && pairs % fields !== 0) fields--;
-  return { loop: loop.name, fields: bits <= 5 || (bits < 8 && fields === 2) ? fields : 1, bits, weight: weight.tensor };
+  return narrow && !operands.every((t) => /int16$/.test(t.dtype));
+}
+
+/** How many groups of weights share a container: as many as fit and divide the loop. */
+function fieldsOf(dot: DotProduct, loop: Loop, bits: number): Pick<Group, 'fields' | 'bits' | 'containerBits'> {
+  const containerBits = dot.operandBits;
+  let fields = Math.floor(containerBits / bits);
+  const groups = loop.extent / dot.extent;
+  while (fields > 1 && groups % fields !== 0) fields--;
+  const worth = bits <= 5 || (bits < 8 && fields === 2);
+  return { fields: worth ? Math.max(1, fields) : 1, bits, containerBits };
 }

@@ -9,7 +9,7 @@ import type { Choices, KernelSchedule } from '../choice.js';
 import { nestOf, type Nest } from '../nest.js';
 import { applySteps } from '../steps.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
-import { pairLoop } from './groups.js';
+import { groupLoop } from './groups.js';
 import { laneLoop } from './lanes.js';
 import { plain } from './plain.js';
 import { reduction } from './reduction.js';
@@ -21,8 +21,8 @@ export function defaultSchedule(kernel: Kernel, program: Program, target: Target
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
-    const pair = choices.groups === false ? undefined : pairLoop(nest, program, target, lane);
-    return reduction(nest, program, target, lane, pair, choices);
+    const group = choices.groups === false ? undefined : groupLoop(nest, program, target, lane);
+    return reduction(nest, program, target, lane, group, choices);
   }
   nest = orderByStore(nest, program, lane);
   return lane === undefined ? { nests: [joinLoops(nest, program)], packs: {} } : elementwise(nest, program, target, lane, choices);

@@ -7,12 +7,12 @@ import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, type Step } from '../steps.js';
-import type { Pair } from './groups.js';
+import type { Group } from './groups.js';
 import { canOverrun, divisorIn } from './lanes.js';
 import { plain } from './plain.js';
 
 /** Outputs over lanes, a tile of them in registers, weights in reading order. */
-export function reduction(start: Nest, program: Program, target: Target, lane: string, pair: Pair | undefined, choices: Choices = {}): KernelSchedule {
+export function reduction(start: Nest, program: Program, target: Target, lane: string, group: Group | undefined, choices: Choices = {}): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
   // Lanes over the interleaved partial sums.
   if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packs: {} };
@@ -41,28 +41,28 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const moving = space.filter((n) => !batch.includes(n));
     let reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
     const unrolled: string[] = [`${lane}.o.i`, ...(row ? [`${row.name}.i`] : [])];
-    let group: string[] = [];
-    if (pair) {
-      reduce = reduce.filter((n) => n !== pair.loop);
-      steps.push({ step: 'split', loop: pair.loop, factor: 2 });
-      if (pair.fields > 1) {
-        steps.push({ step: 'split', loop: `${pair.loop}.o`, factor: pair.fields });
-        reduce.push(`${pair.loop}.o.o`, `${pair.loop}.o.i`);
-        unrolled.push(`${pair.loop}.o.i`);
-      } else reduce.push(`${pair.loop}.o`);
-      group = [`${pair.loop}.i`];
+    let members: string[] = [];
+    if (group) {
+      reduce = reduce.filter((n) => n !== group.loop);
+      steps.push({ step: 'split', loop: group.loop, factor: group.extent });
+      if (group.fields > 1) {
+        steps.push({ step: 'split', loop: `${group.loop}.o`, factor: group.fields });
+        reduce.push(`${group.loop}.o.o`, `${group.loop}.o.i`);
+        unrolled.push(`${group.loop}.o.i`);
+      } else reduce.push(`${group.loop}.o`);
+      members = [`${group.loop}.i`];
     } else {
       unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (perLane ? 40 : 48)));
     }
-    steps.push({ step: 'reorder', order: [...batch, ...(choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving]), ...reduce, ...tile, ...group] });
+    steps.push({ step: 'reorder', order: [...batch, ...(choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving]), ...reduce, ...tile, ...members] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
-    if (pair) steps.push({ step: 'dot', loop: `${pair.loop}.i` });
+    if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
   });
   return {
     nests,
     // Fields that share a container are its neighbours.
-    packs: pair && pair.fields > 1 ? { [pair.weight]: { elementBits: pair.bits, containerBits: 16, innermost: `${pair.loop}.o.i` } } : {},
+    packs: group && group.fields > 1 ? { [group.weight]: { elementBits: group.bits, containerBits: group.containerBits, innermost: `${group.loop}.o.i` } } : {},
   };
 }
 
