@@ -6,7 +6,7 @@ import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor, Term } from '../ir/program.js';
 import { factorDependsOn } from '../ir/walk.js';
-import { conditionText, fromLanes, scalarType, share, toVector, type Context, type Value } from './context.js';
+import { baseOf, conditionText, fromLanes, scalarType, share, toVector, type Context, type Value } from './context.js';
 import { indexText, pointer, type Scope } from './scope.js';
 
 type Load = Extract<Expr, { op: 'load' }>;
@@ -25,8 +25,6 @@ interface Place {
 function place(tensor: Tensor, at: readonly Index[], group: string | undefined, scope: Scope, context: Context): Place | undefined {
   const { layout } = tensor;
   const bits = address(layout, at, context.ranges);
-  const base = context.program.buffers[tensor.buffer].offset;
-  if (base === undefined) fail('program/invalid', tensor.name, 'its buffer has no place in memory');
   let laneStride = 0;
   let groupStride = 0;
   const rest: Term[] = [];
@@ -39,8 +37,9 @@ function place(tensor: Tensor, at: readonly Index[], group: string | undefined, 
   if (rest.some((t) => t.coeff % layout.containerBits !== 0)) return undefined;
   const whole = Math.floor(bits.offset / layout.containerBits) * layout.containerBits;
   const terms = rest.map((t) => ({ coeff: t.coeff / 8, of: t.of }));
-  let offset = base + whole / 8;
-  let text = pointer(scope.loop, terms, context.names, context.ranges);
+  const start = baseOf(tensor.buffer, whole / 8, context);
+  let { offset } = start;
+  let text = pointer(scope.loop, terms, context.names, context.ranges, start.base);
   // The engine adds the immediate without wrapping around, so the pointer itself must not lie below zero.
   if (offset < 0 || interval({ offset: 0, terms }, context.ranges)[0] < 0) {
     text = `(${text} + ${offset})`;
@@ -112,11 +111,11 @@ function field(container: string, shift: number, bits: number, signed: boolean):
 function unevenLoad(tensor: Tensor, e: Load, scope: Scope, context: Context): Value {
   const { elementBits, containerBits } = tensor.layout;
   const bits = address(tensor.layout, e.at, context.ranges);
-  const base = context.program.buffers[tensor.buffer].offset!;
+  const { base, offset } = baseOf(tensor.buffer, 0, context);
   const text = indexText(scope.loop, bits, context.ranges);
-  if (elementBits === containerBits) return { text: `load<${memoryType(elementBits, tensor.dtype)}>(<usize>(${text} / 8), ${base})`, type: tensor.dtype, shape: 'scalar' };
+  if (elementBits === containerBits) return { text: `load<${memoryType(elementBits, tensor.dtype)}>(${base} + <usize>(${text} / 8), ${offset})`, type: tensor.dtype, shape: 'scalar' };
   const at = share(`bits ${text}`, undefined, 'i32', text, scope, context);
-  const container = `<i32>load<u${containerBits}>(<usize>(${at} / ${containerBits} * ${containerBits / 8}), ${base})`;
+  const container = `<i32>load<u${containerBits}>(${base} + <usize>(${at} / ${containerBits} * ${containerBits / 8}), ${offset})`;
   const shifted = `(${container} >> (${at} % ${containerBits}))`;
   return { text: field(shifted, 0, elementBits, describe(tensor.dtype).signed), type: tensor.dtype, shape: 'scalar' };
 }
@@ -237,8 +236,9 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   const p = place(tensor, s.at, undefined, scope, context);
   const lines: string[] = [];
   if (context.lane === undefined || (p && p.laneStride === 0)) {
-    const to = p ? `${p.pointer}, ` : `<usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
-    const offset = p ? p.offset : context.program.buffers[tensor.buffer].offset!;
+    const start = p ? { base: p.pointer, offset: p.offset } : baseOf(tensor.buffer, 0, context);
+    const to = p ? `${p.pointer}, ` : `${start.base} + <usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
+    const { offset } = start;
     const text = value.shape === 'vector' ? extractLane(value, 0) : value.mask ? `<i32>(${value.text})` : value.text;
     lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${to}${text}${offset === 0 ? '' : `, ${offset}`});`);
   } else if (p && p.laneStride === elementBits) {
