@@ -12,6 +12,7 @@ declare function clock_time_get(clock: i32, precision: i64, time: usize): i32;
 const monotonic: i32 = 1;
 const clockPlace = memory.data(8, 8);
 
+/** Nanoseconds since some moment. */
 function now(): i64 {
   clock_time_get(monotonic, 1, clockPlace);
   return load<i64>(clockPlace);

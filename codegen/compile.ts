@@ -76,7 +76,7 @@ export interface Artifact {
   readonly graph: Graph;
   /** Scheduled. */
   readonly unit: ProgramUnit;
-  /** What each stage made, as text. */
+  /** What each stage made, as text; the graph's is made when it is asked for. */
   readonly stages: { readonly graph: string; readonly program: string; readonly source: string; readonly wat?: string };
 }
 
@@ -119,7 +119,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   return {
     name: graph.name, wasm, wasi, manifest, graph: passed, unit,
     declaration: declaration(manifest),
-    stages: { graph: printGraph(passed), program: printed, source, wat },
+    stages: { get graph() { return printGraph(passed); }, program: printed, source, wat },
   };
 }
 

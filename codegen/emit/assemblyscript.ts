@@ -1,20 +1,23 @@
 /**
- * A scheduled Program as AssemblyScript: one function a kernel, one entry that calls them in order.
+ * A scheduled Program as AssemblyScript: one function a kernel, or one for several that differ in their buffers' places
+ * alone, and one entry that calls them in order.
  *
  * Text only: memory, data and the manifest are spliced into the binary afterwards (module.ts).
  */
 import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
-import type { Block, Program } from '../ir/program.js';
+import type { Block, Kernel, Program } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { identifier } from './context.js';
-import { emitKernel } from './kernel.js';
+import { emitKernel, emitPlaced, kernelComment, type KernelText } from './kernel.js';
 import { counterName } from './scope.js';
 
 /** The source of one module; `entry` is the exported function, which returns a status (0 is success). */
 export function emitAssemblyScript(program: Program, target: Target, entry = 'run'): string {
   const names = new Set<string>([entry]);
   const functions: string[] = [];
+  const shared = sharedTexts(program.blocks, program, target);
+  const named = new Map<string, string>();
   const prefix = entry === 'run' ? '' : `${entry}_`;
   const unique = (name: string): string => {
     const base = `${prefix}${identifier(name)}`;
@@ -26,9 +29,15 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
   const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>): string[] =>
     blocks.flatMap((b) => {
       if (b.kind === 'kernel') {
-        const name = unique(b.name);
-        functions.push(emitKernel(program, b, target, name, parameters));
-        return [`${name}(${[...parameters.keys()].map(counterName).join(', ')});`];
+        const { text, places } = shared.get(b) ?? emitKernel(program, b, target, parameters);
+        let name = named.get(text);
+        if (name === undefined) {
+          name = unique(b.name);
+          named.set(text, name);
+          const others = [...shared].filter(([k, s]) => k !== b && s.text === text).map(([k]) => k.name);
+          functions.push(`${kernelComment(b, others)}\nfunction ${name}${text}`);
+        }
+        return [`${name}(${[...[...parameters.keys()].map(counterName), ...places].join(', ')});`];
       }
       const counter = counterName(b.axis);
       const most = typeof b.count === 'number' ? b.count : b.count.max;
@@ -48,6 +57,21 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     '}',
     '',
   ].join('\n');
+}
+
+/** The kernels whose text another one has too, once the places of buffers are parameters. */
+function sharedTexts(blocks: readonly Block[], program: Program, target: Target): Map<Kernel, KernelText> {
+  const texts = new Map<Kernel, KernelText>();
+  const walk = (list: readonly Block[], parameters: ReadonlyMap<string, number>): void => {
+    for (const b of list) {
+      if (b.kind === 'kernel') texts.set(b, emitPlaced(program, b, target, parameters));
+      else walk(b.body, new Map(parameters).set(b.axis, typeof b.count === 'number' ? b.count : b.count.max));
+    }
+  };
+  walk(blocks, new Map());
+  const counts = new Map<string, number>();
+  for (const { text } of texts.values()) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return new Map([...texts].filter(([, { text }]) => counts.get(text)! > 1));
 }
 
 function countText(count: number | { readonly input: string; readonly max: number }, program: Program): string {

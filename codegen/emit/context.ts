@@ -20,12 +20,23 @@ export interface Value {
   readonly high?: string;
 }
 
+/** A buffer that a parameter of the function points into, so that kernels can share one text. */
+export interface Base {
+  readonly name: string;
+  /** The parameter points to this byte of the buffer. */
+  readonly origin: number;
+  /** The first byte that constants of addresses reach. */
+  least: number;
+}
+
 /** What emitting one function carries along. */
 export interface Context {
   readonly program: Program;
   readonly target: Target;
   readonly kernel: Kernel;
   readonly names: Names;
+  /** Where buffers lie that are parameters of the function, in order of use; undefined where all addresses are constants. */
+  readonly bases?: Map<string, Base>;
   /** Bounds of all axes in scope; a single value for those of unrolled loops. */
   readonly ranges: Map<string, readonly [number, number]>;
   /** The axis whose iterations are lanes, inside a vector loop. */
@@ -53,6 +64,17 @@ export interface PendingStores {
   readonly offset: number;
   /** Names of vectors of 32-bit lanes. */
   readonly parts: readonly string[];
+}
+
+/** Where a buffer starts: a parameter (or `0`), and what constants add to it for byte `at` of the buffer. */
+export function baseOf(buffer: string, at: number, context: Context): { readonly base: string; readonly offset: number } {
+  const { offset } = context.program.buffers[buffer];
+  if (offset === undefined) fail('program/invalid', buffer, 'this buffer has no place in memory');
+  if (!context.bases) return { base: '0', offset: offset + at };
+  let own = context.bases.get(buffer);
+  if (!own) context.bases.set(buffer, (own = { name: `base${context.bases.size}`, origin: 0, least: at }));
+  own.least = Math.min(own.least, at);
+  return { base: own.name, offset: at - own.origin };
 }
 
 /** A TypeScript identifier from any name. */

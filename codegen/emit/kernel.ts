@@ -8,17 +8,47 @@ import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
-import { conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
+import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
 import { emitExpr } from './expression.js';
 import { flushStores } from './pending.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
-/** The function of a scheduled kernel; `parameters` are axes of the repeats around it. */
-export function emitKernel(program: Program, kernel: Kernel, target: Target, name: string, parameters: ReadonlyMap<string, number>): string {
+/** A function without its name: parameters and body. */
+export interface KernelText {
+  readonly text: string;
+  /** Places of buffers that the parameters after the axes of repeats take. */
+  readonly places: readonly number[];
+}
+
+/** The function of a scheduled kernel; `parameters` are axes of the repeats around it. Addresses are constants. */
+export function emitKernel(program: Program, kernel: Kernel, target: Target, parameters: ReadonlyMap<string, number>): KernelText {
+  return { text: emitBody(program, kernel, target, parameters), places: [] };
+}
+
+/** The same with the places of buffers as parameters: one text for kernels that differ in these alone. */
+export function emitPlaced(program: Program, kernel: Kernel, target: Target, parameters: ReadonlyMap<string, number>): KernelText {
+  const bases = new Map<string, Base>();
+  emitBody(program, kernel, target, parameters, bases);
+  // From the first byte that is touched, so that a tensor's parts have one text too.
+  const from = new Map([...bases].map(([buffer, b]) => [buffer, { name: b.name, origin: b.least, least: b.least }]));
+  return { text: emitBody(program, kernel, target, parameters, from), places: [...from].map(([buffer, b]) => program.buffers[buffer].offset! + b.origin) };
+}
+
+/** What a kernel is and what was done to it, as a comment. */
+export function kernelComment(kernel: Kernel, others: readonly string[]): string {
+  const doc = [
+    `/** ${kernel.op}: ${kernel.space.map((a) => `${a.name}<${a.extent}`).join(' ')}${kernel.reduce.length > 0 ? `, over ${kernel.reduce.map((a) => `${a.name}<${a.extent}`).join(' ')}` : ''}`,
+    ...(others.length > 0 ? [` * also ${others.join(', ')}`] : []),
+    ...kernel.scheduled!.steps.map((s) => ` * ${s}`),
+  ];
+  return `${doc.join('\n')} */`;
+}
+
+function emitBody(program: Program, kernel: Kernel, target: Target, parameters: ReadonlyMap<string, number>, bases?: Map<string, Base>): string {
   if (!kernel.scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
   const context: Context = {
-    program, target, kernel,
+    program, target, kernel, bases,
     names: new Names(),
     ranges: new Map([...parameters].map(([axis, count]) => [axis, [0, count - 1] as const])),
     lets: new Map(),
@@ -42,13 +72,9 @@ export function emitKernel(program: Program, kernel: Kernel, target: Target, nam
   emitStmts(kernel.scheduled.body, scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
-  const doc = [
-    `/** ${kernel.op}: ${kernel.space.map((a) => `${a.name}<${a.extent}`).join(' ')}${kernel.reduce.length > 0 ? `, over ${kernel.reduce.map((a) => `${a.name}<${a.extent}`).join(' ')}` : ''}`,
-    ...kernel.scheduled.steps.map((s) => ` * ${s}`),
-  ];
   const lines = [...pointers, ...declarations, ...scope.lines];
-  const list = [...parameters.keys()].map((p) => `${counterName(p)}: i32`).join(', ');
-  return `${doc.join('\n')} */\nfunction ${name}(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
+  const list = [...[...parameters.keys()].map((p) => `${counterName(p)}: i32`), ...[...(bases?.values() ?? [])].map((b) => `${b.name}: usize`)].join(', ');
+  return `(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
 }
 
 function* coordinates(shape: readonly number[]): Generator<number[]> {

@@ -43,12 +43,15 @@ export class Names {
   }
 }
 
-/** Text of a pointer (or `0`) that equals the sum of the terms; the terms' axes are loops around, or parameters. */
-export function pointer(loop: LoopScope, terms: readonly Term[], names: Names, ranges: Ranges): string {
-  if (terms.length === 0) return '0';
+/**
+ * Text of a pointer that equals the sum of the terms, from `base` on (a parameter of the function, or `0`); the terms' axes
+ * are loops around, or parameters.
+ */
+export function pointer(loop: LoopScope, terms: readonly Term[], names: Names, ranges: Ranges, base = '0'): string {
+  if (terms.length === 0) return base;
   const affine = terms.filter((t) => typeof t.of === 'string');
   const others = terms.filter((t) => typeof t.of !== 'string');
-  let text = affine.length > 0 ? affinePointer(loop, affine, names) : '';
+  let text = affine.length > 0 ? affinePointer(loop, affine, names, base) : base === '0' ? '' : base;
   for (const t of others) {
     const value = `<usize>(${factorText(loop, t.of, ranges)})`;
     const scaled = t.coeff === 1 ? value : `${value} * ${t.coeff}`;
@@ -57,23 +60,22 @@ export function pointer(loop: LoopScope, terms: readonly Term[], names: Names, r
   return others.length > 0 ? `(${text})` : text;
 }
 
-function affinePointer(loop: LoopScope, terms: readonly Term[], names: Names): string {
-  if (terms.length === 0) return '0';
+function affinePointer(loop: LoopScope, terms: readonly Term[], names: Names, base: string): string {
+  if (terms.length === 0) return base;
   const own = terms.find((t) => t.of === loop.axis);
+  const key = `${base}+${termsKey(terms)}`;
   if (loop.axis === undefined) {
-    const key = termsKey(terms);
     const old = loop.pointers.get(key);
     if (old) return old.name;
     const name = names.fresh('p');
-    const from = terms.map((t) => `<usize>${counterName(t.of as string)} * ${t.coeff}`).join(' + ');
+    const from = [...(base === '0' ? [] : [base]), ...terms.map((t) => `<usize>${counterName(t.of as string)} * ${t.coeff}`)].join(' + ');
     loop.pointers.set(key, { name, from, step: 0 });
     return name;
   }
-  if (!own) return affinePointer(loop.parent!, terms, names);
-  const key = termsKey(terms);
+  if (!own) return affinePointer(loop.parent!, terms, names, base);
   const old = loop.pointers.get(key);
   if (old) return old.name;
-  const outside = affinePointer(loop.parent!, terms.filter((t) => t !== own), names);
+  const outside = affinePointer(loop.parent!, terms.filter((t) => t !== own), names, base);
   const name = names.fresh('p');
   const from = loop.start === 0 ? outside : `${outside} + ${loop.start * own.coeff}`;
   loop.pointers.set(key, { name, from, step: own.coeff });

@@ -6,7 +6,7 @@ import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Stmt } from '../ir/program.js';
-import { conditionText, toVector, type Context, type PendingStores, type Value } from './context.js';
+import { baseOf, conditionText, toVector, type Context, type PendingStores, type Value } from './context.js';
 import { memoryType, place, type Place } from './memory.js';
 import { flushStores, laneStores, narrowed } from './pending.js';
 import { indexText, type Scope } from './scope.js';
@@ -40,8 +40,9 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
     const value = context.expression(s.value, scope, context);
     const lines: string[] = [];
     if (context.lane === undefined || (p && p.laneStride === 0)) {
-      const to = p ? `${p.pointer}, ` : `<usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
-      const offset = p ? p.offset : context.program.buffers[tensor.buffer].offset!;
+      const start = p ? { base: p.pointer, offset: p.offset } : baseOf(tensor.buffer, 0, context);
+      const to = p ? `${p.pointer}, ` : `${start.base} + <usize>(${indexText(scope.loop, address(tensor.layout, s.at, context.ranges), context.ranges)} / 8), `;
+      const { offset } = start;
       const text = value.shape === 'vector' ? extractLane(value, 0) : value.mask ? `<i32>(${value.text})` : value.text;
       lines.push(`store<${memoryType(elementBits, tensor.dtype)}>(${to}${text}${offset === 0 ? '' : `, ${offset}`});`);
     } else if (isVector) {

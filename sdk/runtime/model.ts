@@ -50,10 +50,28 @@ export async function load<M extends ModelTypes = ModelTypes>(source: ModuleSour
     if (!given.ok) throw new ModelError('module/not-a-module', given.url || 'response', `expected a module, the server answered ${given.status} ${given.statusText}`.trimEnd(), 'Correct the address.');
     code = await given.arrayBuffer();
   } else code = given;
+  if (code instanceof WebAssembly.Module) return loadSync<M>(code);
   const manifest = readManifest(code);
-  const module = code instanceof WebAssembly.Module ? code : await WebAssembly.compile(code as BufferSource).catch((error) => refuse(manifest, error));
+  const module = await compileSoon(code as BufferSource).catch((error) => refuse(manifest, error));
   checkImports(module, manifest);
   return new Model<M>(module, manifest, await WebAssembly.instantiate(module));
+}
+
+/**
+ * Modules up to this size compile at once: most of a module is weights, and its code takes a millisecond, less than other
+ * threads take to be asked.
+ */
+const atOnceBytes = 4 * 2 ** 20;
+
+async function compileSoon(code: BufferSource): Promise<WebAssembly.Module> {
+  if (code.byteLength > atOnceBytes) return WebAssembly.compile(code);
+  try {
+    return new WebAssembly.Module(code);
+  } catch (error) {
+    // A page whose engine allows less on its main thread.
+    if (error instanceof RangeError) return WebAssembly.compile(code);
+    throw error;
+  }
 }
 
 /** The same at once, for Node and workers. */

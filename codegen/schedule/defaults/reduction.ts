@@ -79,7 +79,8 @@ interface RegisterTile {
 function registerTile(nest: Nest, program: Program, target: Target, lane: string, choices: Choices): RegisterTile {
   const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
   const accumulators = nest.kernel.accumulators.length;
-  const data = accesses(nest, program).filter((a) => !a.store && !a.constant);
+  // What is read once an output, such as a residual, does not shape the tile.
+  const data = accesses(nest, program).filter((a) => !a.store && !a.constant && nest.loops.some((l) => l.kind === 'reduce' && a.depends(l.name)));
   const perLane = data.some((a) => a.depends(lane));
   const row = [...nest.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
   const asked = choices.columns && vectors % choices.columns === 0 ? choices.columns : undefined;
