@@ -22,7 +22,7 @@ const mostThreads = 256;
 export interface PoolOptions {
   /** Workers; default the number of cores. */
   readonly threads?: number;
-  /** False keeps to messages where memory could be shared. */
+  /** False: messages also where memory can be shared, as it can in Node and on pages that are cross-origin isolated. */
   readonly shared?: boolean;
 }
 
@@ -55,17 +55,18 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   #ended = false;
   /** Why no further run is taken. */
   #closed?: ModelError;
+  #closing?: Promise<void>;
   #idle?: () => void;
 
   /** Made by `createPool`. */
   constructor(readonly module: WebAssembly.Module, readonly manifest: Manifest, private readonly host: Host, options: PoolOptions) {
-    const { threads = host.cores, shared = typeof SharedArrayBuffer === 'function' } = options;
+    const { threads = host.cores, shared = true } = options;
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= mostThreads)) {
       throw new ModelError('pool/threads', manifest.name, `expected 1 to ${mostThreads} threads, found ${String(threads)}`, 'Leave `threads` away for one a core.');
     }
     this.#plan = planCells(manifest);
     this.#threads = Array.from({ length: threads }, () => undefined);
-    const Way = shared ? SharedRing : CellMessages;
+    const Way = shared && typeof SharedArrayBuffer === 'function' ? SharedRing : CellMessages;
     this.#transport = new Way(this.#plan, threads, (cell, status) => this.#settle(cell, status), () => this.#turn());
   }
 
@@ -88,14 +89,18 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   async run(inputs: Inputs<M['inputs']>): Promise<Views<M['outputs']>> {
     if (this.#closed) throw this.#closed;
     const { count, given } = checkInputs(this.manifest, inputs as Inputs<ModelTypes['inputs']>);
-    this.#pending++;
-    const outputs = await new Promise<TensorData[]>((resolve, reject) => {
-      this.#waiting.push({ given, count, outputs: [], number: -1, sent: 0, settled: 0, failed: false, resolve, reject });
-      if (this.#pending === 1) this.#hold(true);
+    if (this.#pending++ === 0) this.#hold(true);
+    try {
+      const settled = new Promise<TensorData[]>((resolve, reject) => {
+        this.#waiting.push({ given, count, outputs: [], number: -1, sent: 0, settled: 0, failed: false, resolve, reject });
+      });
       this.#turn();
-    });
-    const views = this.manifest.outputs.map((t, i) => new TensorView(t.name, outputs[i], t.batched ? [count, ...t.shape.slice(1)] : t.shape, t.dtype));
-    return Object.fromEntries(views.map((view) => [view.name, view])) as unknown as Views<M['outputs']>;
+      const outputs = await settled;
+      const views = this.manifest.outputs.map((t, i) => new TensorView(t.name, outputs[i], t.batched ? [count, ...t.shape.slice(1)] : t.shape, t.dtype));
+      return Object.fromEntries(views.map((view) => [view.name, view])) as unknown as Views<M['outputs']>;
+    } finally {
+      this.#leave();
+    }
   }
 
   /** Runs, and reads the first output as scores of classes: one prediction an inference. */
@@ -105,10 +110,13 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   }
 
   /** Takes no further runs, waits for those that are pending, and ends the workers. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed ??= new ModelError('pool/closed', this.manifest.name, 'the pool was closed', 'Make a new one with createPool().');
-    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-    this.#end();
+    this.#closing ??= new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      if (this.#pending === 0) resolve();
+    }).then(() => this.#end());
+    return this.#closing;
   }
 
   /** Starts every worker; rejects, and ends them, where one does not start. */
@@ -147,7 +155,7 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   /** A worker ended. The runs that it was at are lost; another takes its place, unless it ended over nothing. */
   #lost(worker: number, why: string): void {
     if (this.#ended) return;
-    const error = new ModelError('pool/worker-lost', this.manifest.name, `a worker ended: ${why}`, 'Give it more memory or smaller models; runs that it was not at are not touched.');
+    const error = new ModelError('pool/worker-lost', this.manifest.name, `a worker ended: ${why}`, 'Its runs are lost, others are not. Run this one again if it was not at fault.');
     const held = this.#transport.lose(worker);
     if (held.length === 0) return this.#abort(error);
     this.#startWorker(worker).then(() => this.#hold(this.#pending > 0), (refusal: ModelError) => this.#abort(refusal));
@@ -214,9 +222,7 @@ export class Pool<M extends ModelTypes = ModelTypes> {
       else if (first + rows === run.count) to.set(bytes.subarray(cell, cell + size));
     });
     run.settled += rows;
-    if (run.settled < run.count) return;
-    this.#leave();
-    run.resolve(run.outputs);
+    if (run.settled === run.count) run.resolve(run.outputs);
   }
 
   #fail(run: Run, error: ModelError): void {
@@ -227,7 +233,6 @@ export class Pool<M extends ModelTypes = ModelTypes> {
       this.#active.splice(place, 1);
       this.#transport.abandon(run.number, run.count - run.sent);
     }
-    this.#leave();
     run.reject(error);
   }
 

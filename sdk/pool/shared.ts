@@ -14,6 +14,9 @@ const leastCells = 16;
 const cellsAWorker = 4;
 const ringTarget = 4 * 1024 * 1024;
 
+/** Counters begin shortly before they wrap, so that wrapping is nothing that happens only after days. */
+const firstCell = 2 ** 31 - 5;
+
 export class SharedRing implements Transport {
   readonly #control: Int32Array;
   readonly #data: SharedArrayBuffer;
@@ -21,7 +24,7 @@ export class SharedRing implements Transport {
   /** Cells that were sent and are not settled, by index. */
   readonly #sent: boolean[];
   /** Every cell before this one is settled; counts as `published` does. */
-  #settled = 0;
+  #settled = firstCell;
   #asleep = false;
   #closed = false;
 
@@ -29,6 +32,7 @@ export class SharedRing implements Transport {
     let count = 2;
     while (count < 2 * threads || ((count < leastCells || count < cellsAWorker * threads) && 2 * count * plan.bytes <= ringTarget)) count *= 2;
     this.#control = new Int32Array(new SharedArrayBuffer(4 * (headers + count * header.words)));
+    this.#control[word.published] = this.#control[word.claimed] = firstCell;
     this.#data = new SharedArrayBuffer(count * plan.bytes);
     this.#cells = Array.from({ length: count }, (_, index) => ({ index, bytes: new Uint8Array(this.#data, index * plan.bytes, plan.bytes) }));
     this.#sent = this.#cells.map(() => false);
