@@ -2,6 +2,7 @@
 export { ModelError, type ModelErrorCode } from './error.js';
 export { load, loadSync, Model, readManifest, type ModuleSource } from './model.js';
 export type { Manifest, ManifestInner, ManifestTensor, StorageType } from './manifest.js';
+export { pickBuild, type Build } from './pick.js';
 export type { Prediction } from './predict.js';
 export type { Inputs } from './inputs.js';
 export { Session, type ModelTypes, type Views } from './session.js';

@@ -48,7 +48,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 const manifestFile = 'sdk/runtime/manifest.ts';
 /** The manifest's format belongs to the runtime, which may import nothing; those who write manifests import it from there. */
-const manifestWriters = ['codegen/compile.ts', ...['manifest', 'module', 'declaration', 'wasi'].map((name) => `codegen/emit/${name}.ts`)];
+const manifestWriters = ['codegen/compile.ts', ...['manifest', 'module', 'declaration', 'bundle', 'wasi'].map((name) => `codegen/emit/${name}.ts`)];
 
 /** Where hosts are named. Bytes and texts go everywhere else as arguments, so that it runs in a browser too. */
 const hostFolders = ['sdk/host/', 'sdk/cli/', 'sdk/data/'];
