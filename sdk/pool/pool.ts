@@ -17,7 +17,8 @@ import { CellMessages } from './messages.js';
 import { SharedRing } from './shared.js';
 import type { Cell, Host, Thread, Transport } from './transport.js';
 
-const mostThreads = 256;
+/** Nobody has more cores, and every worker costs memory. */
+export const mostThreads = 256;
 
 export interface PoolOptions {
   /** Workers; default the number of cores. */
