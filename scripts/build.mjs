@@ -2,7 +2,7 @@
  * Builds dist/: the package's entries as ES modules, the runtime as one file for a script tag, and the type
  * declarations. Dependencies stay imports. Run by `npm run build` and before `npm pack`; `build.mjs FOLDER` builds there.
  */
-import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -31,6 +31,26 @@ const runtimeApart = {
   },
 };
 
+/** One script, for workers and script tags. */
+const script = async (entry, more = {}) => {
+  const { outputFiles } = await build({ entryPoints: [`${root}${entry}`], write: false, bundle: true, minify: true, format: 'iife', target: 'es2022', logLevel: 'warning', ...more });
+  return outputFiles[0].text;
+};
+const workers = {
+  nodeCode: await script('sdk/host/poolWorker.node.ts', { platform: 'node', format: 'cjs' }),
+  browserCode: await script('sdk/host/poolWorker.browser.ts'),
+};
+
+/** In dist/ a pool's workers are text in the code: no file to be found beside it, whatever bundles the app. */
+const inlineWorkers = {
+  name: 'inline-workers',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]sdk[\\/]host[\\/]poolCode\.ts$/ }, () => ({
+      contents: Object.entries(workers).map(([name, text]) => `export const ${name} = { text: ${JSON.stringify(text.trim())} };\n`).join(''),
+    }));
+  },
+};
+
 rmSync(dist, { recursive: true, force: true });
 await build({
   entryPoints: [`${root}sdk/runtime/index.ts`],
@@ -41,7 +61,10 @@ await build({
   logLevel: 'warning',
 });
 await build({
-  entryPoints: { index: `${root}sdk/index.ts`, data: `${root}sdk/data/index.ts`, cli: `${root}sdk/cli/main.ts` },
+  entryPoints: {
+    index: `${root}sdk/index.ts`, data: `${root}sdk/data/index.ts`, cli: `${root}sdk/cli/main.ts`,
+    'pool.node': `${root}sdk/host/pool.node.ts`, 'pool.browser': `${root}sdk/host/pool.browser.ts`,
+  },
   outdir: dist,
   bundle: true,
   splitting: true,
@@ -51,27 +74,20 @@ await build({
   platform: 'neutral',
   packages: 'external',
   external: ['node:*'],
-  plugins: [inlineLibrary, runtimeApart],
+  plugins: [inlineLibrary, inlineWorkers, runtimeApart],
   logLevel: 'warning',
 });
-await build({
-  entryPoints: [`${root}sdk/runtime/index.ts`],
-  outfile: `${dist}/sigmaflow.runtime.global.js`,
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  globalName: 'sigmaflow',
-  target: 'es2022',
-  logLevel: 'warning',
-});
+writeFileSync(`${dist}/sigmaflow.runtime.global.js`, await script('sdk/runtime/index.ts', { globalName: 'sigmaflow' }));
+writeFileSync(`${dist}/pool.worker.js`, workers.browserCode);
 emitDeclarations();
 for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) console.log(`${basename(dist)}/${name}  ${readFileSync(`${dist}/${name}`).length} bytes`);
 
 function emitDeclarations() {
+  const entries = ['index', 'runtime/index', 'data/index', 'host/pool.node', 'host/pool.browser'].map((name) => `sdk/${name}.ts`);
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: ['sdk/index.ts', 'sdk/runtime/index.ts', 'sdk/data/index.ts'] }, ts.sys, root);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: entries }, ts.sys, root);
   const program = ts.createProgram(
-    ['index', 'runtime/index', 'data/index'].map((name) => `${root}sdk/${name}.ts`),
+    entries.map((name) => `${root}${name}`),
     { ...options, noEmit: false, declaration: true, emitDeclarationOnly: true, rootDir: root, outDir: `${dist}/types` },
   );
   const diagnostics = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];

@@ -1,12 +1,15 @@
 /**
- * `compile`: a model in, one WebAssembly module out. The public door to the compiler, with the host's assembler put in.
+ * `compile`: a model in, one WebAssembly module out; `compileBundle`: a build for every kind of engine. The public door to
+ * the compiler, with the host's assembler put in.
  *
  * Not here: the stages (codegen/compile.ts), and files: external data comes through `readExternal`.
  */
 import { compileGraph, type Artifact, type CompileOptions } from '../codegen/compile.js';
+import { buildFile, bundleDeclaration, bundleLoader } from '../codegen/emit/bundle.js';
 import { importOnnx } from '../codegen/import/onnx.js';
 import type { Graph } from '../codegen/ir/graph.js';
 import { sha256 } from '../codegen/ir/hash.js';
+import { targets } from '../codegen/targets/target.js';
 import { toolchain } from './host/assembler.js';
 
 export interface Options extends CompileOptions {
@@ -31,4 +34,33 @@ export async function compile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const graph = bytes ? importOnnx(bytes, { name, readExternal }) : { ...(model as Graph), ...(name === undefined ? {} : { name }) };
   const sourceHash = rest.sourceHash ?? (bytes ? sha256(bytes) : undefined);
   return compileGraph(graph, { ...rest, sourceHash }, toolchain());
+}
+
+export interface Bundle {
+  /** By target. All give the same bits. */
+  readonly artifacts: Readonly<Record<string, Artifact>>;
+  /** What belongs into one folder, by file name: NAME.TARGET.wasm, the loader NAME.mjs, and its types NAME.d.mts. */
+  readonly files: Readonly<Record<string, Uint8Array | string>>;
+}
+
+/**
+ * Compiles a model for every target, with a loader: `import { load } from './NAME.mjs'` fetches the build that the engine
+ * runs best, in Node and in browsers, bundled or not.
+ *
+ * @throws as `compile`.
+ */
+export async function compileBundle(model: Uint8Array | ArrayBuffer | Graph, options: Omit<Options, 'target'> = {}): Promise<Bundle> {
+  const artifacts: Record<string, Artifact> = {};
+  for (const target of Object.keys(targets) as NonNullable<Options['target']>[]) artifacts[target] = await compile(model, { ...options, target });
+  return { artifacts, files: bundleFiles(artifacts) };
+}
+
+/** The files of a bundle, of builds by target. */
+export function bundleFiles(artifacts: Readonly<Record<string, Artifact>>, name = Object.values(artifacts)[0].name): Record<string, Uint8Array | string> {
+  const names = Object.keys(artifacts);
+  return {
+    ...Object.fromEntries(names.map((target) => [buildFile(name, target), artifacts[target].wasm])),
+    [`${name}.mjs`]: bundleLoader(name, names),
+    [`${name}.d.mts`]: bundleDeclaration(name, artifacts[names[0]].manifest, names),
+  };
 }

@@ -2,7 +2,7 @@
  * sigmaflow: compile models and run them. What an application that only runs modules needs is in `sigmaflow/runtime`,
  * which is smaller by far.
  */
-export { compile, type Options } from './compile.js';
+export { compile, compileBundle, type Bundle, type Options } from './compile.js';
 export type { Artifact, CompileOptions } from '../codegen/compile.js';
 export { DiagnosticError, diagnosticCodes, formatDiagnostic, type Diagnostic, type DiagnosticCode } from '../codegen/ir/diagnostic.js';
 export type { DataType } from '../codegen/ir/datatype.js';

@@ -9,16 +9,23 @@ const arrayTypes: Readonly<Record<StorageType, string>> = {
   float32: 'Float32Array', int8: 'Int8Array', uint8: 'Uint8Array', int16: 'Int16Array', uint16: 'Uint16Array', int32: 'Int32Array', uint32: 'Uint32Array',
 };
 
-/** The text of `NAME.d.ts`. */
-export function declaration(manifest: Manifest): string {
+/** Where the model comes from through a bundle's loader. */
+export interface LoaderNames {
+  readonly file: string;
+  readonly targets: readonly string[];
+}
+
+/** The text of `NAME.d.ts`; the types beside a loader, where there is one. */
+export function declaration(manifest: Manifest, loader?: LoaderNames): string {
   const name = typeName(manifest.name);
   const type = manifest.inputs[0] && `${propertyName(manifest.inputs[0].name)}: ${arrayTypes[manifest.inputs[0].storage]}`;
+  const use = loader
+    ? [`import { load } from './${comment(loader.file)}';`, 'const model = await load();']
+    : ["import { load } from 'sigmaflow/runtime';", `import type { ${name} } from './${comment(manifest.name)}.js';`, `const model = await load<${name}>(bytes);`];
   return `/**
- * ${comment(manifest.name)}: ${manifest.batch === 1 ? 'one inference' : `${manifest.batch} inferences`} a call, for ${manifest.target}.
+ * ${comment(manifest.name)}: ${manifest.batch === 1 ? 'one inference' : `${manifest.batch} inferences`} a call, for ${loader?.targets.join(', ') ?? manifest.target}.
  *
- *     import { load } from 'sigmaflow/runtime';
- *     import type { ${name} } from './${comment(manifest.name)}.js';
- *     const model = await load<${name}>(bytes);
+${use.map((line) => ` *     ${line}`).join('\n')}
  *     const outputs = model.run(inputs); // inputs: { ${comment(type ?? '')}${manifest.inputs.length > 1 ? ', ...' : ''} }
  */
 export interface ${name} {

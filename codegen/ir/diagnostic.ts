@@ -43,6 +43,10 @@ export const diagnosticCodes = {
   'run/data-type': 'an input of the wrong element type',
   'run/status': 'a run that the module did not finish',
   'run/disposed': 'a session that was used after it was disposed',
+  'pool/threads': 'a number of threads that no pool has',
+  'pool/worker': 'a worker that did not start',
+  'pool/worker-lost': 'a run that ended with its worker',
+  'pool/closed': 'a pool that was used after it was closed',
   'cli/usage': 'a command line that cannot be understood',
   'internal/fault': 'a fault of sigmaflow itself',
 } as const;

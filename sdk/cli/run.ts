@@ -1,11 +1,13 @@
 /** `sigmaflow run`: inputs through a model, on any engine, or through a module as it is. */
 import { formatShape } from '../../codegen/ir/graph.js';
 import { usage, type Command } from './command.js';
-import { engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
+import { mostThreads } from '../pool/pool.js';
+import { build, engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
 import { readBytes, writeAll } from './files.js';
 import { batchOption, isModule, largestBatch, modelFile } from './models.js';
-import { checkOutput, outputBytes, readInputs, runInBatches } from './tensors.js';
+import { checkOutput, outputBytes, readInputs, runInBatches, type Tensor } from './tensors.js';
 import { formatTensor } from './text.js';
+import { runInThreads } from './threads.js';
 
 export const command: Command = {
   name: 'run',
@@ -18,12 +20,14 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     { name: 'output', short: 'o', value: 'FILE', doc: '.npy, or .npz for several outputs; without it they are printed' },
     { name: 'engine', value: 'NAME', doc: `${engineNames.join(', ')} (default simd128)`, choices: engineNames },
     batchOption,
+    { name: 'threads', value: 'N', doc: `inferences at once, 1 to ${mostThreads} (default 1); pays for many inputs` },
   ],
-  examples: ['sigmaflow run mlp.onnx --input digits.npy --output logits.npy', 'sigmaflow run out/two.wasm --input a=a.npy --input b=b.npy --output both.npz'],
+  examples: ['sigmaflow run mlp.onnx --input digits.npy --output logits.npy', 'sigmaflow run out/resnet.wasm --input images.npy --output classes.npy --threads 4', 'sigmaflow run out/two.wasm --input a=a.npy --input b=b.npy --output both.npz'],
   async run(args, context) {
     const [file] = args.positionals;
     const batch = args.integer('batch', 1, largestBatch);
     const engineName = args.text('engine') as EngineName | undefined;
+    const threads = args.integer('threads', 1, mostThreads);
     const output = args.text('output');
     if (!args.flag('input')) usage(command, '--input', '"run" needs --input FILE.npy');
     const bytes = readBytes(file);
@@ -32,18 +36,27 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
         if (args.flag(name)) usage(command, `--${name}`, 'a module runs as it was compiled', `Leave --${name} away, or give the .onnx file.`);
       }
     }
+    if (threads !== undefined && (engineName === 'reference' || engineName === 'interpret')) {
+      usage(command, '--threads', `the engine ${engineName} has one thread`, 'Leave --threads away, or take the engine simd128 or scalar.');
+    }
     // What can be refused is refused before the model is compiled.
     const model = isModule(bytes) ? undefined : modelFile(file, bytes);
     const known = model ? referenceEngine(model, batch) : moduleEngine(bytes);
     if (output !== undefined) checkOutput(output, known.outputs);
     const inputs = readInputs(args.texts('input'), known.inputs);
-    const engine = model && engineName !== 'reference' ? await prepareEngine(model, engineName ?? 'simd128', batch) : known;
-    const outputs = runInBatches(inputs, engine.inputs, engine.outputs, engine.batch, engine.call);
+    let outputs: Record<string, Tensor>;
+    if (threads !== undefined) {
+      const module = model ? (await build(model, { batch, target: engineName === 'scalar' ? 'scalar' : 'simd128' })).wasm : bytes;
+      outputs = await runInThreads(module, inputs, threads);
+    } else {
+      const engine = model && engineName !== 'reference' ? await prepareEngine(model, engineName ?? 'simd128', batch) : known;
+      outputs = runInBatches(inputs, engine.inputs, engine.outputs, engine.batch, engine.call);
+    }
     if (output !== undefined) {
       writeAll([{ file: output, bytes: outputBytes(output, outputs) }]);
       return 0;
     }
-    for (const { name, dtype } of engine.outputs) {
+    for (const { name, dtype } of known.outputs) {
       context.print(`${name}: ${dtype} ${formatShape(outputs[name].shape)}`);
       context.print(formatTensor(outputs[name].shape, outputs[name].data));
     }

@@ -141,7 +141,8 @@ function convert(array: NpyArray, slot: Slot, file: string): NumericArray {
   return out;
 }
 
-function integerArray(dtype: string, length: number): NumericArray {
+/** Elements of an integer tensor, as the commands hold them. */
+export function integerArray(dtype: string, length: number): NumericArray {
   return parseDataType(dtype)?.min === 0 ? new Uint32Array(length) : new Int32Array(length);
 }
 
@@ -199,10 +200,7 @@ export type Call = (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record
  */
 export function runInBatches(inputs: Inputs, inputSlots: readonly Slot[], outputSlots: readonly Slot[], batch: number, call: Call): Record<string, Tensor> {
   const { count } = inputs;
-  const whole = outputSlots.find((s) => !s.batched);
-  if (whole && inputSlots.some((s) => s.batched) && count !== batch) {
-    fail('run/shape', whole.name, `this output belongs to a whole batch of ${batch}, but ${plural(count, 'input')} were given`, `Give ${batch}, or compile with --batch ${count}.`);
-  }
+  checkCount(inputs, inputSlots, outputSlots, batch);
   const outputs: Record<string, Tensor> = {};
   for (const slot of outputSlots) {
     const shape = slot.batched ? [count, ...slot.shape.slice(1)] : slot.shape;
@@ -221,6 +219,13 @@ export function runInBatches(inputs: Inputs, inputSlots: readonly Slot[], output
     }
   }
   return outputs;
+}
+
+/** Refuses any other number of inputs than the batch where an output belongs to the whole batch. Raises run/shape. */
+export function checkCount({ count }: Inputs, inputSlots: readonly Slot[], outputSlots: readonly Slot[], batch: number): void {
+  const whole = outputSlots.find((s) => !s.batched);
+  if (!whole || !inputSlots.some((s) => s.batched) || count === batch) return;
+  fail('run/shape', whole.name, `this output belongs to a whole batch of ${batch}, but ${plural(count, 'input')} were given`, `Give ${batch}, or compile with --batch ${count}.`);
 }
 
 /** The inputs of call `c`. */

@@ -5,7 +5,8 @@
 
 export type ModelErrorCode =
   | 'module/not-a-module' | 'module/version' | 'module/features'
-  | 'run/missing-input' | 'run/unknown-input' | 'run/shape' | 'run/data-type' | 'run/status' | 'run/disposed';
+  | 'run/missing-input' | 'run/unknown-input' | 'run/shape' | 'run/data-type' | 'run/status' | 'run/disposed'
+  | 'pool/threads' | 'pool/worker' | 'pool/worker-lost' | 'pool/closed';
 
 /** Raised for a module that cannot be loaded and for inputs that do not fit the model. */
 export class ModelError extends Error {

@@ -2,7 +2,8 @@
 import { ModelError } from './error.js';
 import { manifestSection, manifestVersion, type Manifest } from './manifest.js';
 import { predictions, type Prediction } from './predict.js';
-import { Session, type Inputs, type ModelTypes, type Views } from './session.js';
+import type { Inputs } from './inputs.js';
+import { Session, type ModelTypes, type Views } from './session.js';
 
 /** A module's bytes, or the compiled module. */
 export type ModuleSource = ArrayBufferLike | ArrayBufferView | WebAssembly.Module;

@@ -1,7 +1,8 @@
 /** A session: one instance of a module, with its own memory. Several run side by side. */
-import { ModelError, suggest } from './error.js';
+import { ModelError } from './error.js';
+import { checkInputs, itemSize, type Inputs } from './inputs.js';
 import type { Manifest, ManifestTensor } from './manifest.js';
-import { allocate, elements, fits, product, TensorView, viewOf, type TensorData, type TensorInput } from './tensor.js';
+import { allocate, fits, TensorView, viewOf, type TensorData } from './tensor.js';
 
 /** The names and element types of a model's interface, as the generated .d.ts states them. */
 export interface ModelTypes {
@@ -11,18 +12,10 @@ export interface ModelTypes {
 
 export type Views<T extends Record<string, TensorData>> = { readonly [K in keyof T]: TensorView<T[K]> };
 
-/** Inputs by name; where the model has one input, also that input alone. */
-export type Inputs<T extends Record<string, TensorData>> = { readonly [K in keyof T]: TensorInput<T[K]> } | TensorInput<T[keyof T]>;
-
 interface State {
   readonly run: () => number;
   readonly inputs: Record<string, TensorView>;
   readonly outputs: Record<string, TensorView>;
-}
-
-interface Given {
-  readonly tensor: ManifestTensor;
-  readonly data: TensorData;
 }
 
 export class Session<M extends ModelTypes = ModelTypes> {
@@ -68,7 +61,7 @@ export class Session<M extends ModelTypes = ModelTypes> {
       return this.outputs;
     }
     const { batch } = this.manifest;
-    const { count, given } = this.#check(inputs as Inputs<ModelTypes['inputs']>);
+    const { count, given } = checkInputs(this.manifest, inputs as Inputs<ModelTypes['inputs']>);
     const gathered = count > batch ? this.manifest.outputs.map((t) => (t.batched ? allocate(t, count * itemSize(t, batch)) : undefined)) : [];
     for (let first = 0; first < count; first += batch) {
       const n = Math.min(batch, count - first);
@@ -93,44 +86,21 @@ export class Session<M extends ModelTypes = ModelTypes> {
   }
 
   #call(): void {
-    const { name, statuses } = this.manifest;
     let status: number;
     try {
       status = this.#live().run();
     } catch (error) {
       if (error instanceof ModelError) throw error;
-      throw new ModelError('run/status', name, `the module trapped (${(error as Error).message})`, 'This is a fault of the compiler. Report it with the model.');
+      throw statusError(this.manifest, -1, (error as Error).message);
     }
-    if (status !== 0) throw new ModelError('run/status', name, statuses[status] ?? `the module answered with status ${status}`);
+    if (status !== 0) throw statusError(this.manifest, status);
   }
+}
 
-  /** Inputs by name, checked: names, element types, element counts and shapes. */
-  #check(inputs: Inputs<ModelTypes['inputs']>): { count: number; given: Given[] } {
-    const { batch, inputs: tensors, preprocessing } = this.manifest;
-    const names = tensors.map((t) => t.name);
-    let table = inputs as Record<string, unknown>;
-    if (Array.isArray(inputs) || ArrayBuffer.isView(inputs) || (hasData(inputs) && !names.includes('data'))) {
-      if (names.length !== 1) throw new ModelError('run/missing-input', names[1] ?? this.manifest.name, `expected ${names.length} inputs, found one array`, `Give them by name: { ${names.join(', ')} }.`);
-      table = { [names[0]]: inputs };
-    }
-    for (const name of Object.keys(table)) {
-      if (!names.includes(name)) throw new ModelError('run/unknown-input', name, 'the model has no such input', suggest(name, names));
-    }
-    let count = 0;
-    let first = '';
-    const given = tensors.map((tensor): Given => {
-      const value = table[tensor.name];
-      if (value === undefined) throw new ModelError('run/missing-input', tensor.name, `expected ${tensor.dtype} ${formatShape(tensor)}, found nothing`, `Give it by name: { ${names.join(', ')} }.`);
-      const data = elements(tensor, hasData(value) ? value.data : value, preprocessing);
-      const n = countOf(tensor, data.length, hasData(value) ? value.shape : undefined, batch);
-      if (tensor.batched) {
-        if (count && n !== count) throw new ModelError('run/shape', tensor.name, `expected ${count} inferences as in "${first}", found ${n}`, 'Give every input for the same number of inferences.');
-        [count, first] = [n, tensor.name];
-      }
-      return { tensor, data };
-    });
-    return { count: count || batch, given };
-  }
+/** The error of a run that did not answer 0; `trap` is what the engine said where the module trapped. */
+export function statusError({ name, statuses }: Manifest, status: number, trap?: string): ModelError {
+  if (trap !== undefined) return new ModelError('run/status', name, `the module trapped (${trap})`, 'This is a fault of the compiler. Report it with the model.');
+  return new ModelError('run/status', name, statuses[status] ?? `the module answered with status ${status}`);
 }
 
 /** Writes n inferences of an input and repeats the last of them where the batch is not full. */
@@ -139,30 +109,4 @@ function fill(view: TensorData, data: TensorData, tensor: ManifestTensor, batch:
   const size = itemSize(tensor, batch);
   view.set(data.subarray(first * size, (first + n) * size));
   for (let i = n; i < batch; i++) view.copyWithin(i * size, (n - 1) * size, n * size);
-}
-
-/** Elements of one inference. */
-function itemSize(tensor: ManifestTensor, batch: number): number {
-  return product(tensor.shape) / (tensor.batched ? batch : 1);
-}
-
-function hasData(value: unknown): value is { data: unknown; shape?: readonly number[] } {
-  return typeof value === 'object' && value !== null && 'data' in value;
-}
-
-/** `[N, 1, 28, 28]` */
-function formatShape(tensor: ManifestTensor): string {
-  return `[${(tensor.batched ? ['N', ...tensor.shape.slice(1)] : tensor.shape).join(', ')}]`;
-}
-
-/** The number of inferences in an input. */
-function countOf(tensor: ManifestTensor, length: number, shape: readonly number[] | undefined, batch: number): number {
-  const size = itemSize(tensor, batch);
-  const inner = tensor.batched ? tensor.shape.slice(1) : tensor.shape;
-  const n = length / size;
-  const tail = shape && String(shape.slice(shape.length - inner.length)) === String(inner) && product(shape) === length && shape.length <= inner.length + +tensor.batched;
-  if (!(n >= 1 && Number.isInteger(n) && (tensor.batched || n === 1)) || (shape && !tail)) {
-    throw new ModelError('run/shape', tensor.name, `expected shape ${formatShape(tensor)}, which is ${tensor.batched ? 'N times ' : ''}${size} elements; found ${shape ? `shape [${shape.join(', ')}] with ` : ''}${length}`, 'Give the elements of whole inferences, row by row.');
-  }
-  return n;
 }

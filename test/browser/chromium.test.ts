@@ -4,14 +4,13 @@
  * compiler runs there too.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transformSync } from 'esbuild';
-import { chromium, type Browser } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../sdk/compile.js';
@@ -19,18 +18,16 @@ import { loadSync } from '../../sdk/runtime/index.js';
 import { kinds, randomCase } from '../random/graphs.js';
 import { tinyModule } from '../runtime/tiny.js';
 import { answers } from './answers.js';
+import { launch, missingBrowser, page, resultOf, serve } from './page.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** The page that compiles needs more: binaryen fetches its own code from a data: address. */
 const compilerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' data:";
 const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 /** The model that the page compiles itself. */
 const compiled = 'mlp_w2a2';
 
-const page = (script: string) => `<!doctype html><meta charset="utf-8"><title>sigmaflow</title>${script}`;
 const body = (runtime: string) => `
   window.result = (async () => {
     const { load, loadSync, ModelError } = ${runtime};
@@ -49,18 +46,6 @@ const body = (runtime: string) => `
   })();
 `;
 
-/** Serves texts and bytes by path, under the policy. */
-async function serve(files: Record<string, string | Uint8Array>): Promise<{ server: Server; address: string }> {
-  const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', json: 'application/json', wasm: 'application/wasm' };
-  const server = createServer(({ url }, response) => {
-    const path = url!.slice(1);
-    const headers = { 'Content-Security-Policy': path.startsWith('compile') ? compilerPolicy : policy, 'Content-Type': types[path.split('.').at(-1)!] ?? 'text/plain' };
-    response.writeHead(path in files ? 200 : 404, headers).end(files[path] ?? '');
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
 let browser: Browser | undefined;
 let server: Server | undefined;
 const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-'));
@@ -71,8 +56,8 @@ test.after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-if (!existsSync(executablePath)) {
-  test('Chromium', () => console.log(`SKIP Chromium: ${executablePath} is missing; apt-get install -y chromium, or name another in CHROMIUM`));
+if (missingBrowser) {
+  test('Chromium', () => console.log(missingBrowser));
 } else {
   const modules: Record<string, Uint8Array> = { 'tiny.wasm': await tinyModule(2) };
   let address = '';
@@ -111,28 +96,13 @@ if (!existsSync(executablePath)) {
     };
     for (const name of readdirSync(folder).filter((f) => f.endsWith('.js'))) files[name] = readFileSync(join(folder, name), 'utf8');
     for (const { path, contents } of bundled.outputFiles) files[path.split(/[\\/]/).at(-1)!] = contents;
-    ({ server, address } = await serve(files));
-    browser = await chromium.launch({ executablePath, args: flags });
-    console.log(`Chromium ${browser.version()}`);
+    ({ server, address } = await serve(files, (path) => ({ 'Content-Security-Policy': path.startsWith('compile') ? compilerPolicy : policy })));
+    browser = await launch();
   });
-
-  /** Opens a page and waits for its result; anything that the page complains of is an error. */
-  async function resultOf(path: string): Promise<unknown> {
-    const complaints: string[] = [];
-    const tab = await browser!.newPage();
-    tab.on('console', (message) => message.type() === 'error' && !message.text().includes('404') && complaints.push(message.text()));
-    tab.on('pageerror', (error) => complaints.push(String(error)));
-    await tab.goto(`${address}/${path}`);
-    await tab.waitForFunction('window.result !== undefined');
-    const result = await tab.evaluate('window.result');
-    assert.equal(complaints, []);
-    await tab.close();
-    return result;
-  }
 
   for (const path of ['module.html', 'global.html']) {
     test(`${path}: the bits of Node`, async () => {
-      const { results, missing } = (await resultOf(path)) as { results: Record<string, Record<string, string>>; missing: string };
+      const { results, missing } = (await resultOf(browser!, `${address}/${path}`)) as { results: Record<string, Record<string, string>>; missing: string };
       assert.ok(Object.keys(modules).length >= 3);
       for (const [name, bytes] of Object.entries(modules)) {
         const expected = answers(loadSync(bytes), 3);
@@ -156,7 +126,7 @@ if (!existsSync(executablePath)) {
   });
 
   test('the compiler, bundled for the page, makes the module that Node makes', async () => {
-    const { wasm, refused } = (await resultOf('compile.html')) as { wasm: number[]; refused: string };
+    const { wasm, refused } = (await resultOf(browser!, `${address}/compile.html`)) as { wasm: number[]; refused: string };
     assert.ok(Buffer.from(wasm).equals(modules[`${compiled}.onnx.simd128.wasm`]));
     assert.match(refused, /^error \[onnx\/not-a-model\]/);
   });

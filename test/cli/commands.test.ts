@@ -5,6 +5,9 @@ import * as assert from 'uvu/assert';
 import { exportQonnx } from '../../codegen/export/qonnx.js';
 import { makeConstant, type Graph } from '../../codegen/ir/graph.js';
 import { readNpy, readNpz, writeNpy, writeNpz } from '../../sdk/data/npy.js';
+import { targets } from '../../sdk/cli/models.js';
+import { compile } from '../../sdk/compile.js';
+import { readManifest } from '../../sdk/runtime/index.js';
 import { command, temporaryFolder } from './command.js';
 
 const folder = temporaryFolder();
@@ -62,8 +65,30 @@ test('compile writes what it says', async () => {
   assert.match(fs.readFileSync(at('out/deep/two.v1.d.ts'), 'utf8'), 'product');
 });
 
+test('a bundle has a module a target, a loader and its types', async () => {
+  const { status, out, err } = await command('compile', model, '-o', at('bundle'), '--bundle', '--batch', '2', '--wasi');
+  assert.is(err, '');
+  assert.is(status, 0);
+  const modules = targets.map((target) => `two.v1.${target}.wasm`);
+  assert.equal(fs.readdirSync(at('bundle')).sort(), [...modules, 'two.v1.d.mts', 'two.v1.mjs', 'two.v1.wasi.wasm'].sort());
+  for (const target of targets) assert.is(readManifest(fs.readFileSync(at(`bundle/two.v1.${target}.wasm`))).target, target);
+  assert.ok(fs.readFileSync(at('bundle/two.v1.simd128.wasm')).equals((await compile(fs.readFileSync(model), { name: 'two.v1', batch: 2 })).wasm));
+  assert.match(out, new RegExp(`^${modules.map((name) => `.*/${name}: +[\\d,]+  bytes\n`).join('')}.*/two\\.v1\\.mjs: +\\d+  bytes\nweights [\\d,]+ bytes, peak [\\d,]+ bytes at run time, compiled in [\\d.]+ m?s\n$`));
+  const refused = await command('compile', model, '-o', at('bundle'), '--bundle', '--target', 'scalar');
+  assert.is(refused.err, 'error [cli/usage] --target: a bundle has every target\n  Leave --target away, or --bundle.\n  See `sigmaflow compile --help`.\n');
+  assert.is(refused.status, 2);
+});
+
+test('threads are for modules', async () => {
+  for (const engine of ['reference', 'interpret']) {
+    const { status, err } = await command('run', model, ...inputs, '--threads', '2', '--engine', engine);
+    assert.is(err, `error [cli/usage] --threads: the engine ${engine} has one thread\n  Leave --threads away, or take the engine simd128 or scalar.\n  See \`sigmaflow run --help\`.\n`);
+    assert.is(status, 2);
+  }
+});
+
 test('every engine and the module answer', async () => {
-  for (const engine of [['--engine', 'reference'], ['--engine', 'interpret'], ['--engine', 'scalar', '--batch', '4'], ['--engine', 'simd128'], []]) {
+  for (const engine of [['--engine', 'reference'], ['--engine', 'interpret'], ['--engine', 'scalar', '--batch', '4'], ['--engine', 'simd128'], ['--threads', '2'], ['--threads', '1', '--engine', 'scalar', '--batch', '4'], []]) {
     const { status, err } = await command('run', model, ...inputs, '--output', at('y.npz'), ...engine);
     assert.is(err, '', engine.join(' '));
     assert.is(status, 0);
@@ -74,10 +99,12 @@ test('every engine and the module answer', async () => {
     assert.equal([...y.product.data], [...product], engine.join(' '));
   }
   // The batch of the module is 2: the last of three calls is padded.
-  const { status, err } = await command('run', at('out/deep/two.v1.wasm'), '--input', at('both.npz'), '--output', at('z.npz'));
-  assert.is(err, '');
-  assert.is(status, 0);
-  assert.equal([...readNpz(fs.readFileSync(at('z.npz'))).total.data], [...total]);
+  for (const threads of [[], ['--threads', '3']]) {
+    const { status, err } = await command('run', at('out/deep/two.v1.wasm'), '--input', at('both.npz'), '--output', at('z.npz'), ...threads);
+    assert.is(err, '');
+    assert.is(status, 0);
+    assert.equal([...readNpz(fs.readFileSync(at('z.npz'))).total.data], [...total]);
+  }
 });
 
 test('without --output the outputs are printed', async () => {

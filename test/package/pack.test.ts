@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { targets } from '../../sdk/cli/models.js';
 import { writeNpy } from '../../sdk/data/npy.js';
+import { pickBuild } from '../../sdk/runtime/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-'));
@@ -31,7 +33,7 @@ test.after(() => rmSync(folder, { recursive: true }));
 
 test('it holds what it needs, and no more', () => {
   const files = readdirSync(join(folder, 'node_modules/sigmaflow'), { recursive: true, encoding: 'utf8' });
-  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts']) {
+  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/pool.node.js', 'dist/pool.browser.js', 'dist/pool.worker.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts']) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
   assert.equal(files.filter((file) => /^(test|codegen|sdk|scripts)/.test(file)), []);
@@ -70,6 +72,47 @@ test('the entries run in Node; the runtime loads nothing but itself', () => {
   }
 });
 
+test('a pool runs from the installed package, bundled or not, with the bits of one session', () => {
+  writeFileSync(join(folder, 'pool.mjs'), `
+    import { readFileSync } from 'node:fs';
+    import { createPool } from 'sigmaflow/pool';
+    import { loadSync } from 'sigmaflow/runtime';
+    const bytes = readFileSync('model.wasm');
+    const pool = await createPool(bytes, { threads: 2 });
+    const [{ name, shape }] = pool.manifest.inputs;
+    const images = { [name]: Float32Array.from({ length: 33 * shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i)) };
+    const text = (outputs) => JSON.stringify(Object.values(outputs).map(({ data, shape }) => [shape, [...data]]));
+    const expected = text(loadSync(bytes).run(images));
+    console.log(text(await pool.run(images)) === expected, expected.length > 400);
+  `);
+  assert.is(node('pool.mjs'), 'true true\n');
+  mkdirSync(join(folder, 'app'));
+  execFileSync(join(root, 'node_modules/.bin/esbuild'), ['pool.mjs', '--bundle', '--minify', '--platform=node', '--format=esm', '--outfile=app/pool.mjs', '--log-level=error'], { cwd: folder });
+  assert.is(node('app/pool.mjs'), 'true true\n');
+});
+
+test('a bundle loads the build that the engine runs best', () => {
+  const { status, stdout, stderr } = sigmaflow('compile', `${model}.onnx`, '-o', 'bundle', '--bundle');
+  assert.is(stderr, '');
+  assert.is(status, 0);
+  assert.match(stdout, /mlp_w2a2\.scalar\.wasm: +[\d,]+ {2}bytes\n.*mlp_w2a2\.simd128\.wasm: +[\d,]+ {2}bytes\n/);
+  const loader = readFileSync(join(folder, `bundle/${model}.mjs`));
+  assert.ok(loader.length < 700, `the loader has ${loader.length} bytes`);
+  writeFileSync(join(folder, 'best.mjs'), `
+    import { readFileSync } from 'node:fs';
+    import { load } from './bundle/${model}.mjs';
+    const images = Float32Array.from({ length: 784 * 5 }, (_, i) => Math.sin(i));
+    const text = (model) => JSON.stringify(Object.values(model.run(images)).map(({ data }) => [...data]));
+    const best = await load();
+    const all = await Promise.all(process.argv.slice(2).map(load));
+    console.log(best.manifest.target, text(best).length > 100, all.map((model) => model.manifest.target).join(), all.every((model) => text(model) === text(best)));
+  `);
+  const target = pickBuild(targets);
+  assert.is(node('best.mjs', ...targets), `${target} true ${targets.join()} true\n`);
+  if (process.arch !== 'x64') console.log('SKIP an engine without SIMD: node --no-enable-sse4-1 is one on x64 only');
+  else assert.is(execFileSync(process.execPath, ['--no-enable-sse4-1', join(folder, 'best.mjs'), 'scalar'], { encoding: 'utf8' }), 'scalar true scalar true\n');
+});
+
 test('three lines of TypeScript are typed', () => {
   const name = /export interface (\w+)/.exec(readFileSync(join(folder, 'typed.d.ts'), 'utf8'))![1];
   const source = (output: string) => `import { load } from 'sigmaflow/runtime';
@@ -84,6 +127,13 @@ export const answer = async (bytes: Uint8Array, pixels: Float32Array): Promise<F
     return spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' }).stdout;
   };
   for (const resolution of ['bundler', 'nodenext']) assert.is(check(source(output), resolution), '');
+  const pooled = `import { createPool } from 'sigmaflow/pool';
+import { load } from './bundle/${model}.mjs';
+export const answer = async (pixels: Float32Array): Promise<Float32Array> => (await load()).run(pixels).${output}.data;
+export const many = async (pixels: Float32Array): Promise<Float32Array> => (await (await createPool<${name}>((await load()).module, { threads: 2 })).run(pixels)).${output}.data;
+import type { ${name} } from './bundle/${model}.mjs';
+`;
+  for (const resolution of ['bundler', 'nodenext']) assert.is(check(pooled, resolution), '');
   assert.match(check(source('nothing'), 'nodenext'), "Property 'nothing' does not exist");
 });
 

@@ -21,9 +21,11 @@ import { writeAll } from '../../sdk/cli/files.js';
 import { main } from '../../sdk/cli/main.js';
 import { readNpy } from '../../sdk/data/npy.js';
 import { assemble } from '../../sdk/host/assembler.js';
+import { poolOn } from '../../sdk/pool/pool.js';
 import { ModelError, type ModelErrorCode } from '../../sdk/runtime/error.js';
 import { loadSync } from '../../sdk/runtime/index.js';
 import { command, root, temporaryFolder } from '../cli/command.js';
+import { killable } from '../pool/threads.js';
 import { tinyModule, type TinyTypes } from '../runtime/tiny.js';
 import { GraphBuilder } from '../support/graphs.js';
 import { floats, intAttribute, modelBytes, node, tensorInput, type ModelInit } from '../support/onnxModels.js';
@@ -121,6 +123,25 @@ const cases: Record<Code, Case> = {
       session.run(good);
     },
     text: ' tiny: the session was disposed\n  Make a new one with model.session().',
+  },
+  'pool/threads': { raise: () => poolOn(killable(), module, { threads: 0 }), text: ' tiny: expected 1 to 256 threads, found 0\n  Leave `threads` away for one a core.' },
+  'pool/worker': { raise: () => poolOn(killable('throw new Error("no such luck")'), module, { threads: 1 }), text: ' tiny: a worker did not start: no such luck\n  Start none.' },
+  'pool/worker-lost': {
+    async raise() {
+      const host = killable();
+      const pool = await poolOn<TinyTypes>(host, module, { threads: 1 });
+      await host.workers[0].terminate();
+      return pool.run(good);
+    },
+    text: ' tiny: a worker ended: it exited with code 1\n  Its runs are lost, others are not. Run this one again if it was not at fault.',
+  },
+  'pool/closed': {
+    async raise() {
+      const pool = await poolOn<TinyTypes>(killable(), module, { threads: 1 });
+      await pool.close();
+      return pool.run(good);
+    },
+    text: ' tiny: the pool was closed\n  Make a new one with createPool().',
   },
   'cli/usage': { raise: () => line('compiel'), text: ' compiel: there is no command "compiel"\n  Did you mean "compile"?\n  See `sigmaflow --help`.' },
   'internal/fault': { raise: broken, text: ': the pipe is gone\n  This is a fault of sigmaflow. Set SIGMAFLOW_TRACE=1 to see where it arises, and report it with the model.' },

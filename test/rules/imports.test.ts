@@ -66,7 +66,7 @@ test('told in words: the runtime, the manifest, hosts, packages, new folders, mi
   ]);
   assert.equal(told('sdk/runtime/model.ts', "import { strFromU8 } from 'fflate';"), ['sdk/runtime/model.ts imports fflate: the package fflate may be imported only in sdk/data/, sdk/cli/.']);
   assert.equal(told('codegen/emit/kernel.ts', "import { manifestVersion } from '../../sdk/runtime/manifest.js';"), [
-    'codegen/emit/kernel.ts imports ../../sdk/runtime/manifest.js: of codegen only those who write manifests may import their format: codegen/compile.ts, codegen/emit/manifest.ts, codegen/emit/module.ts, codegen/emit/declaration.ts, codegen/emit/wasi.ts.',
+    'codegen/emit/kernel.ts imports ../../sdk/runtime/manifest.js: of codegen only those who write manifests may import their format: codegen/compile.ts, codegen/emit/manifest.ts, codegen/emit/module.ts, codegen/emit/declaration.ts, codegen/emit/bundle.ts, codegen/emit/wasi.ts.',
   ]);
   assert.equal(told('codegen/ops/relu.ts', "import fs from 'node:fs';"), [
     'codegen/ops/relu.ts imports node:fs: node: modules may be imported only in sdk/host/, sdk/cli/, sdk/data/; elsewhere bytes and texts are arguments, so that it runs in a browser.',

@@ -35,7 +35,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/runtime': [],
   'sdk/metrics': [],
   'sdk/data': ['codegen/ir'],
-  'sdk/host': ['codegen'],
+  'sdk/pool': ['sdk/runtime'],
+  'sdk/host': ['codegen', 'sdk/pool', 'sdk/runtime'],
   'sdk/tune': ['codegen', 'sdk/host'],
   'sdk/model': ['codegen'],
   'sdk/train': ['codegen', 'sdk'],
@@ -48,7 +49,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 const manifestFile = 'sdk/runtime/manifest.ts';
 /** The manifest's format belongs to the runtime, which may import nothing; those who write manifests import it from there. */
-const manifestWriters = ['codegen/compile.ts', ...['manifest', 'module', 'declaration', 'wasi'].map((name) => `codegen/emit/${name}.ts`)];
+const manifestWriters = ['codegen/compile.ts', ...['manifest', 'module', 'declaration', 'bundle', 'wasi'].map((name) => `codegen/emit/${name}.ts`)];
 
 /** Where hosts are named. Bytes and texts go everywhere else as arguments, so that it runs in a browser too. */
 const hostFolders = ['sdk/host/', 'sdk/cli/', 'sdk/data/'];
