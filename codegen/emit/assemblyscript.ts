@@ -11,9 +11,17 @@ import { identifier } from './context.js';
 import { emitKernel } from './kernel.js';
 import { counterName } from './scope.js';
 
+export interface EmitOptions {
+  /**
+   * Exports every block of the Program too: `stepN(times)` runs block N so many times, and the functions of its kernels
+   * are `kernelN_0`, `kernelN_1` ...
+   */
+  readonly steps?: boolean;
+}
+
 /** The source of one module; `entry` is the exported function, which returns a status (0 is success). */
-export function emitAssemblyScript(program: Program, target: Target, entry = 'run'): string {
-  const names = new Set<string>([entry]);
+export function emitAssemblyScript(program: Program, target: Target, entry = 'run', options: EmitOptions = {}): string {
+  const names = new Set<string>([entry, ...(options.steps ? program.blocks.map((_, i) => `step${i}`) : [])]);
   const functions: string[] = [];
   const prefix = entry === 'run' ? '' : `${entry}_`;
   const unique = (name: string): string => {
@@ -23,10 +31,12 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     names.add(result);
     return result;
   };
+  let called: string[] = [];
   const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>): string[] =>
     blocks.flatMap((b) => {
       if (b.kind === 'kernel') {
         const name = unique(b.name);
+        called.push(name);
         functions.push(emitKernel(program, b, target, name, parameters));
         return [`${name}(${[...parameters.keys()].map(counterName).join(', ')});`];
       }
@@ -35,7 +45,16 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
       const inner = calls(b.body, new Map(parameters).set(b.axis, most));
       return [`for (let ${counter}: i32 = 0; ${counter} < ${countText(b.count, program)}; ${counter}++) {`, ...inner.map((l) => `  ${l}`), '}'];
     });
-  const body = calls(program.blocks, new Map());
+  const steps: string[] = [];
+  const body = program.blocks.flatMap((block, i) => {
+    called = [];
+    const lines = calls([block], new Map());
+    if (options.steps) {
+      steps.push(`export function step${i}(times: i32): void {`, '  for (let time: i32 = 0; time < times; time++) {', ...lines.map((l) => `    ${l}`), '  }', '}');
+      steps.push(`export { ${called.map((name, k) => `${name} as kernel${i}_${k}`).join(', ')} };`);
+    }
+    return lines;
+  });
   return [
     `// ${program.name}, compiled by sigmaflow for ${target.name}.`,
     `// ${Object.keys(program.tensors).length} tensors in ${program.arenaBytes} bytes; addresses are constants.`,
@@ -46,6 +65,7 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     ...body.map((l) => `  ${l}`),
     '  return 0;',
     '}',
+    ...steps,
     '',
   ].join('\n');
 }
