@@ -19,10 +19,15 @@ export interface Measured {
   readonly timings: readonly Timing[];
 }
 
-const mostRounds = 31;
+const mostRounds = 301;
 const leastRounds = 5;
-/** Milliseconds of one sample: clocks in browsers tick every 0.1 ms at worst, and a sample need not be long to be steady. */
-const shortestSample = 0.5, longestSample = 20;
+/**
+ * Milliseconds of one sample. Many short samples rather than a few long ones: where other programs want the processor too,
+ * most short samples see nothing of them, and the median is one of those.
+ */
+const shortestSample = 0.25, usualSample = 1;
+/** Rounds that are worth more than long samples. */
+const wantedRounds = 41;
 
 /**
  * Measures all functions within about `seconds`, a quarter of which warms them up (engines compile what runs often a second
@@ -33,7 +38,7 @@ export function measure(functions: readonly Repeated[], seconds: number, onRound
   // Times of one sample, doubled until samples are long enough to tell.
   const times = functions.map(() => 1);
   const slices = functions.map(() => 0);
-  const slice = Math.max(0.2, Math.min(longestSample, warmUp / functions.length / 8));
+  const slice = Math.max(shortestSample, Math.min(5, warmUp / functions.length / 8));
   const start = performance.now();
   for (let pass = 0; pass < 3 || performance.now() - start < warmUp; pass++) {
     functions.forEach((f, i) => {
@@ -45,7 +50,7 @@ export function measure(functions: readonly Repeated[], seconds: number, onRound
   }
 
   const budget = seconds * 750;
-  const wanted = Math.min(longestSample, Math.max(shortestSample, budget / mostRounds / functions.length));
+  const wanted = Math.min(usualSample, Math.max(shortestSample, budget / wantedRounds / functions.length));
   functions.forEach((_, i) => (times[i] = Math.max(1, Math.ceil(wanted / Math.max(slices[i], 1e-7)))));
   const round = functions.reduce((sum, _, i) => sum + times[i] * slices[i], 0);
   const rounds = Math.max(leastRounds, Math.min(mostRounds, Math.floor(budget / round))) | 1;
