@@ -43,8 +43,8 @@ export function profileText(p: Profile, options: { readonly all: boolean; readon
   ];
   const inference = p.batch > 1 ? `, ${time(run.median / p.batch)} us an inference` : '';
   return [
-    `${p.name}, batch ${p.batch}, target ${p.target}: ${plural(p.steps.length, 'step')}, code ${kilobytes(totals.codeBytes)} KB, constants ${kilobytes(totals.constantBytes)} KB`,
-    [p.machine.processor, p.machine.engine].filter((t) => t !== undefined).join(', '),
+    `${shorten(p.name, 30)}, batch ${p.batch}, target ${p.target}: ${plural(p.steps.length, 'step')}, code ${kilobytes(totals.codeBytes)} KB, constants ${kilobytes(totals.constantBytes)} KB`,
+    shorten([p.machine.processor, p.machine.engine].filter((t) => t !== undefined).join(', '), 100),
     '',
     `whole network   ${time(run.median)} us a call (quartiles ${time(run.low)} to ${time(run.high)})${inference}`,
     `all steps       ${time(totals.microseconds)} us, each apart with warm operands`,
@@ -53,8 +53,8 @@ export function profileText(p: Profile, options: { readonly all: boolean; readon
     '',
     table(rows, [0, 3, 4, 5, 7, 8, 9]),
     '',
-    `█ time that the limit explains, ░ time beyond it; m: memory is the limit; medians of ${p.rounds} rounds, +- half`,
-    'the distance of the quartiles; KB: weights and activations, each byte once',
+    '█ time that the limit explains, ░ time beyond it; limit m: memory; KB: weights and activations',
+    `us: median of ${p.rounds} rounds, +- half the distance of the quartiles`,
     `measured peaks  ${p.limits.rates.map((r) => `${r.name} ${rate(r.gigaMultiplyAdds)}`).join(', ')} GMAC/s`,
     ...(['read', 'written'] as const).map((way) => `${way === 'read' ? 'reading ' : 'writing '}        ${p.limits.bandwidths.map((b) => `${rate(b[way])} GB/s (${size(b.bytes)})`).join(', ')}`),
     ...(options.all || rest.length === 0 ? [] : [`--all lists the ${plural(rest.length, 'smaller step')} too`]),

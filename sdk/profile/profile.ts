@@ -38,7 +38,7 @@ export interface StepProfile extends StepFacts {
   readonly time: Timing;
   /** Of the steps' sum. */
   readonly share: number;
-  /** Of the functions that only this step calls, in the module. */
+  /** Of the step's functions, as they are where they stand alone. */
   readonly codeBytes: number;
   /** Billions of multiply-adds a second; 0 where there are none. */
   readonly gigaMultiplyAdds: number;
@@ -63,7 +63,7 @@ export interface Profile {
   readonly programHash: string;
   readonly seconds: number;
   readonly rounds: number;
-  /** The network as a whole. */
+  /** The network as a whole, in the module that ships. */
   readonly run: Timing;
   readonly steps: readonly StepProfile[];
   readonly totals: {
@@ -87,23 +87,19 @@ export interface Profile {
  */
 export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: ProfileOptions = {}): Promise<Profile> {
   const { seconds = 5, inputs, machine = {}, onRound, ...compileOptions } = options;
-  const artifact = await compile(model, { ...compileOptions, steps: true });
-  const { manifest, unit, graph, wasm } = artifact;
+  // The module as it ships, and the one that exports its steps: the assembler would join small functions in the former.
+  const shipped = await compile(model, compileOptions);
+  const stepped = await compile(model, { ...compileOptions, steps: true });
+  const { manifest, unit, graph } = shipped;
   const facts = stepFacts(unit.program, graph);
-  const instance = instantiate(artifact);
-  const session = new Session(manifest, instance);
-  for (const tensor of manifest.inputs) {
-    const view: TensorData = session.inputs[tensor.name].data;
-    view.set(inputs?.[tensor.name] ?? drawn(view.length, tensor.dtype));
-  }
-  const exports = instance.exports as Record<string, (times?: number) => void>;
   const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(movedBytes)), toolchain().assemble);
 
-  const steps = facts.map((_, i): Repeated => exports[`step${i}`]);
+  const whole = open(shipped, inputs);
+  const apart = open(stepped, inputs);
+  const steps = facts.map((_, i): Repeated => apart[`step${i}`]);
   const run: Repeated = (times) => {
-    for (let t = 0; t < times; t++) exports.run();
+    for (let t = 0; t < times; t++) whole.run();
   };
-  session.run();
   const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, onRound);
   const own = timings.slice(0, steps.length);
   const rest = timings.slice(steps.length + 1);
@@ -112,7 +108,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
     bandwidths: bandwidthsOf(micro.bandwidths, rest.slice(micro.rates.length)),
   };
   const total = own.reduce((sum, t) => sum + t.median, 0);
-  const code = functionBytes(wasm);
+  const code = functionBytes(stepped.wasm);
   const profiles = facts.map((f, i): StepProfile => {
     const { median } = own[i];
     const limit = limitOf(f, limits);
@@ -156,6 +152,18 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
 function bandwidthsOf(probed: readonly BandwidthProbe[], timings: readonly Timing[]): Bandwidth[] {
   const of = (bytes: number, way: BandwidthProbe['way']): number => bytes / timings[probed.findIndex((p) => p.bytes === bytes && p.way === way)].median / 1000;
   return [...new Set(probed.map((p) => p.bytes))].map((bytes) => ({ bytes, read: of(bytes, 'read'), written: of(bytes, 'written') }));
+}
+
+/** The functions of an instance that has its inputs and has run once. */
+function open(artifact: Artifact, inputs: ProfileOptions['inputs']): Record<string, (times?: number) => void> {
+  const instance = instantiate(artifact);
+  const session = new Session(artifact.manifest, instance);
+  for (const { name, dtype } of artifact.manifest.inputs) {
+    const view: TensorData = session.inputs[name].data;
+    view.set(inputs?.[name] ?? drawn(view.length, dtype));
+  }
+  session.run();
+  return instance.exports as Record<string, (times?: number) => void>;
 }
 
 function instantiate({ wasm, manifest }: Artifact): WebAssembly.Instance {

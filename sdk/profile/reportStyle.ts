@@ -56,7 +56,7 @@ tbody th { max-width: 16rem; overflow: hidden; text-overflow: ellipsis; }
 @media (max-width: 40rem) {
   .bars li { grid-template-columns: 1.8rem 1fr 7.6rem; } .bars .bar { grid-column: 2 / 4; grid-row: 2; height: 0.75rem; margin-bottom: 0.25rem; }
   .bars .value span { min-width: 3.4rem; }
-  .roofline text { font-size: 20px; } .roofline .numbers text { font-size: 15px; } .roofline .roofnames text { font-size: 17px; }
+  .roofline text { font-size: 20px; } .roofline .numbers { display: none; } .roofline .roofnames text { font-size: 17px; }
   tbody th { max-width: 9rem; }
 }
 @media print { body { max-width: none; } .bars .small { display: grid !important; } fieldset { display: none; } }

@@ -26,7 +26,7 @@ export function places(p: Profile): Place[] {
 }
 
 const width = 720, height = 440;
-const margin = { left: 62, right: 16, top: 18, bottom: 52 };
+const margin = { left: 52, right: 16, top: 28, bottom: 52 };
 
 /** The drawing; undefined where no step computes anything. */
 export function roofline(p: Profile): string | undefined {
@@ -49,7 +49,7 @@ export function roofline(p: Profile): string | undefined {
     ...x.ticks.map((t) => `<text x="${x.at(t)}" y="${height - margin.bottom + 18}" text-anchor="middle">${tick(t)}</text>`),
     ...y.ticks.map((t) => `<text x="${margin.left - 8}" y="${y.at(t)}" dy="0.35em" text-anchor="end">${tick(t)}</text>`),
     `<text x="${(margin.left + width - margin.right) / 2}" y="${height - 10}" text-anchor="middle">multiply-adds a byte</text>`,
-    `<text x="14" y="${(margin.top + height - margin.bottom) / 2}" text-anchor="middle" transform="rotate(-90 14 ${(margin.top + height - margin.bottom) / 2})">GMAC/s</text>`,
+    `<text x="2" y="16">GMAC/s</text>`,
   ];
   const lines: string[] = [];
   const roofNames: string[] = [];
@@ -59,8 +59,9 @@ export function roofline(p: Profile): string | undefined {
     lines.push(`<line x1="${x.at(x.low)}" y1="${y.at(x.low * b.read)}" x2="${x.at(end)}" y2="${y.at(top)}" class="memory"/>`);
     // Along the line, where it enters the drawing.
     const start = Math.max(x.low, y.low / b.read);
-    const [tx, ty] = [x.at(start) + 10 * Math.cos(slope), y.at(start * b.read) - 10 * Math.sin(slope)];
     const below = i > 0;
+    const along = below ? 40 : 10;
+    const [tx, ty] = [x.at(start) + along * Math.cos(slope), y.at(start * b.read) - along * Math.sin(slope)];
     roofNames.push(`<text x="${tx}" y="${ty}" dy="${below ? 13 : -5}" transform="rotate(${-(slope * 180) / Math.PI} ${tx} ${ty})" class="memory">${rate(b.read)} GB/s (${size(b.bytes)})</text>`);
   });
   roofs.forEach((r) => {
