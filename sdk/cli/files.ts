@@ -92,8 +92,8 @@ export function writeAll(outputs: readonly Output[], option = '-o or --output'):
 
 /** Raises file/unwritable where a file for output cannot be: before the work is done, not after it. */
 export function checkFile(file: string, option?: string): void {
-  if (isFolder(file)) fail('file/unwritable', file, 'expected the name of a file, found a folder', 'Name a file in it.');
   checkFolder(path.dirname(path.resolve(file)), option);
+  if (isFolder(file)) fail('file/unwritable', file, 'expected the name of a file, found a folder', 'Name a file in it.');
 }
 
 /** Raises file/unwritable where a folder for outputs cannot be: before the work is done, not after it. */

@@ -1,13 +1,16 @@
 /** `sigmaflow profile`: where a network's time goes, step by step, beside what the machine can do. */
+import { spawnSync } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
+import { fail } from '../../codegen/ir/diagnostic.js';
 import { profile } from '../profile/profile.js';
 import { profileReport } from '../profile/report.js';
-import { usage, type Command } from './command.js';
+import { usage, type Arguments, type Command, type Context } from './command.js';
 import { referenceEngine } from './engines.js';
 import { checkFile, writeAll, type Output } from './files.js';
 import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile } from './models.js';
 import { profileText } from './profileText.js';
+import { relaxedHint, relaxedHost } from './relaxed.js';
 import { readInputs, slice } from './tensors.js';
 
 const outputs = ['report', 'json'] as const;
@@ -42,6 +45,11 @@ second for the step's working set.`,
     if (places.length === 2 && path.resolve(places[0].file) === path.resolve(places[1].file)) usage(command, '--json', `${places[1].file} is to hold the report already`, 'Name another file.');
     const model = readModel(args.positionals[0]);
     const inputs = args.flag('input') ? firstCall(model, args.texts('input'), batch) : undefined;
+    if (targetOf(args) === 'relaxed') {
+      const host = relaxedHost();
+      if (host === undefined) fail('target/unsupported', model.name, `Node ${process.versions.node} has no relaxed SIMD that computes rightly`, relaxedHint);
+      if (host !== 'here') return runIn(host, args, context);
+    }
 
     const result = await atFile(model.file, () =>
       profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, seconds, inputs, machine: machine(), onRound: showProgress }),
@@ -53,6 +61,14 @@ second for the step's working set.`,
     return 0;
   },
 };
+
+/** This command in another Node, which has what the target needs. */
+function runIn(node: string, args: Arguments, { root, print }: Context): number {
+  const options = command.options.flatMap(({ name, value }) => (value === undefined ? (args.flag(name) ? [`--${name}`] : []) : args.texts(name).map((text) => `--${name}=${text}`)));
+  const { status, stdout } = spawnSync(node, [path.join(root, 'bin', 'sigmaflow.mjs'), command.name, ...options, '--', ...args.positionals], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  if (stdout) print(stdout.trimEnd());
+  return status ?? 1;
+}
 
 /** The inputs of one call from the files of `--input`. */
 function firstCall(model: ModelFile, files: readonly string[], batch: number | undefined): Record<string, ArrayLike<number>> {

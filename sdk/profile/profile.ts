@@ -92,10 +92,9 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const stepped = await compile(model, { ...compileOptions, steps: true });
   const { manifest, unit, graph } = shipped;
   const facts = stepFacts(unit.program, graph);
-  const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(movedBytes)), toolchain().assemble);
-
   const whole = open(shipped, inputs);
   const apart = open(stepped, inputs);
+  const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(movedBytes)), toolchain().assemble);
   const steps = facts.map((_, i): Repeated => apart[`step${i}`]);
   const run: Repeated = (times) => {
     for (let t = 0; t < times; t++) whole.run();

