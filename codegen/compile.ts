@@ -43,6 +43,8 @@ export interface CompileOptions {
   readonly wat?: boolean;
   /** Measured schedules in place of the defaults; they change no result. */
   readonly tuning?: TuningFile;
+  /** The module exports each step of the network as well, so that they can be timed apart (see EmitOptions.steps). */
+  readonly steps?: boolean;
 }
 
 export interface AssembleOptions {
@@ -102,7 +104,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const passed = runPasses(graph, options.batch);
   const unit = build(passed, target, { keepAll: options.debug, choose: options.tuning && recordedSchedules(options.tuning, target) });
   const { program } = unit;
-  const source = emitAssemblyScript(program, target);
+  const source = emitAssemblyScript(program, target, 'run', { steps: options.steps });
   const printed = printProgram(program);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
   const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph) });

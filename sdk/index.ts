@@ -7,6 +7,8 @@ export type { Artifact, CompileOptions } from '../codegen/compile.js';
 export { DiagnosticError, diagnosticCodes, formatDiagnostic, type Diagnostic, type DiagnosticCode } from '../codegen/ir/diagnostic.js';
 export type { DataType } from '../codegen/ir/datatype.js';
 export type { Attribute, Constant, Dim, Graph, Node, Shape, Value } from '../codegen/ir/graph.js';
+export { profile, type Machine, type Profile, type ProfileOptions, type StepProfile } from './profile/profile.js';
+export { profileReport } from './profile/report.js';
 export { importOnnx, type ImportOptions } from '../codegen/import/onnx.js';
 export { parseTuning, type TuningFile, type TuningRecord } from '../codegen/schedule/records.js';
 export { tune, type TuneOptions, type TuneProgress } from './tune/tune.js';

@@ -12,9 +12,17 @@ import { identifier } from './context.js';
 import { emitKernel, emitPlaced, kernelComment, type KernelText } from './kernel.js';
 import { counterName } from './scope.js';
 
+export interface EmitOptions {
+  /**
+   * Exports every block of the Program too: `stepN(times)` runs block N so many times, and the functions of its kernels
+   * are `kernelN_0`, `kernelN_1` ...; one that an earlier block shares is exported there
+   */
+  readonly steps?: boolean;
+}
+
 /** The source of one module; `entry` is the exported function, which returns a status (0 is success). */
-export function emitAssemblyScript(program: Program, target: Target, entry = 'run'): string {
-  const names = new Set<string>([entry]);
+export function emitAssemblyScript(program: Program, target: Target, entry = 'run', options: EmitOptions = {}): string {
+  const names = new Set<string>([entry, ...(options.steps ? program.blocks.map((_, i) => `step${i}`) : [])]);
   const functions: string[] = [];
   const shared = sharedTexts(program.blocks, program, target);
   const named = new Map<string, string>();
@@ -26,6 +34,7 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     names.add(result);
     return result;
   };
+  let called: string[] = [];
   const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>): string[] =>
     blocks.flatMap((b) => {
       if (b.kind === 'kernel') {
@@ -34,6 +43,7 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
         if (name === undefined) {
           name = unique(b.name);
           named.set(text, name);
+          called.push(name);
           const others = [...shared].filter(([k, s]) => k !== b && s.text === text).map(([k]) => k.name);
           functions.push(`${kernelComment(b, others)}\nfunction ${name}${text}`);
         }
@@ -44,7 +54,16 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
       const inner = calls(b.body, new Map(parameters).set(b.axis, most));
       return [`for (let ${counter}: i32 = 0; ${counter} < ${countText(b.count, program)}; ${counter}++) {`, ...inner.map((l) => `  ${l}`), '}'];
     });
-  const body = calls(program.blocks, new Map());
+  const steps: string[] = [];
+  const body = program.blocks.flatMap((block, i) => {
+    called = [];
+    const lines = calls([block], new Map());
+    if (options.steps) {
+      steps.push(`export function step${i}(times: i32): void {`, '  for (let time: i32 = 0; time < times; time++) {', ...lines.map((l) => `    ${l}`), '  }', '}');
+      if (called.length > 0) steps.push(`export { ${called.map((name, k) => `${name} as kernel${i}_${k}`).join(', ')} };`);
+    }
+    return lines;
+  });
   return [
     `// ${program.name}, compiled by sigmaflow for ${target.name}.`,
     `// ${Object.keys(program.tensors).length} tensors in ${program.arenaBytes} bytes; addresses are constants.`,
@@ -55,6 +74,7 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     ...body.map((l) => `  ${l}`),
     '  return 0;',
     '}',
+    ...steps,
     '',
   ].join('\n');
 }

@@ -64,7 +64,7 @@ export interface Output {
  * Writes all files, or none: each goes to a temporary name beside its place and is renamed when all are written. Makes
  * missing folders. Raises file/unwritable.
  */
-export function writeAll(outputs: readonly Output[]): void {
+export function writeAll(outputs: readonly Output[], option = '-o or --output'): void {
   const temporary: string[] = [];
   const made: string[] = [];
   let file = '';
@@ -86,25 +86,26 @@ export function writeAll(outputs: readonly Output[]): void {
     for (const name of temporary) fs.rmSync(name, { force: true });
     for (const folder of made.reverse()) removeEmpty(folder);
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    fail('file/unwritable', file, reason(error), 'Choose another place with -o or --output.');
+    fail('file/unwritable', file, reason(error), `Choose another place with ${option}.`);
   }
 }
 
 /** Raises file/unwritable where a file for output cannot be: before the work is done, not after it. */
-export function checkFile(file: string): void {
+export function checkFile(file: string, option?: string): void {
+  checkFolder(path.dirname(path.resolve(file)), option);
   if (isFolder(file)) fail('file/unwritable', file, 'expected the name of a file, found a folder', 'Name a file in it.');
-  checkFolder(path.dirname(path.resolve(file)));
 }
 
 /** Raises file/unwritable where a folder for outputs cannot be: before the work is done, not after it. */
-export function checkFolder(folder: string): void {
+export function checkFolder(folder: string, option = '-o or --output'): void {
+  const advice = `Choose another place with ${option}.`;
   let place = path.resolve(folder);
   while (!fs.existsSync(place) && path.dirname(place) !== place) place = path.dirname(place);
-  if (!isFolder(place)) fail('file/unwritable', folder, `expected a folder, found that ${path.relative('', place) || place} is a file`, 'Choose another place with -o or --output.');
+  if (!isFolder(place)) fail('file/unwritable', folder, `expected a folder, found that ${path.relative('', place) || place} is a file`, advice);
   try {
     fs.accessSync(place, fs.constants.W_OK);
   } catch (error) {
-    fail('file/unwritable', folder, reason(error), 'Choose another place with -o or --output.');
+    fail('file/unwritable', folder, reason(error), advice);
   }
 }
 

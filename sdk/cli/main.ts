@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   compile: { summary: 'a model into one WebAssembly module', load: () => import('./compile.js') },
   run: { summary: 'inputs through a model or a module', load: () => import('./run.js') },
   verify: { summary: 'whether every engine gives the same bits', load: () => import('./verify.js') },
+  profile: { summary: 'where a model\'s time goes, step by step', load: () => import('./profile.js') },
   inspect: { summary: 'what a model or a module consists of', load: () => import('./inspect.js') },
   tune: { summary: 'faster schedules of a model, by measurement', load: () => import('./tune.js') },
   doctor: { summary: 'what this machine can run, and what it lacks', load: () => import('./doctor.js') },

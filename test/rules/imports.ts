@@ -42,6 +42,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/train': ['codegen', 'sdk'],
   'sdk/noise': ['codegen', 'sdk'],
   'sdk/demo': ['codegen', 'sdk'],
+  'sdk/profile': ['codegen', 'sdk/host', 'sdk/runtime', 'sdk/compile.ts'],
   'sdk/cli': ['codegen', 'sdk'],
   'sdk/compile.ts': ['codegen', 'sdk/host'],
   'sdk/index.ts': ['codegen', 'sdk'],

@@ -92,18 +92,21 @@ const newNodes = [process.env.SIGMAFLOW_NODE, ...['.tmp/node24', 'test/bench'].m
 
 const hasRelaxed = (version: string): boolean => Number(version.split('.')[0]) >= 22;
 
-function findNode(): ModuleHost | undefined {
-  if (hasRelaxed(process.versions.node)) return thisProcess;
+function findNode(): { file: string; version: string } | undefined {
+  if (hasRelaxed(process.versions.node)) return { file: process.execPath, version: process.versions.node };
   for (const file of newNodes) {
     if (!file || !existsSync(file)) continue;
     const { status, stdout } = spawnSync(file, ['-p', 'process.versions.node'], { encoding: 'utf8' });
-    if (status === 0 && hasRelaxed(stdout)) return otherProcess(`Node ${stdout.trim()}`, file, ['-e', nodeScript]);
+    if (status === 0 && hasRelaxed(stdout)) return { file, version: stdout.trim() };
   }
   return undefined;
 }
 
+const newNode = findNode();
+/** The path of a Node that has relaxed SIMD. */
+export const relaxedNodeFile = newNode?.file;
 /** A Node that has relaxed SIMD. */
-export const relaxedNode = findNode();
+export const relaxedNode = newNode && (newNode.file === process.execPath ? thisProcess : otherProcess(`Node ${newNode.version}`, newNode.file, ['-e', nodeScript]));
 
 export const wasmtimeHost: ModuleHost | undefined = hasWasmtime ? otherProcess('wasmtime', python, ['-c', wasmtimeScript]) : undefined;
 

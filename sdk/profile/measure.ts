@@ -1,0 +1,80 @@
+/**
+ * Times functions side by side: rounds in which each runs for a moment, one after the other, so that whatever else the
+ * machine does falls on all of them alike. Medians and quartiles over the rounds. Not here: what the functions are.
+ */
+
+/** Runs something so many times. */
+export type Repeated = (times: number) => void;
+
+/** Microseconds of one time, over the rounds. */
+export interface Timing {
+  readonly median: number;
+  /** First and third quartile. */
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface Measured {
+  readonly rounds: number;
+  readonly timings: readonly Timing[];
+}
+
+const mostRounds = 301;
+const leastRounds = 5;
+/**
+ * Milliseconds of one sample. Many short samples rather than a few long ones: where other programs want the processor too,
+ * most short samples see nothing of them, and the median is one of those.
+ */
+const shortestSample = 0.25, usualSample = 1;
+/** Rounds that are worth more than long samples. */
+const wantedRounds = 41;
+
+/**
+ * Measures all functions within about `seconds`, a quarter of which warms them up (engines compile what runs often a second
+ * time). They run in the order given, in every round.
+ */
+export function measure(functions: readonly Repeated[], seconds: number, onRound: (done: number, rounds: number) => void = () => undefined): Measured {
+  const warmUp = seconds * 250;
+  // Times of one sample, doubled until samples are long enough to tell.
+  const times = functions.map(() => 1);
+  const slices = functions.map(() => 0);
+  const slice = Math.max(shortestSample, Math.min(5, warmUp / functions.length / 8));
+  const start = performance.now();
+  for (let pass = 0; pass < 3 || performance.now() - start < warmUp; pass++) {
+    functions.forEach((f, i) => {
+      const took = sample(f, times[i]);
+      slices[i] = took / times[i];
+      if (took < slice) times[i] = Math.max(1, Math.min(times[i] * 4, Math.ceil(slice / Math.max(slices[i], 1e-7))));
+      else if (took > 2 * slice) times[i] = Math.max(1, Math.floor(slice / slices[i]));
+    });
+  }
+
+  const budget = seconds * 750;
+  const wanted = Math.min(usualSample, Math.max(shortestSample, budget / wantedRounds / functions.length));
+  functions.forEach((_, i) => (times[i] = Math.max(1, Math.ceil(wanted / Math.max(slices[i], 1e-7)))));
+  const round = functions.reduce((sum, _, i) => sum + times[i] * slices[i], 0);
+  const rounds = Math.max(leastRounds, Math.min(mostRounds, Math.floor(budget / round))) | 1;
+  const found = functions.map((): number[] => []);
+  for (let r = 0; r < rounds; r++) {
+    functions.forEach((f, i) => found[i].push((sample(f, times[i]) * 1000) / times[i]));
+    onRound(r + 1, rounds);
+  }
+  return { rounds, timings: found.map(timingOf) };
+}
+
+function sample(f: Repeated, times: number): number {
+  const start = performance.now();
+  f(times);
+  return performance.now() - start;
+}
+
+/** Median and quartiles of samples. */
+export function timingOf(samples: readonly number[]): Timing {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const at = (q: number): number => {
+    const place = q * (sorted.length - 1);
+    const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+    return low + (high - low) * (place - Math.floor(place));
+  };
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
+}
