@@ -23,6 +23,9 @@ export interface Network {
   readonly macs: number;
 }
 
+/** Networks that `sigmaflow quantize` made from the float ones (quantized.ts): 8-bit weights, 7-bit activations. */
+export const quantizedKind = 'w8a7';
+
 /** In the order in which the tables name them. */
 const order = ['mlp', 'lenet5', 'kws_dscnn', 'ad_ae', 'ic_resnet8', 'vww_mbv1'];
 

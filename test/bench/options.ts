@@ -1,5 +1,6 @@
 /** The command line of the benchmark. Pure: words in, options or a message out. */
 import { parseArgs } from 'node:util';
+import type { Clock } from './process.js';
 
 export const sections = ['inference', 'relaxed', 'batches', 'lowbit', 'limit', 'bytes', 'cold', 'compile', 'threads'] as const;
 export type Section = (typeof sections)[number];
@@ -12,6 +13,7 @@ export interface BenchOptions {
   readonly batches: readonly number[];
   readonly rounds: number;
   readonly milliseconds: number;
+  readonly clock: Clock;
   /** Labels of peers; all where absent. */
   readonly engines?: readonly string[];
   readonly targets?: readonly string[];
@@ -31,6 +33,7 @@ export const usage = `npm run bench -- [options]
   --target LIST    builds of ours in the inference section: simd128 (default), scalar
   --rounds N       interleaved rounds (default 15)
   --ms N           milliseconds of a round (default 60)
+  --clock NAME     wall (default), or cpu: processor time, for ratios on a machine that others keep busy
   --quick          batch 1, 5 rounds of 30 ms, fewer cold starts: for a look, not for a claim
   --write          writes docs/benchmarks.md (needs all sections and networks)
   --models DIR     networks and goldens (default ../shared/data/bench)
@@ -46,7 +49,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     args: [...argv],
     options: {
       section: { type: 'string' }, only: { type: 'string' }, kind: { type: 'string' }, batch: { type: 'string' }, engines: { type: 'string' }, target: { type: 'string' },
-      rounds: { type: 'string' }, ms: { type: 'string' }, models: { type: 'string' }, python: { type: 'string' },
+      rounds: { type: 'string' }, clock: { type: 'string' }, ms: { type: 'string' }, models: { type: 'string' }, python: { type: 'string' },
       quick: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
     },
   });
@@ -61,8 +64,10 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
   if (unknown !== undefined) throw new Error(`--section: there is no ${unknown}; there are ${sections.join(', ')}`);
   const batches = (words(values.batch) ?? (quick ? ['1'] : ['1', '10', '100'])).map(Number);
   if (!batches.every((b) => Number.isInteger(b) && b > 0)) throw new Error(`--batch: expected whole numbers above 0, found ${values.batch}`);
+  const clock = values.clock ?? 'wall';
+  if (clock !== 'wall' && clock !== 'cpu') throw new Error(`--clock: expected wall or cpu, found ${clock}`);
   const write = values.write ?? false;
-  const partial = (['section', 'only', 'kind', 'batch', 'engines', 'quick'] as const).filter((name) => values[name] !== undefined);
+  const partial = (['section', 'only', 'kind', 'batch', 'engines', 'quick', 'clock'] as const).filter((name) => values[name] !== undefined);
   if (write && partial.length > 0) throw new Error(`--write needs the whole benchmark: leave away --${partial.join(', --')}`);
   return {
     models: values.models ?? defaultModels,
@@ -72,6 +77,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     batches,
     rounds: count('rounds', quick ? 5 : 15),
     milliseconds: count('ms', quick ? 30 : 60),
+    clock,
     engines: words(values.engines),
     targets: words(values.target),
     quick, write,

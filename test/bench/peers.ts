@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { EngineName } from './engines/engine.js';
-import type { Network } from './networks.js';
+import { quantizedKind, type Network } from './networks.js';
 
 export interface Peer {
   /** In tables and `--engines`. */
@@ -33,18 +33,18 @@ export function versionOf(name: string): string | undefined {
 /** The file that a peer runs for a network and batch, or why there is none. */
 export function modelFile(peer: Peer, network: Network, batch: number, tflite: string): { readonly file: string } | { readonly none: string } {
   const float = network.kind === 'f32';
-  if (peer.engine === 'tfjs') return float ? { file: network.file } : { none: 'no 8-bit operators' };
-  if (peer.engine !== 'litert') return { file: network.file };
+  if (peer.engine === 'tfjs') return float ? { file: network.file } : { none: 'it has no 8-bit operators' };
+  if (peer.engine !== 'litert') return network.kind === quantizedKind ? { none: 'it does not read QONNX' } : { file: network.file };
   const file = path.join(tflite, `${network.name}.${float ? 'f32' : 'i8'}.b${batch}.tflite`);
-  return existsSync(file) ? { file } : { none: 'no .tflite file (see README: tflite.py)' };
+  return existsSync(file) ? { file } : { none: 'no .tflite file' };
 }
 
 /**
- * What a peer's outputs are compared with, and the largest deviation allowed, in units of the largest output. Float
- * networks differ by rounding; 8-bit files by the step of a neighbour where operators were fused; LiteRT runs a file that
- * its own converter quantized, so it is held against the float network.
+ * What outputs are compared with, and the largest deviation allowed, in units of the largest output. Float networks differ
+ * by rounding; 8-bit files by the step of a neighbour where operators were fused. Files that were quantized here (LiteRT's
+ * by its own converter, ours by `sigmaflow quantize`) are held against the float network.
  */
 export function allowance(engine: EngineName, network: Network): { readonly golden: Network['golden']; readonly limit: number } {
   if (network.kind === 'f32') return { golden: network.golden, limit: 1e-4 };
-  return engine === 'litert' ? { golden: network.goldenFloat, limit: 0.2 } : { golden: network.golden, limit: 0.05 };
+  return engine === 'litert' || network.kind === quantizedKind ? { golden: network.goldenFloat, limit: 0.2 } : { golden: network.golden, limit: 0.05 };
 }

@@ -1,7 +1,7 @@
 /** An engine's process, seen from the parent; and rounds that alternate between several. */
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Failed, Load, Loaded, Round, Timed } from './engines/engine.js';
-import { spreadOf, type Spread } from './statistics.js';
+import { sampleOf, type Sample } from './statistics.js';
 
 /** What runs a worker. */
 export interface Host {
@@ -11,13 +11,18 @@ export interface Host {
   readonly flags: readonly string[];
 }
 
+/** The processor time counts nothing while others have the processor, and everything that helper threads do. */
+export type Clock = 'wall' | 'cpu';
+
 export class EngineProcess {
   private readonly child: ChildProcess;
   private refuse: ((error: Error) => void) | undefined;
   times: number[] = [];
+  /** Of the rounds' time, what the process had a processor for. */
+  busy: number[] = [];
   private warmed = false;
 
-  constructor(readonly label: string, host: Host, worker: string) {
+  constructor(readonly label: string, host: Host, worker: string, private readonly clock: Clock) {
     this.child = fork(worker, { execPath: host.executable, execArgv: [...host.flags], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let errors = '';
     this.child.stderr!.on('data', (chunk: Buffer) => void (errors = (errors + chunk.toString()).slice(-2000)));
@@ -37,7 +42,9 @@ export class EngineProcess {
   }
 
   async round(milliseconds: number): Promise<void> {
-    this.times.push((await this.ask<Timed>({ kind: 'round', milliseconds })).microseconds);
+    const { wall, cpu } = await this.ask<Timed>({ kind: 'round', milliseconds });
+    this.times.push(this.clock === 'wall' ? wall : cpu);
+    this.busy.push(cpu / wall);
   }
 
   /**
@@ -56,6 +63,7 @@ export class EngineProcess {
       if (spent > 6000 || (spent > least && this.times.length > 3 && best > 0.95 * Math.min(...this.times.slice(0, -3)))) break;
     }
     this.times = [];
+    this.busy = [];
   }
 
   end(): void {
@@ -65,10 +73,10 @@ export class EngineProcess {
 }
 
 /** Warms all up, then alternates, every second turn backwards. Microseconds per inference by label. */
-export async function interleave(engines: readonly EngineProcess[], rounds: number, milliseconds: number): Promise<Record<string, Spread>> {
+export async function interleave(engines: readonly EngineProcess[], rounds: number, milliseconds: number): Promise<Record<string, Sample>> {
   for (const e of engines) await e.warm();
   for (let r = 0; r < rounds; r++) {
     for (const e of r % 2 === 0 ? engines : [...engines].reverse()) await e.round(milliseconds);
   }
-  return Object.fromEntries(engines.map((e) => [e.label, spreadOf(e.times)]));
+  return Object.fromEntries(engines.map((e) => [e.label, sampleOf(e.times)]));
 }

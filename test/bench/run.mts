@@ -1,56 +1,61 @@
 /**
  * The benchmark: `npm run bench`, see README.md beside this file. Reads the command line, runs the sections, prints their
- * tables, and with --write makes docs/benchmarks.md. What is measured is in the sections; what it means in report*.ts.
+ * tables, and with --write makes docs/benchmarks.md. What is measured is in the sections; what it means in report.ts.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import os from 'node:os';
-import { build } from 'esbuild';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildPackage, buildWorkers } from './build.js';
 import { scratch } from './compiled.js';
-import { measure, type Inference, type Setting } from './inference.js';
-import { benchNetworks } from './networks.js';
+import { benchmarksDocument } from './document.js';
+import { thisNode } from './hosts.js';
 import { readOptions, usage, type BenchOptions } from './options.js';
 import { peers, versionOf } from './peers.js';
-import type { Host } from './process.js';
-import { makeTfliteFiles, tfliteFolder } from './python.js';
-import { inferenceTable } from './reportInference.js';
-import { terminalTable } from './table.js';
+import { report } from './report.js';
+import type { Results } from './results.js';
+import { runSections } from './sections.js';
+import { quantile } from './statistics.js';
+import { percent, terminalTable } from './table.js';
 
-async function main(options: BenchOptions): Promise<void> {
-  const say = (line: string): void => console.log(line);
-  const worker = `${scratch}worker.mjs`;
-  mkdirSync(scratch, { recursive: true });
-  await build({ entryPoints: [new URL('worker.ts', import.meta.url).pathname], outfile: worker, bundle: true, packages: 'external', format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' });
-  const node: Host = { name: `Node ${process.versions.node.split('.')[0]}`, version: process.version, executable: process.execPath, flags: [] };
-  const chosen = peers.filter((p) => !options.engines || options.engines.includes(p.label));
-  for (const name of new Set(peers.map((p) => p.package))) {
-    if (!versionOf(name)) say(`${name} is not installed and will be missing. Install the peers with: npm ci --prefix test/bench`);
-  }
-  const settings: Record<string, string> = {};
-  const setting: Setting = { worker, rounds: options.rounds, milliseconds: options.milliseconds, tflite: tfliteFolder, settings, say };
-  say(`${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version} (V8 ${process.versions.v8}), load ${os.loadavg()[0].toFixed(1)}`);
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
-  const networks = options.kinds.flatMap((kind) => benchNetworks(options.models, kind, options.only));
-  const names = [...new Set(networks.map((n) => n.name))];
-  if (chosen.some((p) => p.engine === 'litert')) {
-    const fault = makeTfliteFiles(options.models, names, options.batches, options.python);
-    if (fault) say(fault);
+function emptyResults({ rounds, milliseconds, clock }: BenchOptions): Results {
+  const [cpu] = os.cpus();
+  const versions: Record<string, string> = {};
+  for (const name of new Set(peers.map((p) => p.package))) versions[name] = versionOf(name) ?? 'not installed';
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpu.model.trim()}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()} ${os.arch()}`,
+    load: [os.loadavg()[0]], busy: [], clock, rounds, milliseconds,
+    hosts: { [thisNode.name]: thisNode.version }, versions, settings: {}, absent: [],
+    inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [],
+  };
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const options = readOptions(argv, path.join(root, '../shared/data/bench'));
+  if (options.help) return void console.log(usage);
+  const results = emptyResults(options);
+  console.log(`${results.machine}\n${thisNode.name}: ${thisNode.version}\n${Object.entries(results.versions).map(([n, v]) => `${n} ${v}`).join(', ')}; load ${results.load[0].toFixed(1)}`);
+  const missing = Object.keys(results.versions).filter((n) => results.versions[n] === 'not installed');
+  if (missing.length > 0) results.absent.push(`${missing.join(', ')}: not installed. Install the peers with npm ci --prefix test/bench.`);
+  await runSections(options, results, { ...(await buildWorkers()), package: buildPackage() }, (line) => console.log(line));
+  results.load.push(os.loadavg()[0]);
+  writeFileSync(path.join(scratch, 'results.json'), JSON.stringify(results));
+  for (const { heading, tables } of report(results)) console.log(`\n== ${heading} ==\n\n${tables.map(terminalTable).join('\n\n')}`);
+  console.log(`\n${Object.entries(results.settings).map(([label, text]) => `${label}: ${text}`).join('\n')}`);
+  for (const line of results.absent) console.log(`NOT MEASURED: ${line}`);
+  const had = quantile(results.busy, 0.5);
+  if (had < 0.9) console.log(`This machine was busy: the processes had a processor for ${percent(had)} of their time. ${options.clock === 'wall' ? 'Believe ratios only, or take --clock cpu, or repeat when it is quiet.' : 'Times are processor times.'}`);
+  if (options.write) {
+    writeFileSync(path.join(root, 'docs/benchmarks.md'), benchmarksDocument(results));
+    console.log('docs/benchmarks.md written');
   }
-  const results: Inference[] = [];
-  if (options.sections.includes('inference')) {
-    for (const network of networks) {
-      results.push(...(await measure(network, options.batches, node, (options.targets ?? ['simd128']).map((target) => ({ target })), chosen.filter((p) => p.family !== 'relaxed'), ['float32', 'dot16'], setting)));
-      say(`  ${network.name} ${network.kind} measured, load ${os.loadavg()[0].toFixed(1)}`);
-    }
-    for (const kind of options.kinds) for (const batch of options.batches) say(`\n${terminalTable(inferenceTable(results, kind, batch))}`);
-  }
-  writeFileSync(`${scratch}results.json`, JSON.stringify(results, undefined, 1));
-  say(`\n${Object.entries(settings).map(([label, text]) => `${label}: ${text}`).join('\n')}`);
 }
 
 try {
-  const options = readOptions(process.argv.slice(2), new URL('../../../shared/data/bench', import.meta.url).pathname);
-  if (options.help) console.log(usage);
-  else await main(options);
+  await main(process.argv.slice(2));
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 1;

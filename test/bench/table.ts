@@ -2,7 +2,8 @@
 
 export interface Table {
   readonly title: string;
-  /** The first column is text, the others are numbers. */
+  /** The first column is text, the others are numbers unless `text`. */
+  readonly text?: boolean;
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
   /** Sentences below the table. */
@@ -18,15 +19,15 @@ export function format(x: number): string {
 export const percent = (x: number): string => (Number.isFinite(x) ? `${Math.round(x * 100)} %` : '-');
 
 /** Columns aligned with blanks. */
-export function terminalTable({ title, header, rows, notes = [] }: Table): string {
+export function terminalTable({ title, header, rows, text = false, notes = [] }: Table): string {
   const all = [header, ...rows];
   const widths = header.map((_, c) => Math.max(...all.map((row) => (row[c] ?? '').length)));
-  const line = (row: readonly string[]): string => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd();
+  const line = (row: readonly string[]): string => row.map((cell, c) => (c === 0 || text ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  ').trimEnd();
   return [title, ...all.map(line), ...notes].join('\n');
 }
 
-export function markdownTable({ title, header, rows, notes = [] }: Table): string {
+export function markdownTable({ title, header, rows, text = false, notes = [] }: Table): string {
   const line = (row: readonly string[]): string => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const rule = `|${header.map((_, c) => (c === 0 ? '---' : '---:')).join('|')}|`;
+  const rule = `|${header.map((_, c) => (c === 0 || text ? '---' : '---:')).join('|')}|`;
   return [`### ${title}`, '', line(header), rule, ...rows.map(line), ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
 }

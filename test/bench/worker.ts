@@ -1,12 +1,7 @@
 /** One engine in one process: loads a model, answers with its outputs, then runs rounds when asked. */
-import type { EngineName, Load, Loader, Round, Runner } from './engines/engine.js';
-import { litert } from './engines/litert.js';
-import { onnxruntimeNode, onnxruntimeWeb } from './engines/onnxruntime.js';
-import { peak } from './engines/peak.js';
-import { sigmaflow } from './engines/sigmaflow.js';
-import { tfjs } from './engines/tfjs.js';
+import type { Load, Round, Runner } from './engines/engine.js';
+import { loaders } from './engines/index.js';
 
-const loaders: Readonly<Record<EngineName, Loader>> = { sigmaflow, tfjs, litert, peak, 'onnxruntime-web': onnxruntimeWeb, 'onnxruntime-node': onnxruntimeNode };
 let runner: Runner;
 let batch = 1;
 /** Calls between two looks at the clock: about a quarter of a millisecond. */
@@ -42,9 +37,10 @@ async function load(message: Load): Promise<object> {
   return { outputs, settings: runner.settings };
 }
 
-/** Repeats for about so long; returns microseconds per inference. */
-async function round(milliseconds: number): Promise<number> {
+/** Repeats for about so long; returns microseconds per inference by both clocks. */
+async function round(milliseconds: number): Promise<{ wall: number; cpu: number }> {
   let count = 0;
+  const before = process.cpuUsage();
   const start = performance.now();
   let now = start;
   while (now - start < milliseconds) {
@@ -56,12 +52,13 @@ async function round(milliseconds: number): Promise<number> {
     now = performance.now();
   }
   stride = Math.max(1, Math.floor((0.25 * count) / (now - start)));
-  return ((now - start) * 1000) / (count * batch);
+  const { user, system } = process.cpuUsage(before);
+  return { wall: ((now - start) * 1000) / (count * batch), cpu: (user + system) / (count * batch) };
 }
 
 process.on('message', async (message: Load | Round) => {
   try {
-    process.send!({ ok: true, ...(message.kind === 'load' ? await load(message) : { microseconds: await round(message.milliseconds) }) });
+    process.send!({ ok: true, ...(message.kind === 'load' ? await load(message) : await round(message.milliseconds)) });
   } catch (error) {
     process.send!({ ok: false, message: error instanceof Error ? error.message : String(error) });
   }

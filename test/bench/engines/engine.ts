@@ -35,8 +35,9 @@ export interface Loaded {
 
 export interface Timed {
   readonly ok: true;
-  /** Microseconds per inference: call time / batch. */
-  readonly microseconds: number;
+  /** Microseconds per inference, call time / batch, by the clock on the wall and by the processor time of the process. */
+  readonly wall: number;
+  readonly cpu: number;
 }
 
 export interface Failed {

@@ -120,7 +120,16 @@ function steps(graph: Graph, tf: Tfjs): Step[] {
   });
 }
 
+/** The network that is written by hand below, from its ONNX file. */
+export function readNetwork(file: string): Graph {
+  return importOnnx(new Uint8Array(readFileSync(file)), {});
+}
+
 export async function tfjs(message: Load): Promise<Runner> {
+  return tfjsOf(readNetwork(message.file), message);
+}
+
+export async function tfjsOf(graph: Graph, message: Load): Promise<Runner> {
   const require = createRequire(import.meta.url);
   const tf = require('@tensorflow/tfjs-core') as Tfjs;
   const backend = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths(folder: string): void };
@@ -129,7 +138,6 @@ export async function tfjs(message: Load): Promise<Runner> {
   if (!(await tf.setBackend('wasm'))) throw new Error('tfjs: the WebAssembly backend does not start');
   await tf.ready();
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  const graph = importOnnx(new Uint8Array(readFileSync(message.file)), {});
   const program = steps(graph, tf);
   const shape = [message.batch, ...message.shape];
   let input: Tensor | undefined;
