@@ -1,30 +1,66 @@
 /**
- * A hand-made float32 micro-kernel: the multiply-add rate that this engine reaches when nothing but the inner loop counts.
- * 4 rows x 8 columns in registers, operands in the first-level cache, as in a matrix product with a short reduction.
+ * Hand-made micro-kernels: what this engine reaches when nothing but the inner loop counts. Sources and their work only;
+ * assembled and timed by the benchmark, in the same rounds as the networks.
+ *
+ * The products: 4 rows x 8 columns in registers, operands in the first-level cache, as in a matrix product with a short
+ * reduction. The reader: vectors in order, four at a time, from a block of a network's size (so from the cache that holds it).
  */
-const depth = 256;
+export type PeakName = 'float32' | 'dot16' | 'relaxedDot' | 'read';
+
+export interface Peak {
+  readonly source: string;
+  readonly features: readonly string[];
+  /** 64 KB pages. */
+  readonly pages: number;
+  /** Multiply-adds of one call; bytes for `read`. */
+  readonly work: number;
+}
+
 const repeats = 64;
+const rows = [0, 1, 2, 3];
 
-/** Multiply-adds of one call, in units of one: time per call / this is microseconds per multiply-add. */
-export const microKernelMacs = depth * repeats * 32;
-
-export const microKernel = `
+/** `steps` turns of one reduction step: two vectors of b, one word of a for each row, eight accumulators. */
+function product(steps: number, accumulate: (a: string, b: string, c: string) => string): string {
+  const sums = rows.flatMap((r) => [`c${r}0`, `c${r}1`]);
+  return `
 export function run(): void {
   for (let r = 0; r < ${repeats}; r++) {
-    let c00 = f32x4.splat(0), c01 = f32x4.splat(0), c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-    let c20 = f32x4.splat(0), c21 = f32x4.splat(0), c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+    ${sums.map((c) => `let ${c} = i32x4.splat(0);`).join(' ')}
     let a: usize = 0, b: usize = 0;
     do {
       const b0 = v128.load(b, 16384), b1 = v128.load(b, 16400);
-      const a0 = v128.load32_splat(a, 1024), a1 = v128.load32_splat(a, 2048), a2 = v128.load32_splat(a, 3072), a3 = v128.load32_splat(a, 4096);
-      c00 = f32x4.add(c00, f32x4.mul(a0, b0)); c01 = f32x4.add(c01, f32x4.mul(a0, b1));
-      c10 = f32x4.add(c10, f32x4.mul(a1, b0)); c11 = f32x4.add(c11, f32x4.mul(a1, b1));
-      c20 = f32x4.add(c20, f32x4.mul(a2, b0)); c21 = f32x4.add(c21, f32x4.mul(a2, b1));
-      c30 = f32x4.add(c30, f32x4.mul(a3, b0)); c31 = f32x4.add(c31, f32x4.mul(a3, b1));
+      ${rows.map((r) => `const a${r} = v128.load32_splat(a, ${1024 * (r + 1)});`).join(' ')}
+      ${rows.map((r) => `c${r}0 = ${accumulate(`a${r}`, 'b0', `c${r}0`)}; c${r}1 = ${accumulate(`a${r}`, 'b1', `c${r}1`)};`).join('\n      ')}
       a += 4; b += 32;
-    } while (a != ${depth * 4});
-    v128.store(32768, c00); v128.store(32784, c01); v128.store(32800, c10); v128.store(32816, c11);
-    v128.store(32832, c20); v128.store(32848, c21); v128.store(32864, c30); v128.store(32880, c31);
+    } while (a != ${steps * 4});
+    ${sums.map((c, i) => `v128.store(${32768 + 16 * i}, ${c});`).join(' ')}
   }
 }
 `;
+}
+
+const steps = 256;
+
+/** The kernel of a name; `bytes` for `read`: how much it reads. */
+export function peakKernel(name: PeakName, bytes = 0): Peak {
+  const work = steps * repeats * 32;
+  if (name === 'float32') return { source: product(steps, (a, b, c) => `f32x4.add(${c}, f32x4.mul(${a}, ${b}))`), features: ['simd'], pages: 4, work };
+  if (name === 'dot16') return { source: product(steps, (a, b, c) => `i32x4.add(${c}, i32x4.dot_i16x8_s(${a}, ${b}))`), features: ['simd'], pages: 4, work: work * 2 };
+  if (name === 'relaxedDot') {
+    return { source: product(steps, (a, b, c) => `i32x4.relaxed_dot_i8x16_i7x16_add_s(${b}, ${a}, ${c})`), features: ['simd', 'relaxed-simd'], pages: 4, work: work * 4 };
+  }
+  const block = Math.max(64, Math.floor(bytes / 64) * 64);
+  const times = Math.max(1, Math.round(4e6 / block));
+  const source = `
+export function run(): void {
+  let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (let r = 0; r < ${times}; r++) {
+    for (let p: usize = 65536; p != ${65536 + block}; p += 64) {
+      s0 = v128.xor(s0, v128.load(p)); s1 = v128.xor(s1, v128.load(p, 16)); s2 = v128.xor(s2, v128.load(p, 32)); s3 = v128.xor(s3, v128.load(p, 48));
+    }
+  }
+  v128.store(1024, v128.xor(v128.xor(s0, s1), v128.xor(s2, s3)));
+}
+`;
+  return { source, features: ['simd'], pages: 2 + Math.ceil(block / 65536), work: block * times };
+}

@@ -1,0 +1,158 @@
+/** The sections of a run in their order: each asks for its measurements and puts them into the results. */
+import os from 'node:os';
+import path from 'node:path';
+import { measureBytes } from './bytes.js';
+import { measureCold, measureCompile } from './cold.js';
+import { compiled, hasTarget, labelOf, scratch, type Build } from './compiled.js';
+import { generatedNetwork, shapes } from './generated.js';
+import { currentNode, thisNode } from './hosts.js';
+import { measure, measureBatches } from './inference.js';
+import { kernels, measureKernel } from './layers.js';
+import { measureDense } from './limit.js';
+import { measureTrained, measureWidths, trainedNetworks } from './lowbit.js';
+import { benchNetworks, type Network } from './networks.js';
+import type { BenchOptions, Section } from './options.js';
+import { peers } from './peers.js';
+import type { Host } from './process.js';
+import { makeTfliteFiles, tfliteFolder } from './python.js';
+import { hasQuantize, quantizedNetwork } from './quantized.js';
+import type { Setting } from './race.js';
+import type { Results } from './results.js';
+import { measureThreads, poolEntry } from './threads.js';
+
+/** Bundled programs of the processes, and the product's built package. */
+export interface Programs {
+  readonly worker: string;
+  readonly coldStart: string;
+  readonly threads: string;
+  /** Its folder. */
+  readonly package: string;
+}
+
+const simd128: Build = { target: 'simd128' };
+
+/** A build of this compiler with fused multiply-adds, where it makes them: the option alone tells nothing. */
+async function hasFastMath(network: Network): Promise<boolean> {
+  if (!hasTarget('relaxed')) return false;
+  try {
+    const { artifact } = await compiled(`${network.name}.${network.kind}`, network.graph, { target: 'relaxed', fastMath: true }, 1);
+    return /relaxed_madd/.test(artifact.stages.source);
+  } catch {
+    return false;
+  }
+}
+
+export async function runSections(options: BenchOptions, results: Results, programs: Programs, say: (line: string) => void): Promise<void> {
+  const { rounds, milliseconds, clock, only } = options;
+  const setting: Setting = { worker: programs.worker, rounds, milliseconds, clock, busy: results.busy, tflite: tfliteFolder, settings: results.settings, say };
+  const chosen = peers.filter((p) => !options.engines || options.engines.includes(p.label));
+  const has = (section: Section): boolean => options.sections.includes(section);
+  const absent = (line: string): void => {
+    results.absent.push(line);
+    say(`  NOT MEASURED: ${line}`);
+  };
+  const progress = (what: string): void => say(`  ${what}, load ${os.loadavg()[0].toFixed(1)}`);
+  const attempt = async (what: string, f: () => Promise<void>): Promise<void> => {
+    try {
+      await f();
+      progress(what);
+    } catch (error) {
+      absent(`${what}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  };
+
+  const networks = options.kinds.flatMap((kind) => benchNetworks(options.models, kind, only));
+  if (networks.length === 0) absent(`networks with goldens: none of ${options.kinds.join(', ')} in ${path.relative(process.cwd(), options.models)}${only ? ` named ${only.join(', ')}` : ''}.`);
+  if (chosen.some((p) => p.engine === 'litert') && (['inference', 'relaxed', 'cold'] as const).some(has)) {
+    const fault = makeTfliteFiles(options.models, [...new Set(networks.map((n) => n.name))], [...new Set([1, ...options.batches])], options.python);
+    if (fault) absent(fault);
+  }
+  const builds = (options.targets ?? ['simd128']).map((target) => ({ target }));
+
+  if (has('inference')) {
+    for (const network of networks) {
+      await attempt(`inference ${network.name} ${network.kind}`, async () => {
+        results.inference.push(...(await measure(network, options.batches, thisNode, builds, chosen.filter((p) => p.family !== 'relaxed'), [{ name: 'float32' }, { name: 'dot16' }], setting)));
+      });
+    }
+  }
+  if (has('relaxed')) await relaxedSection(networks, chosen, options, results, setting, { attempt, absent });
+  if (has('batches')) {
+    for (const network of networks) await attempt(`batches ${network.name} ${network.kind}`, async () => void results.batches.push(await measureBatches(network, [1, 10, 100], thisNode, setting)));
+  }
+  const chosenShapes = Object.keys(shapes).filter((s) => !only || only.some((o) => s.startsWith(o)));
+  const trained = trainedNetworks(only);
+  if (has('lowbit')) {
+    for (const shape of chosenShapes) {
+      for (const batch of options.batches.filter((b) => b <= 10)) await attempt(`widths of ${shape} batch ${batch}`, async () => void results.widths.push(await measureWidths(shape, batch, thisNode, simd128, setting)));
+    }
+    for (const network of trained) await attempt(network.name, async () => void results.trained.push(await measureTrained(network, options.batches, thisNode, simd128, setting)));
+  }
+  if (has('limit')) {
+    for (const k of kernels) {
+      await attempt(`kernel ${k.name} float32`, async () => void results.kernels.push(await measureKernel(k, 'f32', simd128, 'float32', thisNode, setting)));
+      await attempt(`kernel ${k.name} 8-bit`, async () => void results.kernels.push(await measureKernel(k, 'w8a8', simd128, 'dot16', thisNode, setting)));
+      const host = currentNode();
+      if (typeof host !== 'string' && hasTarget('relaxed')) await attempt(`kernel ${k.name} 7-bit relaxed`, async () => void results.kernels.push(await measureKernel(k, 'w8a7', { target: 'relaxed' }, 'relaxedDot', host, setting)));
+    }
+    for (const network of networks.filter((n) => ['mlp', 'ad_ae'].includes(n.name))) await attempt(`limit of ${network.name} ${network.kind}`, async () => void results.dense.push(await measureDense(network, thisNode, setting)));
+  }
+  if (has('bytes')) {
+    const generated = chosenShapes.flatMap((s) => shapes[s].bits.filter((b) => b < 32).map((b) => generatedNetwork(s, b)));
+    for (const network of [...networks, ...trained, ...generated]) {
+      for (const build of ['simd128', 'relaxed'].filter((t) => hasTarget(t) && (t === 'simd128' || network.kind === 'qdq_u8s8'))) {
+        await attempt(`bytes of ${network.name} ${network.kind} ${build}`, async () => void results.bytes.push(await measureBytes(network, { target: build })));
+      }
+    }
+  }
+  if (has('cold')) {
+    for (const network of networks.filter((n) => ['mlp', 'lenet5', 'kws_dscnn', 'vww_mbv1'].includes(n.name))) {
+      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
+    }
+  }
+  if (has('compile')) {
+    for (const network of networks.filter((n) => ['lenet5', 'vww_mbv1'].includes(n.name))) {
+      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, programs.package, path.join(scratch, 'compile'))));
+    }
+  }
+  if (has('threads')) {
+    const pool = poolEntry(programs.package);
+    if (!pool) absent('threads: this tree has no worker pool in the package.');
+    else for (const network of networks) for (const batch of [1, 10]) await attempt(`threads ${network.name} ${network.kind} batch ${batch}`, async () => void results.threads.push(await measureThreads(network, batch, rounds, milliseconds, programs.threads, programs.package, pool)));
+  }
+}
+
+/** 8-bit networks, their 7-bit variants, and float32 with fastMath, on engines that run relaxed SIMD rightly. */
+async function relaxedSection(networks: readonly Network[], chosen: typeof peers, options: BenchOptions, results: Results, setting: Setting, tell: { attempt(what: string, f: () => Promise<void>): Promise<void>; absent(line: string): void }): Promise<void> {
+  const host = currentNode();
+  const hosts: Host[] = [];
+  if (typeof host === 'string') tell.absent(`relaxed SIMD on a current Node: ${host}`);
+  else {
+    hosts.push(host);
+    results.hosts[host.name] = host.version;
+  }
+  if (!hasTarget('relaxed')) tell.absent('our relaxed build: this compiler has no target "relaxed"; the peers are measured beside our simd128 build.');
+  const floats = networks.filter((n) => n.kind === 'f32');
+  const fastMath = floats.length > 0 && (await hasFastMath(floats[0]));
+  if (!fastMath) tell.absent('fastMath: this compiler makes no fused multiply-adds.');
+  const narrow: Network[] = [];
+  if (!hasQuantize()) tell.absent('networks with 7-bit activations: this tree has no command "quantize".');
+  else {
+    for (const network of benchNetworks(options.models, 'f32', options.only)) {
+      const made = quantizedNetwork(network);
+      if (typeof made === 'string') tell.absent(`${network.name} with 7-bit activations: ${made}`);
+      else narrow.push(made);
+    }
+  }
+  for (const where of hosts) {
+    for (const network of [...networks, ...narrow]) {
+      const builds: Build[] = [simd128];
+      if (hasTarget('relaxed') && network.kind !== 'f32') builds.push({ target: 'relaxed' });
+      if (fastMath && network.kind === 'f32') builds.push({ target: 'relaxed', fastMath: true });
+      const peak = network.kind === 'f32' ? [{ name: 'float32' as const }] : [{ name: 'dot16' as const }, { name: 'relaxedDot' as const }];
+      await tell.attempt(`${builds.map(labelOf).join(', ')} of ${network.name} ${network.kind} on ${where.name}`, async () => {
+        results.relaxed.push(...(await measure(network, [1], where, builds, chosen.filter((p) => p.engine === 'litert' || p.engine === 'onnxruntime-web'), peak, setting)));
+      });
+    }
+  }
+}
