@@ -19,7 +19,10 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
     for (let b = 0; b < program.blocks.length && !changed; b++) {
       const consumer = program.blocks[b];
       if (consumer.kind !== 'kernel' || consumer.reduce.length + consumer.accumulators.length + consumer.body.length > 0) continue;
-      for (let a = b - 1; a >= 0; a--) {
+      // Elementwise producers first: once it is part of a reduction, nothing more moves into this one.
+      const before = program.blocks.slice(0, b).map((_, i) => b - 1 - i);
+      const reduces = (a: number): boolean => (program.blocks[a] as Kernel).reduce?.length > 0;
+      for (const a of [...before.filter((x) => !reduces(x)), ...before.filter(reduces)]) {
         const producer = program.blocks[a];
         if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
         const fused = tryFuse(program, producer, consumer);
