@@ -116,7 +116,7 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
       const own = extent === undefined ? loops : loops.map((l) => (l.name === nest.ragged!.inner ? { ...l, extent } : l));
       const group = nest.loops.find((l) => l.name === nest.dot);
       const size = extent !== undefined && group?.name === nest.ragged!.inner ? extent : group?.extent;
-      return wrap(own.filter((l) => l !== group), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression, size)]);
+      return wrap(own.filter((l) => l.name !== nest.dot), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression, size)]);
     };
     const split = inner.findIndex((l) => l.name === nest.ragged?.outer);
     if (split < 0) body.push(...points(inner));

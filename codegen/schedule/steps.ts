@@ -119,7 +119,11 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
   keepWhole(nest, loop, illegal);
   const exact = loop.extent % factor === 0;
   if (!exact && !overrun) illegal(`${factor} does not divide ${loop.extent}`);
-  if (!exact && loop.kind === 'reduce' && (nest.ragged || factor > loop.extent)) illegal('one loop of a reduction may be split unevenly, into more than one part');
+  if (!exact && loop.kind === 'reduce') {
+    if (nest.kernel.reduce.every((a) => a.name !== loop.name || a.extent !== loop.extent)) illegal('only a whole axis can be overrun');
+    if (!orderIsFree(nest.kernel)) illegal('this reduction keeps its order, and its loops are whole');
+    if (nest.ragged || factor > loop.extent) illegal('one axis of a reduction can be, and into more than one part');
+  }
   const outer = { ...loop, name: `${loop.name}.o`, extent: Math.ceil(loop.extent / factor) };
   const inner = { ...loop, name: `${loop.name}.i`, extent: factor };
   let passed = nest.overrun;
