@@ -9,7 +9,7 @@ import { simplify } from '../ir/indexing.js';
 import type { Expr } from '../ir/program.js';
 import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { fromLanes, localRegister, scalarType, toVector, type Context, type Value } from './context.js';
-import { eachLane, emitLoad, emitPairs, emitQuads } from './memory.js';
+import { eachLane, emitLoad, emitPairs, emitQuads, emitSingles } from './memory.js';
 import { indexText, type Scope } from './scope.js';
 import { narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
 
@@ -335,7 +335,16 @@ function emitDot(e: Dot, scope: Scope, context: Context): Value {
   if (hasQuads(e, context)) return emitQuadDot(e, { text: '0', type: e.type, shape: 'scalar' }, scope, context);
   const { ranges } = context;
   ranges.set(e.axis, [0, e.extent - 1]);
-  const pairs = context.lane !== undefined && e.extent === 2 && context.target.dots.some((d) => d.extent === 2);
+  const dots = context.lane !== undefined && context.target.dots.some((d) => d.extent === 2);
+  if (dots && e.extent === 1) {
+    ranges.set(e.axis, [0, 0]);
+    const [a, b] = [emitSingles(e.a, scope, context), emitSingles(e.b, scope, context)];
+    if (a && b && (a.clean || b.clean)) {
+      ranges.delete(e.axis);
+      return { text: `i32x4.dot_i16x8_s(${a.text}, ${b.text})`, type: e.type, shape: 'vector' };
+    }
+  }
+  const pairs = dots && e.extent === 2;
   if (pairs) {
     const text = `i32x4.dot_i16x8_s(${emitPairs(e.a, e.axis, scope, context)}, ${emitPairs(e.b, e.axis, scope, context)})`;
     ranges.delete(e.axis);

@@ -209,6 +209,10 @@ export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context)
     if (p) {
       const load = (kind: string, text: string): string => shareLoad(tensor, p, kind, 'v128', text, scope, context);
       if (p.laneStride === 0 && elementBits === 16 && containerBits === 16 && p.groupStride === 16) return load('pair', `v128.load32_splat(${p.pointer}, ${p.offset})`);
+      if (p.laneStride === 16 && elementBits === 16 && containerBits === 16 && p.groupStride % 16 === 0) {
+        const [first, second] = [0, p.groupStride / 8].map((by) => shareLoad(tensor, { ...p, offset: p.offset + by }, 'half', 'v128', `v128.load64_zero(${p.pointer}, ${p.offset + by})`, scope, context));
+        return load(`interleaved ${p.groupStride}`, `v128.shuffle<i16>(${first}, ${second}, 0, 8, 1, 9, 2, 10, 3, 11)`);
+      }
       if (p.laneStride === 2 * p.groupStride) {
         if (elementBits === containerBits && p.groupStride === elementBits) {
           if (elementBits === 8) return load('pairs8', `v128.load_ext<${signed ? 'i' : 'u'}8>(${p.pointer}, ${p.offset})`);
@@ -222,6 +226,26 @@ export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context)
     }
   }
   return groupsByLane(e, axis, 16, scope, context);
+}
+
+/**
+ * The i16x8 operand of a dot product of one member: lane by lane, the value, then a zero (`clean`) or anything. Undefined
+ * where no instruction loads that.
+ */
+export function emitSingles(e: Expr, scope: Scope, context: Context): { text: string; clean: boolean } | undefined {
+  if (e.op === 'convert') return emitSingles(e.a, scope, context);
+  if (e.op !== 'load' || e.guard) return undefined;
+  const tensor = context.program.tensors[e.tensor];
+  const { elementBits, containerBits } = tensor.layout;
+  const p = place(tensor, e.at, undefined, scope, context);
+  if (!p || elementBits !== containerBits) return undefined;
+  const sign = describe(tensor.dtype).signed ? 'i' : 'u';
+  const load = (kind: string, text: string, clean: boolean): { text: string; clean: boolean } => ({ text: shareLoad(tensor, p, kind, 'v128', text, scope, context), clean });
+  if (elementBits === 16 && p.laneStride === 0) return load('single', `v128.and(v128.load32_splat(${p.pointer}, ${p.offset}), i32x4.splat(65535))`, true);
+  if (elementBits === 16 && p.laneStride === 16) return load('singles', `v128.load_ext<u16>(${p.pointer}, ${p.offset})`, true);
+  if (elementBits === 16 && p.laneStride === 32) return load('pairs16', `v128.load(${p.pointer}, ${p.offset})`, false);
+  if (elementBits === 8 && p.laneStride === 16) return load('pairs8', `v128.load_ext<${sign}8>(${p.pointer}, ${p.offset})`, false);
+  return undefined;
 }
 
 function fieldPairs(container: string, shift: number, bits: number, signed: boolean): string {

@@ -55,11 +55,14 @@ export function roundExpr(mode: RoundingMode, x: Expr): Expr {
 
 /** 1.5 * 2^23, and its bits: added to a float32 of less than 2^22, it rounds to nearest even, and the low bits are the integer. */
 const magic = 12582912;
-const magicBits = 0x4b400000;
+export const roundingBits = 0x4b400000;
 
-/** x rounded to nearest even, plus an integer; |x| < 2^22, which the verifier proves. An addition each, where a conversion saturates. */
-export function nearestInteger(x: Expr, plus = 0): Expr {
-  return sub('int32', bitcast('int32', add('float32', x, float(magic))), int(magicBits - plus, 'int32'));
+/**
+ * x rounded to nearest even, in additions where a conversion would saturate; |x| < 2^22, which the verifier proves. A `less`
+ * of fewer than `roundingBits` adds the difference.
+ */
+export function nearestInteger(x: Expr, less: Expr = int(roundingBits, 'int32')): Expr {
+  return sub('int32', bitcast('int32', add('float32', x, float(magic))), less);
 }
 
 /** x rounded, for a float32 number x. */

@@ -10,7 +10,7 @@ import { add, compare, convert, divide, float, int, load, maximum, minimum, sele
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Expr } from '../ir/program.js';
-import { nearestInteger, roundExpr, roundingMode, roundingModes, roundNumber } from '../functions/rounding.js';
+import { nearestInteger, roundExpr, roundingBits, roundingMode, roundingModes, roundNumber } from '../functions/rounding.js';
 import { Scope } from '../functions/scope.js';
 import { cycle, edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
@@ -90,7 +90,7 @@ export const quantize: OperatorRecord = {
         const number = min === 0 ? start : scope.float('number', select('float32', compare('eq', start, start), start, float(0)));
         const raised = scope.float('raised', select('float32', compare('gt', number, float(min)), number, float(min)));
         const clamped = select('float32', compare('lt', raised, float(max)), raised, float(max));
-        value = convert(type, nearestInteger(clamped, -zero), false);
+        value = convert(type, nearestInteger(clamped, int(roundingBits + zero, 'int32')), false);
       } else {
         const clamped = scope.float('clamped', maximum('float32', minimum('float32', shifted, float(max)), float(min)));
         // The unshifted code as an integer first, so that NaN is 0 - zeroPoint; the last convert never changes a value.

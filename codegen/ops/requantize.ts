@@ -2,7 +2,7 @@
  * Requantize: an integer accumulator to the next layer's integer levels; internal, made by the streamline pass.
  *
  *   form "thresholds"  level = base + the number of thresholds T[c, j] with acc * direction[c] >= T[c, j]
- *   form "scale"       level = clamp(nearest((acc + bias[c]) * multiplier[c] + offset[c]) + centre, base, base + levels), in float32 steps
+ *   form "scale"       level = clamp(nearest((acc + bias[c]) * multiplier[c] + offset[c]) + centre[c], base, base + levels), in float32 steps
  *   form "shift"       level = clamp(((acc + offset[c]) * multiplier[c] + remainder[c]) >> shift, base, base + levels), in 64 bits
  *
  * The first is the meaning (Umuroglu and Jahre, arXiv:1709.04060); the others are admitted only where they were proved equal.
@@ -12,7 +12,7 @@ import { describe, smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
-import { nearestInteger, roundHalfEven } from '../functions/rounding.js';
+import { nearestInteger, roundHalfEven, roundingBits } from '../functions/rounding.js';
 import { cycle, edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
@@ -67,9 +67,11 @@ function check(c: NodeContext): void {
     else requireInteger(c, i, name);
     checkChannel(c, i, name, channel);
   }
-  if (c.inputs[6]) {
-    requireInteger(c, 6, 'bias');
-    checkChannel(c, 6, 'bias', channel);
+  for (const [i, name] of [[6, 'bias'], [7, 'centre']] as const) {
+    if (!c.inputs[i]) continue;
+    c.constant(i);
+    requireInteger(c, i, name);
+    checkChannel(c, i, name, channel);
   }
   if (c.text('form') === 'shift') {
     for (const i of [3, 4, 5]) c.constant(i); // the widths of the intermediate integers follow from them
@@ -139,7 +141,6 @@ function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kerne
   const out = c.outputs[0];
   const channel = channelOf(c);
   const [lo, hi] = levelRange(c);
-  const centre = c.int('centre');
   let acc: Expr = load(c.input(0).name, pointOf(space));
   let reach: Range | undefined = rangeOf(c.input(0));
   if (c.inputs[6]) {
@@ -155,12 +156,22 @@ function byScale(c: LowerContext, space: readonly Axis[], type: DataType): Kerne
   }
   let level: Expr;
   if (reach && Math.max(-reach[0], reach[1]) < 2 ** 21) {
-    level = convert(type, maximum('int32', minimum('int32', nearestInteger(value, centre), int(hi)), int(lo)), false);
+    level = convert(type, maximum('int32', minimum('int32', nearestInteger(value, unraised(c, channel, space)), int(hi)), int(lo)), false);
   } else {
-    const centred = centre === 0 ? unary('nearest', 'float32', value) : add('float32', unary('nearest', 'float32', value), float(centre));
+    const rounded = unary('nearest', 'float32', value);
+    const centred = c.inputs[7] ? add('float32', rounded, convert('float32', channelParameter(c.input(7), channel, space))) : rounded;
     level = convert(type, maximum('float32', minimum('float32', centred, float(hi)), float(lo)));
   }
   return makeKernel({ name: kernelName(c), op: 'requantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: level }] });
+}
+
+/** What is taken off the bits of a rounded value: those of the constant added, less the centre. */
+function unraised(c: LowerContext, channel: number, space: readonly Axis[]): Expr {
+  if (!c.inputs[7]) return int(roundingBits, 'int32');
+  const { data } = c.constant(7);
+  const bits = Int32Array.from(data as ArrayLike<number>, (l) => roundingBits - l);
+  if (bits.every((b) => b === bits[0])) return int(bits[0], 'int32');
+  return load(c.addConstant('centre', { dtype: 'int32', shape: [bits.length], data: bits }), [channelCoordinate(bits.length, channel, space)]);
 }
 
 const roundRange = ([lo, hi]: Range): Range => [f32(lo), f32(hi)];
@@ -191,14 +202,13 @@ const vector = (values: readonly number[], dtype: DataType = 'float32') => ({ sh
 export const requantize: OperatorRecord = {
   name: 'Requantize',
   doc: 'An integer accumulator to integer levels, per channel: base plus the number of thresholds that it reaches (form "thresholds"), or a float32 multiply, add, round and clamp (form "scale"). Internal.',
-  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }, { name: 'remainder', optional: true }, { name: 'bias', optional: true }],
+  inputs: [{ name: 'acc' }, { name: 'thresholds' }, { name: 'directions', optional: true }, { name: 'multiplier', optional: true }, { name: 'offset', optional: true }, { name: 'remainder', optional: true }, { name: 'bias', optional: true }, { name: 'centre', optional: true }],
   outputs: ['level'],
   attributes: {
     axis: { type: 'int', doc: 'the channel dimension', default: 1 },
     base: { type: 'int', doc: 'the lowest level', default: 0 },
     form: { type: 'string', doc: 'how it is computed', default: 'thresholds', values: ['thresholds', 'scale', 'shift'] },
     shift: { type: 'int', doc: 'form "shift": how many bits are dropped', default: 0 },
-    centre: { type: 'int', doc: 'form "scale": added to the rounded value', default: 0 },
     levels: { type: 'int', doc: 'levels above base, where the thresholds are not given' },
   },
   infer(c) {
@@ -206,7 +216,7 @@ export const requantize: OperatorRecord = {
     const range = outputRange(c);
     return [{ shape: c.input(0).shape, dtype: smallestInteger(...range), range }];
   },
-  reference(c, [acc, thresholds, directions, multiplier, offset, remainder, bias]) {
+  reference(c, [acc, thresholds, directions, multiplier, offset, remainder, bias, centre]) {
     const { shape } = acc!;
     const channel = channelOf(c);
     const [lo, hi] = levelRange(c);
@@ -217,7 +227,7 @@ export const requantize: OperatorRecord = {
         let v = f32(acc!.data[i] + (bias ? channelElement(bias, shape, channel, i) : 0));
         if (multiplier) v = f32(v * channelElement(multiplier, shape, channel, i));
         if (offset) v = f32(v + channelElement(offset, shape, channel, i));
-        data[i] = Math.min(Math.max(roundHalfEven(v) + c.int('centre'), lo), hi);
+        data[i] = Math.min(Math.max(roundHalfEven(v) + (centre ? channelElement(centre, shape, channel, i) : 0), lo), hi);
         continue;
       }
       if (c.text('form') === 'shift') {
@@ -257,7 +267,8 @@ export const requantize: OperatorRecord = {
     })),
     { name: 'reduction with directions', attributes: { axis: 0 }, inputs: [{ shape: [2, 7], dtype: 'int8' }, { shape: [1, 255], dtype: 'int32', constant: true, values: Array.from({ length: 255 }, (_, i) => i - 127) }, vector([-1, 1], 'int32')], seed: 6, tolerance: 0 },
     { name: 'scale', attributes: { form: 'scale', base: -128, levels: 255 }, inputs: [{ shape: [1, 3, 9], dtype: 'int20' }, { shape: [3, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.001, 0.0002, -0.01]), vector([0, 3.5, -4])], seed: 7, tolerance: 0 },
-    { name: 'scale about a centre', attributes: { form: 'scale', base: -3, levels: 255, centre: 124 }, inputs: [{ shape: [2, 3, 9], dtype: 'int18' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.003, 0.0002, -0.01]), vector([0.25, -0.5, 0.125]), { shape: [], absent: true }, vector([1000, -77, 20000], 'int32')], seed: 10, tolerance: 0 },
+    { name: 'scale about a centre', attributes: { form: 'scale', base: -3, levels: 255 }, inputs: [{ shape: [2, 3, 9], dtype: 'int18' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.003, 0.0002, -0.01]), vector([0.25, -0.5, 0.125]), { shape: [], absent: true }, vector([1000, -77, 20000], 'int32'), vector([124], 'int32')], seed: 10, tolerance: 0 },
+    { name: 'scale about a centre of each channel', attributes: { form: 'scale', base: 0, levels: 255 }, inputs: [{ shape: [2, 3, 9], dtype: 'int18' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.003, 0.0002, -0.01]), vector([0.25, -0.5, 0.125]), { shape: [], absent: true }, vector([1000, -77, 20000], 'int32'), vector([124, 12, 200], 'int32')], seed: 11, tolerance: 0 },
     { name: 'scale without offset', attributes: { form: 'scale', levels: 15 }, inputs: [{ shape: [4, 6], dtype: 'int16', range: [-300, 300] }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([0.125])], seed: 8, tolerance: 0 },
     { name: 'shift', attributes: { form: 'shift', base: -8, levels: 15, shift: 38 }, inputs: [{ shape: [2, 3, 5], dtype: 'int20' }, { shape: [1, 0], dtype: 'int32', constant: true, values: [] }, { shape: [], absent: true }, vector([4_000_001, -3_999_999, 1 << 20], 'int32'), vector([1000, -1000, 0], 'int32'), vector([5, 77, 0], 'int32')], seed: 9, tolerance: 0 },
   ],

@@ -9,14 +9,14 @@ import { floorDivide, type Boundary, type MonotoneFunction, type Steps } from '.
 // ---- The float form ----
 
 /**
- * level = clamp(nearest(f32(f32(f32(acc + bias) * multiplier) + offset)) + centre, base, base + levels), per channel; the
- * bias and the centre are integers.
+ * level = clamp(nearest(f32(f32(f32(acc + bias) * multiplier) + offset)) + centre, base, base + levels), per channel; bias
+ * and centre are integers.
  */
 export interface ScaleForm {
   readonly bias: Int32Array;
   readonly multiplier: Float32Array;
   readonly offset: Float32Array;
-  readonly centre: number;
+  readonly centre: Int32Array;
 }
 
 /**
@@ -29,12 +29,13 @@ export interface ScaleForm {
  * accumulators above 2^24 is part of f32(acc).
  *
  * With many levels the rounding of a value far from zero is as coarse as the room that the steps leave. So where the plain
- * form is not found, the levels are taken about their middle, which leaves a quarter of the rounding; and as every bias
- * near the middle rounds in other places, several are tried.
+ * form is not found, the levels are taken about their middle, one for all channels or each channel's own, which leaves a
+ * quarter of the rounding; and as every bias near the middle rounds in other places, several are tried.
  */
 export function scaleForm(f: MonotoneFunction, steps: Steps, boundaries: (channel: number) => readonly Boundary[], firstLevel: number, range: readonly [number, number]): ScaleForm | undefined {
   return scaleFormAbout(0, [0], f, steps, boundaries, firstLevel, range)
-    ?? scaleFormAbout(steps.base + (steps.levels >> 1), jitter, f, steps, boundaries, firstLevel, range);
+    ?? scaleFormAbout(steps.base + (steps.levels >> 1), jitter, f, steps, boundaries, firstLevel, range)
+    ?? scaleFormAbout(undefined, jitter, f, steps, boundaries, firstLevel, range);
 }
 
 /** Shifts of a bias, in accumulator values. */
@@ -43,24 +44,31 @@ const jitter: readonly number[] = Array.from({ length: 65 }, (_, i) => (i % 2 ==
 /** Biases stay small, so that sums with them keep the precision of float32. */
 const mostBias = 2 ** 22;
 
-function scaleFormAbout(centre: number, shifts: readonly number[], f: MonotoneFunction, steps: Steps, boundaries: (channel: number) => readonly Boundary[], firstLevel: number, range: readonly [number, number]): ScaleForm | undefined {
+/** `about`: the centre; undefined where every channel has its own. */
+function scaleFormAbout(about: number | undefined, shifts: readonly number[], f: MonotoneFunction, steps: Steps, boundaries: (channel: number) => readonly Boundary[], firstLevel: number, range: readonly [number, number]): ScaleForm | undefined {
   const bias = new Int32Array(steps.channels);
   const multiplier = new Float32Array(steps.channels);
   const offset = new Float32Array(steps.channels);
+  const centres = new Int32Array(steps.channels);
   for (let c = 0; c < steps.channels; c++) {
     const direction = steps.directions[c];
     const [least, greatest] = direction > 0 ? range : [-range[1], -range[0]];
     const sides = twoSides(steps, c, least, greatest);
     const first = boundaries(c)[0];
+    const middle = middleStep(sides, least, greatest) ?? { at: 0, level: steps.base };
+    const centre = about ?? middle.level;
     let found: Line | undefined;
     if (isConstant(sides, least, greatest)) found = { bias: 0, multiplier: 0, offset: steps.base + sides.filter((s) => s.reach).length - centre };
     for (const p of f.pieces) {
       const scale = Math.abs(p.scale[c]);
       const start = p.offset[c] + (firstLevel - 0.5 - first.at) - centre;
-      // Where the line crosses the centre.
-      const middle = shifts.length > 1 && scale > 0 ? Math.round(Math.max(-mostBias, Math.min(start / scale, mostBias))) : 0;
+      if (found || !(scale > 0)) continue;
+      // Products are small about the middle of the steps.
+      const near = shifts.length > 1 ? -middle.at : 0;
+      if (Math.abs(near) > mostBias) continue;
+      const best = shifts.length > 1 ? fround(roomiest(sides, scale)) : scale;
       for (const shift of shifts) {
-        found ??= searchScale(sides, scale, start, middle + shift, centre);
+        found ??= searchScale(sides, scale, start, near + shift, centre) ?? (best === scale ? undefined : searchScale(sides, best, start, near + shift, centre));
         if (found) break;
       }
     }
@@ -68,8 +76,9 @@ function scaleFormAbout(centre: number, shifts: readonly number[], f: MonotoneFu
     bias[c] = direction * found.bias;
     multiplier[c] = direction * found.multiplier;
     offset[c] = found.offset;
+    centres[c] = centre;
   }
-  return { bias, multiplier, offset, centre };
+  return { bias, multiplier, offset, centre: centres };
 }
 
 /** value = f32(f32(at + bias) * multiplier) + offset */
@@ -108,6 +117,38 @@ function agrees(sides: readonly Side[], { bias, multiplier, offset }: Line, cent
   return sides.every((s) => roundHalfEven(fround(fround(fround(s.at + bias) * multiplier) + offset)) + centre >= s.level === s.reach);
 }
 
+function middleStep(sides: readonly Side[], least: number, greatest: number): Side | undefined {
+  const inner = sides.filter((s) => s.at !== (s.reach ? least : greatest));
+  return inner[inner.length >> 1];
+}
+
+/** Between what the real-valued offset of a line must lie. */
+function room(sides: readonly Side[], slope: (at: number) => number): readonly [number, number] {
+  let below = -Infinity;
+  let above = Infinity;
+  for (const s of sides) {
+    const o = s.level - slope(s.at);
+    if (s.reach) below = Math.max(below, o);
+    else above = Math.min(above, o);
+  }
+  return [below, above];
+}
+
+/** The slope near `scale` whose offset has most room: the room is a concave function of the slope. */
+function roomiest(sides: readonly Side[], scale: number): number {
+  const width = (m: number): number => {
+    const [below, above] = room(sides, (at) => at * m);
+    return above - below;
+  };
+  let [low, high] = [scale * (1 - 2 ** -10), scale * (1 + 2 ** -10)];
+  for (let i = 0; i < 40; i++) {
+    const [a, b] = [low + (high - low) / 3, high - (high - low) / 3];
+    if (width(a) < width(b)) low = a;
+    else high = b;
+  }
+  return (low + high) / 2;
+}
+
 /** Tries the constants as they are, then the offset in the middle of what is feasible, for multipliers nearby. */
 function searchScale(sides: readonly Side[], scale: number, offset: number, bias: number, centre: number): Line | undefined {
   if (!Number.isFinite(scale) || !Number.isFinite(offset) || scale === 0) return undefined;
@@ -115,13 +156,8 @@ function searchScale(sides: readonly Side[], scale: number, offset: number, bias
   if (agrees(sides, given, centre)) return given;
   for (const ulps of [0, 1, -1, 2, -2, 4, -4]) {
     const multiplier = fround(scale * (1 + ulps * 2 ** -23));
-    let below = -Infinity; // the real-valued feasible interval of the offset; rounding moves its ends a little
-    let above = Infinity;
-    for (const s of sides) {
-      const o = s.level - centre - 0.5 - fround(fround(s.at + bias) * multiplier);
-      if (s.reach) below = Math.max(below, o);
-      else above = Math.min(above, o);
-    }
+    // The rounding of sums moves the ends a little.
+    let [below, above] = room(sides, (at) => centre + 0.5 + fround(fround(at + bias) * multiplier));
     if (below === -Infinity) below = above - 0.5;
     if (above === Infinity) above = below + 0.5;
     for (const part of [0.5, 0.25, 0.75, 0.1, 0.9]) {
@@ -167,19 +203,14 @@ export function shiftForm(f: MonotoneFunction, steps: Steps, range: readonly [nu
     const sides = twoSides(steps, c, least, greatest);
     // A channel with one level for all accumulators takes a multiplier too small to leave it.
     const idle = 2 ** Math.min(shift - 2 - Math.ceil(Math.log2(magnitude + 1)), 29);
-    const m = BigInt(isConstant(sides, least, greatest) ? Math.floor(idle) : Math.round(scales[c] * 2 ** shift));
-    if (m === 0n) return undefined;
-    let below: bigint | undefined;
-    let above: bigint | undefined;
-    for (const s of sides) {
-      const bound = (BigInt(s.level) << BigInt(shift)) - BigInt(s.at) * m;
-      if (s.reach) below = below === undefined || bound > below ? bound : below;
-      else above = above === undefined || bound - 1n < above ? bound - 1n : above;
+    const exact = scales[c] * 2 ** shift;
+    let found = integerLine(sides, BigInt(isConstant(sides, least, greatest) ? Math.floor(idle) : Math.round(exact)), shift);
+    if (!found && exact > 0) {
+      const best = Math.round(roomiest(sides, scales[c]) * 2 ** shift);
+      for (const i of [0, 1, -1, 2, -2]) found ??= integerLine(sides, BigInt(best + i), shift);
     }
-    below ??= above ?? 0n;
-    above ??= below;
-    if (below > above) return undefined;
-    const sum = below + (above - below) / 2n;
+    if (!found) return undefined;
+    const { m, sum } = found;
     const quotient = floorDivide(sum, m);
     if (BigInt(magnitude) + (quotient < 0n ? -quotient : quotient) >= 1n << 31n) return undefined;
     multiplier[c] = direction * Number(m);
@@ -187,4 +218,19 @@ export function shiftForm(f: MonotoneFunction, steps: Steps, range: readonly [nu
     remainder[c] = Number(sum - quotient * m);
   }
   return { multiplier, bias, remainder, shift };
+}
+
+/** The sum bias * m + remainder in the middle of what the sides leave; undefined where they leave nothing. */
+function integerLine(sides: readonly Side[], m: bigint, shift: number): { m: bigint; sum: bigint } | undefined {
+  if (m <= 0n) return undefined;
+  let below: bigint | undefined;
+  let above: bigint | undefined;
+  for (const s of sides) {
+    const bound = (BigInt(s.level) << BigInt(shift)) - BigInt(s.at) * m;
+    if (s.reach) below = below === undefined || bound > below ? bound : below;
+    else above = above === undefined || bound - 1n < above ? bound - 1n : above;
+  }
+  below ??= above ?? 0n;
+  above ??= below;
+  return below > above ? undefined : { m, sum: below + (above - below) / 2n };
 }

@@ -235,8 +235,10 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
   const integers = (hint: string, data: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [data.length], data });
   if (form) {
     const inputs = [u.q, none(), '', floats('multiplier', form.multiplier), floats('offset', form.offset)];
-    if (form.bias.some((b) => b !== 0)) inputs.push('', integers('bias', form.bias));
-    return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels, ...(form.centre === 0 ? {} : { centre: form.centre }) })[0];
+    const isCentred = form.centre.some((l) => l !== 0);
+    const isShared = form.centre.every((l) => l === form.centre[0]);
+    if (isCentred) inputs.push('', integers('bias', form.bias), integers('centre', isShared ? form.centre.slice(0, 1) : form.centre));
+    return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels })[0];
   }
   const shifted = steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
   if (shifted) {

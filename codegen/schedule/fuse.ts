@@ -3,6 +3,7 @@
  * the same points and nothing else reads the tensor between them; no bit changes, since no order does.
  */
 import { axis, ref } from '../ir/build.js';
+import { describe } from '../ir/datatype.js';
 import { mapExpr, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
 import { walkKernel } from '../ir/walk.js';
@@ -19,11 +20,14 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
     for (let b = 0; b < program.blocks.length && !changed; b++) {
       const consumer = program.blocks[b];
       if (consumer.kind !== 'kernel' || consumer.reduce.length + consumer.accumulators.length + consumer.body.length > 0) continue;
-      for (let a = b - 1; a >= 0; a--) {
+      // Elementwise producers first: once it is part of a reduction, nothing more moves into this one.
+      const before = program.blocks.slice(0, b).map((_, i) => b - 1 - i);
+      const reduces = (a: number): boolean => (program.blocks[a] as Kernel).reduce?.length > 0;
+      for (const a of [...before.filter((x) => !reduces(x)), ...before.filter(reduces)]) {
         const producer = program.blocks[a];
         if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
         const fused = tryFuse(program, producer, consumer);
-        if (!fused) continue;
+        if (!fused || (reduces(a) && belongsDownstream(program, producer, consumer))) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);
         program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === a ? [] : i === b ? [fused] : [k])) };
         changed = true;
@@ -32,6 +36,14 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
     }
   }
   return withoutUnused({ program, data: unit.data });
+}
+
+/** True where the consumer makes wide elements of narrow ones for one elementwise kernel: memory then holds the narrow ones. */
+function belongsDownstream(program: Program, producer: Kernel, consumer: Kernel): boolean {
+  const bits = (k: Kernel): number => describe(program.tensors[k.stores[0].tensor].dtype).bits;
+  if (consumer.stores.length !== 1 || bits(consumer) <= bits(producer)) return false;
+  const reader = program.blocks.find((k) => readsTensor(k, consumer.stores[0].tensor));
+  return reader?.kind === 'kernel' && reader.reduce.length === 0 && tryFuse(program, consumer, reader) !== undefined;
 }
 
 /** The two kernels as one, at the consumer's place; undefined where that is not legal. */

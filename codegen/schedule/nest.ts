@@ -30,6 +30,8 @@ export interface Nest {
   readonly dot?: string;
   /** The factor of those products that lies in 0 .. 127, where they are of bytes. */
   readonly sevenBits?: 'a' | 'b';
+  /** Parts of a reduction loop that its factor does not divide: the last iteration of `outer` has only `rest` of `inner`. */
+  readonly ragged?: { readonly outer: string; readonly inner: string; readonly rest: number };
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -110,7 +112,21 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
   const body: Stmt[] = [];
   if (kernel.accumulators.length > 0) {
     body.push(...wrap(tile, kernel.accumulators.map((a) => ({ kind: 'set', name: prefix + a.name, at: tileAt, value: expression(a.init, tileAt) }))));
-    body.push(...wrap(inner.filter((l) => l.name !== nest.dot), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression)]));
+    const points = (loops: readonly Loop[], extent?: number): Stmt[] => {
+      const own = extent === undefined ? loops : loops.map((l) => (l.name === nest.ragged!.inner ? { ...l, extent } : l));
+      const group = nest.loops.find((l) => l.name === nest.dot);
+      const size = extent !== undefined && group?.name === nest.ragged!.inner ? extent : group?.extent;
+      return wrap(own.filter((l) => l.name !== nest.dot), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression, size)]);
+    };
+    const split = inner.findIndex((l) => l.name === nest.ragged?.outer);
+    if (split < 0) body.push(...points(inner));
+    else {
+      // The last iteration of the split loop is apart.
+      const { name, extent, mode } = inner[split];
+      const [whole, last] = [points(inner.slice(split + 1)), points(inner.slice(split + 1), nest.ragged!.rest)];
+      const parts: Stmt[] = [{ kind: 'loop', axis: name, start: 0, extent: extent - 1, mode, body: whole }, { kind: 'loop', axis: name, start: extent - 1, extent: 1, mode, body: last }];
+      body.push(...wrap(inner.slice(0, split), parts));
+    }
     body.push(...combinePartials(nest, prefix, tile));
   }
   const finalTile = tile.filter((l) => l.kind === 'space');
@@ -138,15 +154,14 @@ function peelLast(body: readonly Stmt[], guard: readonly Condition[]): Stmt[] {
   });
 }
 
-function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (e: Expr, at: readonly Index[]) => Expr): Stmt[] {
+function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (e: Expr, at: readonly Index[]) => Expr, extent?: number): Stmt[] {
   const { accumulators } = nest.kernel;
   if (nest.dot !== undefined) {
-    const extent = nest.loops.find((l) => l.name === nest.dot)!.extent;
     return accumulators.map((a) => {
       const update = a.update as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const product = update.b as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const [first, second] = nest.sevenBits === 'a' ? [product.b, product.a] : [product.a, product.b];
-      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
+      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
       return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
     });
   }

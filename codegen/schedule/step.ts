@@ -3,7 +3,7 @@
  */
 
 export type Step =
-  /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores). */
+  /** loop -> loop.o x loop.i with `factor` iterations inside. `overrun`: the last may pass the extent (padded loads, guarded stores); of a reduction, it is shorter. */
   | { readonly step: 'split'; readonly loop: string; readonly factor: number; readonly overrun?: boolean }
   /** Only the iterations from <= loop < to of a space loop; other nests of the kernel do the rest. */
   | { readonly step: 'partition'; readonly loop: string; readonly from: number; readonly to: number }

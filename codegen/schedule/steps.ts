@@ -41,6 +41,7 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (!orderIsFree(nest.kernel) && reduce.join(' ') !== nest.reduceOrder.join(' ')) {
         illegal(`this reduction keeps its order ${nest.reduceOrder.join(' ')}`);
       }
+      if (nest.ragged && step.order.indexOf(nest.ragged.inner) < step.order.indexOf(nest.ragged.outer)) illegal(`${nest.ragged.inner} has fewer iterations in the last of ${nest.ragged.outer}`);
       return { ...nest, loops, steps };
     }
     case 'unroll': {
@@ -106,6 +107,7 @@ function keepWhole(nest: Nest, loop: Loop, illegal: (why: string) => never): voi
   if (loop.mode === 'vector') illegal(`the lanes are over ${loop.name}`);
   if (loop.kind === 'partial') illegal(`the partial sums are over ${loop.name}`);
   if (loop.name === nest.dot) illegal(`the products of ${loop.name} are one group`);
+  if (loop.name === nest.ragged?.outer || loop.name === nest.ragged?.inner) illegal(`the last iteration of ${nest.ragged.outer} is shorter`);
 }
 
 function rebind(nest: Nest, map: ReadonlyMap<string, Index>): ReadonlyMap<string, Index> {
@@ -116,11 +118,16 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
   if (!Number.isInteger(factor) || factor < 1) illegal('the factor must be a positive integer');
   keepWhole(nest, loop, illegal);
   const exact = loop.extent % factor === 0;
-  if (!exact && (!overrun || loop.kind !== 'space')) illegal(`${factor} does not divide ${loop.extent}`);
+  if (!exact && !overrun) illegal(`${factor} does not divide ${loop.extent}`);
+  if (!exact && loop.kind === 'reduce') {
+    if (nest.kernel.reduce.every((a) => a.name !== loop.name || a.extent !== loop.extent)) illegal('only a whole axis can be overrun');
+    if (!orderIsFree(nest.kernel)) illegal('this reduction keeps its order, and its loops are whole');
+    if (nest.ragged || factor > loop.extent) illegal('one axis of a reduction can be, and into more than one part');
+  }
   const outer = { ...loop, name: `${loop.name}.o`, extent: Math.ceil(loop.extent / factor) };
   const inner = { ...loop, name: `${loop.name}.i`, extent: factor };
   let passed = nest.overrun;
-  if (!exact) {
+  if (!exact && loop.kind === 'space') {
     const owners = [...nest.axes].filter(([, i]) => i.terms.some((t) => t.of === loop.name));
     const [name, index] = owners.length === 1 ? owners[0] : illegal('only a whole axis can be overrun');
     const extent = nest.kernel.space.find((a) => a.name === name)?.extent;
@@ -133,6 +140,7 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
     loops: nest.loops.flatMap((l) => (l === loop ? [outer, inner] : [l])),
     axes: rebind(nest, new Map([[loop.name, sum(times(outer.name, factor), inner.name)]])),
     overrun: passed,
+    ...(!exact && loop.kind === 'reduce' ? { ragged: { outer: outer.name, inner: inner.name, rest: loop.extent % factor } } : {}),
     reduceOrder: nest.reduceOrder.flatMap((n) => (n === loop.name ? [outer.name, inner.name] : [n])),
   };
 }

@@ -78,7 +78,7 @@ const clamp = (x: number, s: Steps): number => Math.min(Math.max(x, s.base), s.b
 
 function byScale(form: ScaleForm, s: Steps, c: number, acc: number): number {
   const product = Math.fround(Math.fround(acc + form.bias[c]) * form.multiplier[c]);
-  return clamp(roundHalfEven(Math.fround(product + form.offset[c])) + form.centre, s);
+  return clamp(roundHalfEven(Math.fround(product + form.offset[c])) + form.centre[c], s);
 }
 
 function byShift(form: ShiftForm, s: Steps, c: number, acc: number): number {

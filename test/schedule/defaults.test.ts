@@ -67,8 +67,8 @@ test('dense, integers: pairs of products, fields as narrow as the weights', () =
     ],
     [
       'part 0: partition c from 0 to 60; part 0: split c by 4; part 0: split c.o by 3; part 0: unroll c.o.i; part 0: vectorize c.i; part 1: partition c from 60 to 63; part 1: unroll c',
-      'split o by 4, overrun; split o.o by 2; reorder m o.o.o k o.o.i o.i; unroll o.o.i; vectorize o.i',
-      'packed 8 of 8',
+      'split o by 4, overrun; split o.o by 2; split k by 2, overrun; reorder m o.o.o k.o o.o.i o.i k.i; unroll o.o.i; vectorize o.i; dot k.i',
+      'packed 8 of 8, pad 1 0',
     ],
   ]);
   assert.equal(chosen(integers('MatMul', [1, 64], [64, 8], 'int2'), scalar), ['', 'split o by 4; reorder m o.o k o.i; unroll o.i', 'packed 2 of 8']);

@@ -120,6 +120,21 @@ test('a group of products is one term', () => {
   sameBits(kernel, [nest], 2, 6);
 });
 
+test('the last group of an uneven reduction is apart, and shorter', () => {
+  const kernel = dense('int32', 2, 7);
+  const nest = applySteps(nestOf(kernel), [{ step: 'split', loop: 'k', factor: 3, overrun: true }, { step: 'dot', loop: 'k.i' }]);
+  assert.equal(text(nest), [
+    'loop o<2',
+    '  acc{} := 0:int32',
+    '  loop k.o<2',
+    '    acc{} := (acc{} + dot(k.i<3: x[k.i + 3*k.o] * w[o, k.i + 3*k.o]):int32):int32',
+    '  loop 2<=k.o<3',
+    '    acc{} := (acc{} + dot(k.i<1: x[k.i + 3*k.o] * w[o, k.i + 3*k.o]):int32):int32',
+    '  y[o] = acc{}',
+  ]);
+  sameBits(kernel, [nest], 2, 7);
+});
+
 test('accumulators of a tuple take their values at once', () => {
   const better = compare('gt', load('x', ['k']), ref('best'));
   const kernel = makeKernel({
@@ -157,15 +172,15 @@ test('random steps on random nests keep every bit', () => {
   let applied = 0;
   for (let i = 0; i < 300; i++) {
     const type = random.pick(['float32', 'int32'] as const);
-    const [outputs, inputs] = [random.pick([2, 6, 8, 12]), random.pick([4, 8, 12, 16])];
-    const kernel = dense(type, outputs, inputs, { partials: random.pick([1, 1, 4]) });
+    const [outputs, inputs] = [random.pick([2, 6, 8, 12]), random.pick([4, 8, 12, 16, 7])];
+    const kernel = dense(type, outputs, inputs, { partials: inputs === 7 ? 1 : random.pick([1, 1, 4]) });
     let nest = nestOf(kernel);
     for (let n = random.integer(1, 6); n > 0; n--) {
       const names = nest.loops.map((l) => l.name);
       const loop = random.pick(names);
       const shuffled = [...names].sort(() => random.next() - 0.5);
       const step = random.pick<Step>([
-        { step: 'split', loop, factor: random.pick([2, 3, 4]) }, { step: 'join', outer: loop, inner: random.pick(names) }, { step: 'reorder', order: shuffled },
+        { step: 'split', loop, factor: random.pick([2, 3, 4]), overrun: loop === 'k' }, { step: 'join', outer: loop, inner: random.pick(names) }, { step: 'reorder', order: shuffled },
         { step: 'unroll', loop }, { step: 'vectorize', loop }, { step: 'dot', loop: names[names.length - 1] },
       ]);
       try {

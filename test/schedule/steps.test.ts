@@ -96,7 +96,14 @@ test('loops that there are not', () => {
 test('illegal splits', () => {
   for (const factor of [0, -2, 1.5, NaN]) illegal(product('int32'), [{ step: 'split', loop: 'o', factor }], 'the factor must be a positive integer');
   illegal(product('int32'), [{ step: 'split', loop: 'o', factor: 4 }], '4 does not divide 6');
-  illegal(product('int32'), [{ step: 'split', loop: 'a', factor: 2, overrun: true }], '2 does not divide 3');
+  illegal(product('int32'), [{ step: 'split', loop: 'a', factor: 2 }], '2 does not divide 3');
+  illegal(product('float32'), [{ step: 'split', loop: 'a', factor: 2, overrun: true }], 'this reduction keeps its order, and its loops are whole');
+  const uneven: Step = { step: 'split', loop: 'a', factor: 2, overrun: true };
+  illegal(product('int32'), [{ step: 'split', loop: 'a', factor: 4, overrun: true }], 'one axis of a reduction can be, and into more than one part');
+  illegal(product('int32'), [uneven, { step: 'split', loop: 'b', factor: 3, overrun: true }], 'one axis of a reduction can be, and into more than one part');
+  illegal(product('int32'), [{ step: 'split', loop: 'b', factor: 2 }, { step: 'split', loop: 'b.o', factor: 3, overrun: true }], 'only a whole axis can be overrun');
+  illegal(product('int32'), [uneven, { step: 'split', loop: 'a.o', factor: 2 }], 'the last iteration of a.o is shorter');
+  illegal(product('int32'), [uneven, { step: 'reorder', order: ['o', 'n', 'a.i', 'a.o', 'b'] }], 'a.i has fewer iterations in the last of a.o');
   illegal(product('int32'), [{ step: 'split', loop: 'o', factor: 2 }, { step: 'split', loop: 'o.o', factor: 2, overrun: true }], 'only a whole axis can be overrun');
   illegal(product('int32'), [{ step: 'join', outer: 'o', inner: 'n' }, { step: 'split', loop: 'o_n', factor: 4, overrun: true }], 'only a whole axis can be overrun');
   illegal(product('int32'), [{ step: 'vectorize', loop: 'o' }, { step: 'split', loop: 'o', factor: 2 }], 'the lanes are over o');

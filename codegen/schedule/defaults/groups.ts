@@ -74,9 +74,18 @@ function groupsOf(dot: DotProduct, products: Products, nest: Nest, program: Prog
   const all = accesses(nest, program).filter((a) => a.tensor === products.a || a.tensor === products.b);
   const data = all.find((a) => !a.constant);
   const weight = all.find((a) => a.constant);
-  if (!data || !weight || data.guarded || weight.guarded || !weight.depends(lane) || data.depends(lane) || data.elementBits !== dot.operandBits) return undefined;
-  const loop = nest.loops.find((l) => l.kind === 'reduce' && l.extent % dot.extent === 0 && data.stride(l.name) === data.elementBits && weight.depends(l.name));
-  return loop && { loop: loop.name, extent: dot.extent, ...(sevenBits ? { sevenBits } : {}), weight: weight.tensor, ...fieldsOf(dot, loop, fieldBits(program.tensors[weight.tensor])) };
+  if (!data || !weight || data.guarded || weight.guarded || !weight.depends(lane) || data.elementBits !== dot.operandBits) return undefined;
+  // Members of a group are neighbours in memory; members of a pair may also be vectors, where the data differ by lane.
+  const perLane = data.depends(lane);
+  if (perLane && (dot.extent !== 2 || data.stride(lane) !== data.elementBits)) return undefined;
+  const candidates = nest.loops.filter((l) => l.kind === 'reduce' && l.extent >= 2 && weight.depends(l.name) && (perLane ? data.stride(l.name) !== undefined : data.stride(l.name) === data.elementBits));
+  // Pairs may leave one product over, of a whole axis.
+  const isAxis = (l: Loop): boolean => nest.kernel.reduce.some((a) => a.name === l.name && a.extent === l.extent);
+  const even = candidates.find((l) => l.extent % dot.extent === 0);
+  const loop = even ?? (dot.extent === 2 ? candidates.filter(isAxis).pop() : undefined);
+  if (!loop) return undefined;
+  const whole = { fields: 1, bits: 8, containerBits: dot.operandBits };
+  return { loop: loop.name, extent: dot.extent, ...(sevenBits ? { sevenBits } : {}), weight: weight.tensor, ...(perLane || !even ? whole : fieldsOf(dot, loop, fieldBits(program.tensors[weight.tensor]))) };
 }
 
 /** Two products must fit 32 bits: 16 bits signed would overflow in one case only, which 15 exclude. */

@@ -43,13 +43,16 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const unrolled: string[] = [`${lane}.o.i`, ...(row ? [`${row.name}.i`] : [])];
     let members: string[] = [];
     if (group) {
+      const isUneven = part.loops.find((l) => l.name === group.loop)!.extent % group.extent !== 0;
       reduce = reduce.filter((n) => n !== group.loop);
-      steps.push({ step: 'split', loop: group.loop, factor: group.extent });
+      steps.push({ step: 'split', loop: group.loop, factor: group.extent, ...(isUneven ? { overrun: true } : {}) });
       if (group.fields > 1) {
         steps.push({ step: 'split', loop: `${group.loop}.o`, factor: group.fields });
         reduce.push(`${group.loop}.o.o`, `${group.loop}.o.i`);
         unrolled.push(`${group.loop}.o.i`);
       } else reduce.push(`${group.loop}.o`);
+      const groups = Math.ceil(part.loops.find((l) => l.name === group.loop)!.extent / group.extent);
+      if ((isUneven || perLane) && groups * tileRows * columns <= (choices.unroll ?? 40)) unrolled.push(`${group.loop}.o`);
       members = [`${group.loop}.i`];
     } else {
       unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (perLane ? 40 : 48)));
