@@ -38,7 +38,7 @@ export interface StepProfile extends StepFacts {
   readonly time: Timing;
   /** Of the steps' sum. */
   readonly share: number;
-  /** Of the step's functions, as they are where they stand alone. */
+  /** Of the step's functions; one that several steps share counts for the first. */
   readonly codeBytes: number;
   /** Billions of multiply-adds a second; 0 where there are none. */
   readonly gigaMultiplyAdds: number;
