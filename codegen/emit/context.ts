@@ -91,6 +91,13 @@ export function scalarType(type: DataType): 'f32' | 'i32' | 'u32' | 'i64' | 'u64
   return bits === 32 ? 'u32' : signed ? 'i64' : 'u64';
 }
 
+/** A scalar as the given type. */
+export function as(v: Value, type: DataType): string {
+  const to = scalarType(type);
+  if (v.mask) return `<${to}>(${v.text})`;
+  return scalarType(v.type) === to ? v.text : `<${to}>(${v.text})`;
+}
+
 export function registerName(local: string, at: readonly number[]): string {
   return [identifier(local), ...at].join('_');
 }
