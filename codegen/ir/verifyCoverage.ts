@@ -11,6 +11,7 @@ import { address, indexKey, type Ranges } from './indexing.js';
 import { bitAddress, compileIndex, type IndexScope, type NumberClosure } from './interpretMemory.js';
 import type { Block, Condition, Expr, Index, Kernel, Program, Stmt, Tensor } from './program.js';
 import { accessBox, type Interval } from './verifyBounds.js';
+import { freshBuffers, movingOnly } from './verifyRepeat.js';
 import { operandsOf } from './walk.js';
 
 /** Buffers of more units than this are not followed element by element. */
@@ -254,9 +255,14 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
         runKernel(b, outer);
         continue;
       }
-      const fresh = freshBuffers(b.body, program, maps);
+      const fresh = freshBuffers(b, program, (buffer) => maps.get(buffer)!.marks.includes(written));
       const count = typeof b.count === 'number' ? b.count : b.count.max;
+      const moving = count > 2 ? movingOnly(b, fresh, program) : undefined;
       for (let i = 0; i < count; i++) {
+        if (i > 0 && moving) {
+          runBlocks(moving, new Map(outer).set(b.axis, i));
+          continue;
+        }
         for (const name of fresh) maps.get(name)!.marks.fill(unwritten);
         complete.clear();
         runBlocks(b.body, new Map(outer).set(b.axis, i));
@@ -284,22 +290,6 @@ function makeMaps(program: Program): Map<string, BufferMap> {
     maps.set(b.name, { unit, marks, whole, writer: new Int32Array(marks.length) });
   }
   return maps;
-}
-
-/** Buffers whose content does not outlive an iteration: temporaries that are empty before the repeat, and whose stores ignore its axis. */
-function freshBuffers(body: readonly Block[], program: Program, maps: ReadonlyMap<string, BufferMap>): Set<string> {
-  const fresh = new Set<string>();
-  const visit = (blocks: readonly Block[]): void => {
-    for (const b of blocks) {
-      if (b.kind === 'repeat') visit(b.body);
-      else for (const s of b.stores) fresh.add(program.tensors[s.tensor].buffer);
-    }
-  };
-  visit(body);
-  for (const name of fresh) {
-    if (program.buffers[name].role !== 'temporary' || maps.get(name)!.marks.includes(written)) fresh.delete(name);
-  }
-  return fresh;
 }
 
 /** The first element of a box that is not wholly written. */

@@ -3,11 +3,12 @@
  * all of them and one vector of slack.
  *
  * Inputs, constants and state live through the whole call (the next may run on them again); outputs from their first
- * write to the end; temporaries from first to last use, and through every repeat that uses them.
+ * write to the end; temporaries from first to last use, and through every repeat that uses them, unless all they hold is
+ * made anew in each iteration.
  */
 import { fail } from './diagnostic.js';
-import type { Block, Buffer, Kernel, Program } from './program.js';
-import { walkKernel, walkStmts, type Visitor } from './walk.js';
+import type { Block, Buffer, Kernel, Program, Repeat } from './program.js';
+import { dependsOn, walkKernel, walkStmts, type Visitor } from './walk.js';
 
 export const alignment = 16;
 /** Bytes past the last buffer: a vector load may start at its last element. */
@@ -56,9 +57,10 @@ export function bufferLives(program: Program): Map<string, Life> {
       }
       const first = position + 1;
       const inside = visit(b.body);
+      const anew = iterationBuffers(b, program);
       for (const buffer of inside) {
         used.add(buffer);
-        use(buffer, first, position);
+        if (!anew.has(buffer)) use(buffer, first, position);
       }
     }
     return used;
@@ -69,6 +71,33 @@ export function bufferLives(program: Program): Map<string, Life> {
     else if (b.role !== 'temporary') use(b.name, 0, position);
   }
   return lives;
+}
+
+/**
+ * Temporaries that hold nothing from one iteration of a repeat to the next, and nothing before or after it: only it uses
+ * them, and always at the same places. (That each iteration writes what it reads is checked by verifyCoverage.ts.)
+ */
+export function iterationBuffers(repeat: Repeat, program: Program): Set<string> {
+  const outside = new Set([...program.inputs, ...program.outputs].map((t) => program.tensors[t].buffer));
+  const visit = (blocks: readonly Block[], into: Set<string>): void => {
+    for (const b of blocks) {
+      if (b === repeat) continue;
+      if (b.kind === 'repeat') visit(b.body, into);
+      else for (const t of tensorsOf(b)) into.add(program.tensors[t].buffer);
+    }
+  };
+  visit(program.blocks, outside);
+  const inside = new Set<string>();
+  visit(repeat.body, inside);
+  const moving = new Set<string>();
+  const follow = (blocks: readonly Block[]): void => {
+    for (const b of blocks) {
+      if (b.kind === 'repeat') follow(b.body);
+      else for (const s of b.stores) if (s.at.some((i) => dependsOn(i, repeat.axis))) moving.add(program.tensors[s.tensor].buffer);
+    }
+  };
+  follow(repeat.body);
+  return new Set([...inside].filter((b) => program.buffers[b].role === 'temporary' && !outside.has(b) && !moving.has(b)));
 }
 
 export function verifyPlan(program: Program): void {

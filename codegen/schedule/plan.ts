@@ -3,6 +3,7 @@
  * bytes where their lives do not meet (largest first, at the lowest place that is free while it lives).
  */
 import type { Buffer, Program } from '../ir/program.js';
+import { iterationBuffers } from '../ir/verifyPlan.js';
 import { loadsOf } from './fuse.js';
 
 export interface PlanOptions {
@@ -53,24 +54,27 @@ export function planMemory(program: Program, options: PlanOptions): Program {
   return { ...program, buffers, arenaBytes: top + slack };
 }
 
-/** First and last block in which a buffer is touched. A repeat is one block: what it touches lives throughout. */
+/** First and last kernel in which a buffer is touched; throughout a repeat, where it holds more than one iteration's values. */
 export function bufferLives(program: Program): Map<string, readonly [number, number]> {
   const lives = new Map<string, readonly [number, number]>();
-  program.blocks.forEach((block, i) => {
-    const touch = (tensor: string): void => {
-      const { buffer } = program.tensors[tensor];
-      const old = lives.get(buffer);
-      lives.set(buffer, [old ? old[0] : i, i]);
-    };
-    const walk = (b: Program['blocks'][number]): void => {
-      if (b.kind === 'repeat') {
-        b.body.forEach(walk);
-        return;
-      }
-      loadsOf(b).forEach((l) => touch(l.tensor));
-      b.stores.forEach((s) => touch(s.tensor));
-    };
-    walk(block);
-  });
+  let position = 0;
+  const touch = (buffer: string, first: number, last: number): void => {
+    const old = lives.get(buffer);
+    lives.set(buffer, [Math.min(old?.[0] ?? first, first), Math.max(old?.[1] ?? last, last)]);
+  };
+  const walk = (block: Program['blocks'][number]): Set<string> => {
+    if (block.kind === 'kernel') {
+      const used = new Set([...loadsOf(block), ...block.stores].map((x) => program.tensors[x.tensor].buffer));
+      for (const buffer of used) touch(buffer, position, position);
+      position++;
+      return used;
+    }
+    const first = position;
+    const used = new Set(block.body.flatMap((b) => [...walk(b)]));
+    const anew = iterationBuffers(block, program);
+    for (const buffer of used) if (!anew.has(buffer)) touch(buffer, first, position - 1);
+    return used;
+  };
+  program.blocks.forEach(walk);
   return lives;
 }

@@ -12,6 +12,7 @@ import { joinLoops } from './defaults/elementwise.js';
 import { defaultSchedule } from './defaults/index.js';
 import { usesWideIntegers } from './defaults/lanes.js';
 import { fuseAll, loadsOf } from './fuse.js';
+import { imageByImage } from './images.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
@@ -19,7 +20,7 @@ import { packedLayout, repack, type Packing } from './pack.js';
 import { planMemory } from './plan.js';
 
 export interface ScheduleOptions {
-  /** Every tensor keeps its bytes to the end of a run, so that a debug build can show them. */
+  /** Every tensor keeps its bytes, of all images, to the end of a run, so that a debug build can show them. */
   readonly keepAll?: boolean;
   /** First byte of the arena, where several Programs share a memory. */
   readonly start?: number;
@@ -30,7 +31,9 @@ export interface ScheduleOptions {
 /** Schedules a lowered Program. The result has the same bits for every target. */
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
-  const u = withoutUnused(scheduleKernels(prepare(unit, target, steps), target, options.choose));
+  const prepared = prepare(unit, target, steps);
+  const ordered = options.keepAll ? prepared : imageByImage(prepared, steps);
+  const u = withoutUnused(scheduleKernels(ordered, target, options.choose));
   return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
 }
 
