@@ -26,9 +26,12 @@ export const relaxedModule = moduleOf([0x41, 1, 0xfd, 15, 0x41, 2, 0xfd, 15, 0x4
 
 /** True where this process executes a module of `moduleOf` and gets the expected answer. */
 export function answers(bytes: Uint8Array<ArrayBuffer>, expected: number): boolean {
-  if (!WebAssembly.validate(bytes)) return false;
-  const { f } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as { f(): number };
-  return f() === expected;
+  try {
+    const { f } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as { f(): number };
+    return f() === expected;
+  } catch {
+    return false; // engines validate what they then do not compile
+  }
 }
 
 const testScript = `

@@ -4,7 +4,7 @@ import { usage, type Command } from './command.js';
 import { mostThreads } from '../pool/pool.js';
 import { build, engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
 import { readBytes, writeAll } from './files.js';
-import { batchOption, isModule, largestBatch, modelFile } from './models.js';
+import { batchOption, isModule, largestBatch, modelFile, targets } from './models.js';
 import { checkOutput, outputBytes, readInputs, runInBatches, type Tensor } from './tensors.js';
 import { formatTensor } from './text.js';
 import { runInThreads } from './threads.js';
@@ -36,8 +36,9 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
         if (args.flag(name)) usage(command, `--${name}`, 'a module runs as it was compiled', `Leave --${name} away, or give the .onnx file.`);
       }
     }
-    if (threads !== undefined && (engineName === 'reference' || engineName === 'interpret')) {
-      usage(command, '--threads', `the engine ${engineName} has one thread`, 'Leave --threads away, or take the engine simd128 or scalar.');
+    const target = engineName ?? 'simd128';
+    if (threads !== undefined && (target === 'reference' || target === 'interpret')) {
+      usage(command, '--threads', `the engine ${target} has one thread`, `Leave --threads away, or take the engine ${targets.join(', ')}.`);
     }
     // What can be refused is refused before the model is compiled.
     const model = isModule(bytes) ? undefined : modelFile(file, bytes);
@@ -45,11 +46,11 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     if (output !== undefined) checkOutput(output, known.outputs);
     const inputs = readInputs(args.texts('input'), known.inputs);
     let outputs: Record<string, Tensor>;
-    if (threads !== undefined) {
-      const module = model ? (await build(model, { batch, target: engineName === 'scalar' ? 'scalar' : 'simd128' })).wasm : bytes;
+    if (threads !== undefined && target !== 'reference' && target !== 'interpret') {
+      const module = model ? (await build(model, { batch, target })).wasm : bytes;
       outputs = await runInThreads(module, inputs, threads);
     } else {
-      const engine = model && engineName !== 'reference' ? await prepareEngine(model, engineName ?? 'simd128', batch) : known;
+      const engine = model && target !== 'reference' ? await prepareEngine(model, target, batch) : known;
       outputs = runInBatches(inputs, engine.inputs, engine.outputs, engine.batch, engine.call);
     }
     if (output !== undefined) {

@@ -64,10 +64,15 @@ export class SharedRing implements Transport {
   }
 
   send({ index }: Cell, run: number, rows: number): void {
-    this.#control.set([state.open, rows, run, -1, 0], headers + index * header.words);
+    const control = this.#control;
+    const at = headers + index * header.words;
+    control[at + header.state] = state.open;
+    control[at + header.rows] = rows;
+    control[at + header.run] = run;
+    control[at + header.worker] = -1;
     this.#sent[index] = true;
-    Atomics.add(this.#control, word.published, 1);
-    Atomics.notify(this.#control, word.published, 1);
+    Atomics.add(control, word.published, 1);
+    Atomics.notify(control, word.published, 1);
   }
 
   collect(hungry: boolean): boolean {

@@ -1,6 +1,7 @@
 /** A model: one compiled module and its manifest, from bytes to answers. It fetches nothing and reads no files. */
 import { ModelError } from './error.js';
 import { manifestSection, manifestVersion, type Manifest } from './manifest.js';
+import { runs } from './pick.js';
 import { predictions, type Prediction } from './predict.js';
 import type { Inputs } from './inputs.js';
 import { Session, type ModelTypes, type Views } from './session.js';
@@ -54,7 +55,7 @@ export async function load<M extends ModelTypes = ModelTypes>(source: ModuleSour
   if (code instanceof WebAssembly.Module) return loadSync<M>(code);
   const manifest = readManifest(code);
   const module = await compileSoon(code as BufferSource).catch((error) => refuse(manifest, error));
-  checkImports(module, manifest);
+  checkModule(module, manifest);
   return new Model<M>(module, manifest, await WebAssembly.instantiate(module));
 }
 
@@ -84,7 +85,7 @@ export function loadSync<M extends ModelTypes = ModelTypes>(source: ModuleSource
   } catch (error) {
     return refuse(manifest, error as Error);
   }
-  checkImports(module, manifest);
+  checkModule(module, manifest);
   return new Model<M>(module, manifest, new WebAssembly.Instance(module));
 }
 
@@ -92,9 +93,13 @@ function refuse(manifest: Manifest, error: Error): never {
   throw new ModelError('module/features', manifest.name, `this engine refused the module: ${error.message}`, `It needs WebAssembly with: ${manifest.features.join(', ') || 'no features'}. Where the engine lacks one, compile with --target scalar; else the file is damaged: compile again.`);
 }
 
-function checkImports(module: WebAssembly.Module, manifest: Manifest): void {
+/** What an engine takes and still must not run. */
+function checkModule(module: WebAssembly.Module, manifest: Manifest): void {
   const [first] = WebAssembly.Module.imports(module);
   if (first) throw new ModelError('module/not-a-module', manifest.name, `expected a module without imports, found the import "${first.module}.${first.name}"`, 'A WASI command (.wasi.wasm) runs under wasmtime or node:wasi; load the .wasm beside it.');
+  if (manifest.features.includes('relaxed-simd') && !runs('relaxed')) {
+    throw new ModelError('module/features', manifest.name, 'this engine has relaxed SIMD and computes it wrongly', 'Compile with --target simd128, or with --bundle, whose load() picks what an engine computes rightly.');
+  }
 }
 
 /**

@@ -1,6 +1,8 @@
 /**
- * What threads bring: a run of N images through one session against the same run through pools, interleaved, as ratios of
- * medians. The pool's time is from the call to the answer; with `--runs 4` four runs are under way at a time.
+ * What threads bring: a run of N images through one session against the same run through pools, in interleaved rounds of so
+ * many milliseconds each, as ratios of medians. A pool's time is from the call to the answer, copies and wake-ups included;
+ * with `--runs 4` four runs are under way at a time. Outputs are compared first. Say on how quiet a machine it ran: where
+ * other programs take the second core, threads bring nothing.
  *
  *     node --import ./scripts/typescript.mjs test/bench/threads.mts [--images 100 --threads 2 --batch 1,10 --only mlp,lenet5]
  */
@@ -22,7 +24,8 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: '2' },
     batch: { type: 'string', default: '1,10' },
     runs: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '60' },
+    rounds: { type: 'string', default: '9' },
+    milliseconds: { type: 'string', default: '40' },
   },
 });
 const images = Number(options.images);
@@ -30,7 +33,7 @@ const threads = Number(options.threads);
 const runs = Number(options.runs);
 const median = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1];
 
-console.log(`${os.cpus()[0].model}, ${os.availableParallelism()} processors, Node ${process.version}; ${images} images a run, ${runs} at a time; ${options.rounds} interleaved rounds; load ${os.loadavg()[0].toFixed(1)}`);
+console.log(`${os.cpus()[0].model}, ${os.availableParallelism()} processors, Node ${process.version}; ${images} images a run, ${runs} at a time; ${options.rounds} interleaved rounds of ${options.milliseconds} ms; load ${os.loadavg()[0].toFixed(1)}`);
 for (const net of options.only!.split(',')) {
   for (const batch of options.batch!.split(',').map(Number)) {
     const { wasm } = await compile(fs.readFileSync(path.join(options.models!, `${net}.${options.kind}.onnx`)), { batch });
@@ -46,12 +49,13 @@ for (const net of options.only!.split(',')) {
     }
     const expected = bits(model.run(x));
     for (const { name, run } of ways) if (bits((await run()) as object) !== expected) throw new Error(`${net}: ${name} gives other bits`);
-    for (let round = -5; round < Number(options.rounds); round++) {
+    for (let round = 0; round <= Number(options.rounds); round++) {
       for (const { run, times } of ways) {
-        const start = performance.now();
-        const given = Array.from({ length: runs }, run);
-        await Promise.all(given);
-        if (round >= 0) times.push(((performance.now() - start) * 1000) / runs);
+        const end = performance.now() + Number(options.milliseconds);
+        for (let start = performance.now(); start < end; start = performance.now()) {
+          await Promise.all(Array.from({ length: runs }, run));
+          if (round > 0) times.push(((performance.now() - start) * 1000) / runs);
+        }
       }
     }
     const alone = median(ways[0].times);

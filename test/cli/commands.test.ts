@@ -82,7 +82,7 @@ test('a bundle has a module a target, a loader and its types', async () => {
 test('threads are for modules', async () => {
   for (const engine of ['reference', 'interpret']) {
     const { status, err } = await command('run', model, ...inputs, '--threads', '2', '--engine', engine);
-    assert.is(err, `error [cli/usage] --threads: the engine ${engine} has one thread\n  Leave --threads away, or take the engine simd128 or scalar.\n  See \`sigmaflow run --help\`.\n`);
+    assert.is(err, `error [cli/usage] --threads: the engine ${engine} has one thread\n  Leave --threads away, or take the engine scalar, simd128, relaxed.\n  See \`sigmaflow run --help\`.\n`);
     assert.is(status, 2);
   }
 });
