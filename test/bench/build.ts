@@ -8,8 +8,8 @@ import { scratch } from './compiled.js';
 
 const local = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** Bundles the three programs of the processes; they stay in this folder, where the peers' packages are found. */
-export async function buildWorkers(): Promise<{ readonly worker: string; readonly coldStart: string; readonly threads: string }> {
+/** Bundles the programs of the processes, and of the page; they stay in this folder, where the peers' packages are found. */
+export async function buildWorkers(): Promise<{ readonly worker: string; readonly coldStart: string; readonly threads: string; readonly page: string }> {
   mkdirSync(scratch, { recursive: true });
   await build({
     entryPoints: { worker: local('worker.ts'), coldstart: local('coldstart.mts'), threads: local('threadsOnce.mts') },
@@ -17,8 +17,11 @@ export async function buildWorkers(): Promise<{ readonly worker: string; readonl
     outExtension: { '.js': '.mjs' },
     bundle: true, splitting: true, packages: 'external', format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning',
   });
+  const page = path.join(scratch, 'workers/page.js');
+  const litert = existsSync(local('node_modules/@litertjs/core'));
+  await build({ entryPoints: [local('page.ts')], outfile: page, bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning', external: litert ? [] : ['@litertjs/core'] });
   const file = (name: string): string => path.join(scratch, 'workers', `${name}.mjs`);
-  return { worker: file('worker'), coldStart: file('coldstart'), threads: file('threads') };
+  return { worker: file('worker'), coldStart: file('coldstart'), threads: file('threads'), page };
 }
 
 /** Builds the package into the scratch folder, as users install it; its path. */

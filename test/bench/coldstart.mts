@@ -33,7 +33,7 @@ async function peer(): Promise<number[]> {
   // A hand-written network is code of its application: reading it from an ONNX file is not counted.
   const network = start.engine === 'tfjs' ? readNetwork(start.file) : undefined;
   const t0 = performance.now();
-  const runner = network ? await tfjsOf(network, message) : await loaders[start.engine](message);
+  const runner = network ? await tfjsOf(network, message) : await loaders[start.engine](message, async (file) => new Uint8Array(readFileSync(file)));
   await runner.feed(values);
   const t1 = performance.now();
   await runner.infer();

@@ -6,11 +6,10 @@ import { compiledPeak } from './compiled.js';
 import type { Load } from './engines/engine.js';
 import { deviation } from './networks.js';
 import type { PeakName } from './peak.js';
-import { EngineProcess, interleave, type Clock, type Host } from './process.js';
+import { Engine, interleave, type Clock, type Host } from './process.js';
 import { quantile, type Sample } from './statistics.js';
 
 export interface Setting {
-  readonly worker: string;
   readonly rounds: number;
   readonly milliseconds: number;
   readonly clock: Clock;
@@ -50,15 +49,15 @@ export interface PeakAsked {
 
 /** Processes that outlive a race, by label: a peer's runtime stays warm from batch to batch. */
 export class Stable {
-  private readonly kept = new Map<string, EngineProcess>();
+  private readonly kept = new Map<string, Engine>();
 
   constructor(readonly host: Host, private readonly setting: Setting) {}
 
   /** The process of a label; a new one where there is none or `fresh`. */
-  process(label: string, fresh: boolean): EngineProcess {
+  process(label: string, fresh: boolean): Engine {
     if (fresh) this.kept.get(label)?.end();
     const known = fresh ? undefined : this.kept.get(label);
-    const engine = known ?? new EngineProcess(label, this.host, this.setting.worker, this.setting.clock);
+    const engine = known ?? new Engine(label, this.host, this.setting.clock);
     this.kept.set(label, engine);
     return engine;
   }
@@ -71,7 +70,7 @@ export class Stable {
 /** Runs a race. Modules of ours get a fresh process each, so that none inherits another's warm code. */
 export async function race(contestants: readonly Contestant[], asked: readonly PeakAsked[], stable: Stable, setting: Setting, missing: Record<string, string> = {}): Promise<Race> {
   const deviations: Record<string, number> = {};
-  const running: EngineProcess[] = [];
+  const running: Engine[] = [];
   const works: Partial<Record<PeakName, number>> = {};
   for (const { name, bytes } of asked) {
     const { file, work } = await compiledPeak(name, bytes);
@@ -93,7 +92,8 @@ export async function race(contestants: readonly Contestant[], asked: readonly P
     }
   }
   const measured = await interleave(running, setting.rounds, setting.milliseconds);
-  setting.busy.push(quantile(running.flatMap((e) => e.busy), 0.5));
+  const busy = running.flatMap((e) => e.busy).filter(Number.isFinite);
+  if (busy.length > 0) setting.busy.push(quantile(busy, 0.5));
   const peaks = Object.fromEntries(asked.map(({ name }) => [name, rateOf(works[name]!, measured[name])]));
   const times = Object.fromEntries(Object.entries(measured).filter(([label]) => !(label in works)));
   return { times, peaks, deviations, missing };

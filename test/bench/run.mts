@@ -9,7 +9,6 @@ import { fileURLToPath } from 'node:url';
 import { buildPackage, buildWorkers } from './build.js';
 import { scratch } from './compiled.js';
 import { benchmarksDocument } from './document.js';
-import { thisNode } from './hosts.js';
 import { readOptions, usage, type BenchOptions } from './options.js';
 import { peers, versionOf } from './peers.js';
 import { report } from './report.js';
@@ -28,7 +27,7 @@ function emptyResults({ rounds, milliseconds, clock }: BenchOptions): Results {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpu.model.trim()}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()} ${os.arch()}`,
     load: [os.loadavg()[0]], busy: [], clock, rounds, milliseconds,
-    hosts: { [thisNode.name]: thisNode.version }, versions, settings: {}, absent: [],
+    hosts: {}, versions, settings: {}, absent: [],
     inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [],
   };
 }
@@ -37,7 +36,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const options = readOptions(argv, path.join(root, '../shared/data/bench'));
   if (options.help) return void console.log(usage);
   const results = emptyResults(options);
-  console.log(`${results.machine}\n${thisNode.name}: ${thisNode.version}\n${Object.entries(results.versions).map(([n, v]) => `${n} ${v}`).join(', ')}; load ${results.load[0].toFixed(1)}`);
+  console.log(`${results.machine}\nNode ${process.version}, V8 ${process.versions.v8}\n${Object.entries(results.versions).map(([n, v]) => `${n} ${v}`).join(', ')}; load ${results.load[0].toFixed(1)}`);
   const missing = Object.keys(results.versions).filter((n) => results.versions[n] === 'not installed');
   if (missing.length > 0) results.absent.push(`${missing.join(', ')}: not installed. Install the peers with npm ci --prefix test/bench.`);
   await runSections(options, results, { ...(await buildWorkers()), package: buildPackage() }, (line) => console.log(line));

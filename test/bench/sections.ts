@@ -5,7 +5,7 @@ import { measureBytes } from './bytes.js';
 import { measureCold, measureCompile } from './cold.js';
 import { compiled, hasTarget, labelOf, scratch, type Build } from './compiled.js';
 import { generatedNetwork, shapes } from './generated.js';
-import { currentNode, thisNode } from './hosts.js';
+import { chromiumHost, currentNode, thisNode } from './hosts.js';
 import { measure, measureBatches } from './inference.js';
 import { kernels, measureKernel } from './layers.js';
 import { measureDense } from './limit.js';
@@ -16,13 +16,14 @@ import { peers } from './peers.js';
 import type { Host } from './process.js';
 import { makeTfliteFiles, tfliteFolder } from './python.js';
 import { hasQuantize, quantizedNetwork } from './quantized.js';
-import type { Setting } from './race.js';
+import type { PeakAsked, Setting } from './race.js';
 import type { Results } from './results.js';
 import { measureThreads, poolEntry } from './threads.js';
 
 /** Bundled programs of the processes, and the product's built package. */
 export interface Programs {
   readonly worker: string;
+  readonly page: string;
   readonly coldStart: string;
   readonly threads: string;
   /** Its folder. */
@@ -30,6 +31,12 @@ export interface Programs {
 }
 
 const simd128: Build = { target: 'simd128' };
+
+/** How a section tells what it measured, and what it could not. */
+interface Tell {
+  attempt(what: string, f: () => Promise<void>): Promise<void>;
+  absent(line: string): void;
+}
 
 /** A build of this compiler with fused multiply-adds, where it makes them: the option alone tells nothing. */
 async function hasFastMath(network: Network): Promise<boolean> {
@@ -44,7 +51,9 @@ async function hasFastMath(network: Network): Promise<boolean> {
 
 export async function runSections(options: BenchOptions, results: Results, programs: Programs, say: (line: string) => void): Promise<void> {
   const { rounds, milliseconds, clock, only } = options;
-  const setting: Setting = { worker: programs.worker, rounds, milliseconds, clock, busy: results.busy, tflite: tfliteFolder, settings: results.settings, say };
+  const setting: Setting = { rounds, milliseconds, clock, busy: results.busy, tflite: tfliteFolder, settings: results.settings, say };
+  const node = thisNode(programs.worker);
+  results.hosts[node.name] = node.version;
   const chosen = peers.filter((p) => !options.engines || options.engines.includes(p.label));
   const has = (section: Section): boolean => options.sections.includes(section);
   const absent = (line: string): void => {
@@ -64,7 +73,7 @@ export async function runSections(options: BenchOptions, results: Results, progr
   const networks = options.kinds.flatMap((kind) => benchNetworks(options.models, kind, only));
   if (networks.length === 0) absent(`networks with goldens: none of ${options.kinds.join(', ')} in ${path.relative(process.cwd(), options.models)}${only ? ` named ${only.join(', ')}` : ''}.`);
   if (chosen.some((p) => p.engine === 'litert') && (['inference', 'relaxed', 'cold'] as const).some(has)) {
-    const fault = makeTfliteFiles(options.models, [...new Set(networks.map((n) => n.name))], [...new Set([1, ...options.batches])], options.python);
+    const fault = makeTfliteFiles(options.models, [...new Set(networks.map((n) => n.name))], [...new Set([1, 10, 100, ...options.batches])], options.python);
     if (fault) absent(fault);
   }
   const builds = (options.targets ?? ['simd128']).map((target) => ({ target }));
@@ -72,30 +81,30 @@ export async function runSections(options: BenchOptions, results: Results, progr
   if (has('inference')) {
     for (const network of networks) {
       await attempt(`inference ${network.name} ${network.kind}`, async () => {
-        results.inference.push(...(await measure(network, options.batches, thisNode, builds, chosen.filter((p) => p.family !== 'relaxed'), [{ name: 'float32' }, { name: 'dot16' }], setting)));
+        results.inference.push(...(await measure(network, options.batches, node, builds, chosen.filter((p) => p.family !== 'relaxed'), [{ name: 'float32' }, { name: 'dot16' }], setting)));
       });
     }
   }
-  if (has('relaxed')) await relaxedSection(networks, chosen, options, results, setting, { attempt, absent });
+  if (has('relaxed')) await relaxedSection(networks, chosen, options, results, programs, setting, { attempt, absent });
   if (has('batches')) {
-    for (const network of networks) await attempt(`batches ${network.name} ${network.kind}`, async () => void results.batches.push(await measureBatches(network, [1, 10, 100], thisNode, setting)));
+    for (const network of networks) await attempt(`batches ${network.name} ${network.kind}`, async () => void results.batches.push(await measureBatches(network, [1, 10, 100], node, setting)));
   }
   const chosenShapes = Object.keys(shapes).filter((s) => !only || only.some((o) => s.startsWith(o)));
   const trained = trainedNetworks(only);
   if (has('lowbit')) {
     for (const shape of chosenShapes) {
-      for (const batch of options.batches.filter((b) => b <= 10)) await attempt(`widths of ${shape} batch ${batch}`, async () => void results.widths.push(await measureWidths(shape, batch, thisNode, simd128, setting)));
+      for (const batch of options.batches.filter((b) => b <= 10)) await attempt(`widths of ${shape} batch ${batch}`, async () => void results.widths.push(await measureWidths(shape, batch, node, simd128, setting)));
     }
-    for (const network of trained) await attempt(network.name, async () => void results.trained.push(await measureTrained(network, options.batches, thisNode, simd128, setting)));
+    for (const network of trained) await attempt(network.name, async () => void results.trained.push(await measureTrained(network, options.batches, node, simd128, setting)));
   }
   if (has('limit')) {
     for (const k of kernels) {
-      await attempt(`kernel ${k.name} float32`, async () => void results.kernels.push(await measureKernel(k, 'f32', simd128, 'float32', thisNode, setting)));
-      await attempt(`kernel ${k.name} 8-bit`, async () => void results.kernels.push(await measureKernel(k, 'w8a8', simd128, 'dot16', thisNode, setting)));
-      const host = currentNode();
+      await attempt(`kernel ${k.name} float32`, async () => void results.kernels.push(await measureKernel(k, 'f32', simd128, 'float32', node, setting)));
+      await attempt(`kernel ${k.name} 8-bit`, async () => void results.kernels.push(await measureKernel(k, 'w8a8', simd128, 'dot16', node, setting)));
+      const host = currentNode(programs.worker);
       if (typeof host !== 'string' && hasTarget('relaxed')) await attempt(`kernel ${k.name} 7-bit relaxed`, async () => void results.kernels.push(await measureKernel(k, 'w8a7', { target: 'relaxed' }, 'relaxedDot', host, setting)));
     }
-    for (const network of networks.filter((n) => ['mlp', 'ad_ae'].includes(n.name))) await attempt(`limit of ${network.name} ${network.kind}`, async () => void results.dense.push(await measureDense(network, thisNode, setting)));
+    for (const network of networks.filter((n) => ['mlp', 'ad_ae'].includes(n.name))) await attempt(`limit of ${network.name} ${network.kind}`, async () => void results.dense.push(await measureDense(network, node, setting)));
   }
   if (has('bytes')) {
     const generated = chosenShapes.flatMap((s) => shapes[s].bits.filter((b) => b < 32).map((b) => generatedNetwork(s, b)));
@@ -123,36 +132,44 @@ export async function runSections(options: BenchOptions, results: Results, progr
 }
 
 /** 8-bit networks, their 7-bit variants, and float32 with fastMath, on engines that run relaxed SIMD rightly. */
-async function relaxedSection(networks: readonly Network[], chosen: typeof peers, options: BenchOptions, results: Results, setting: Setting, tell: { attempt(what: string, f: () => Promise<void>): Promise<void>; absent(line: string): void }): Promise<void> {
-  const host = currentNode();
-  const hosts: Host[] = [];
-  if (typeof host === 'string') tell.absent(`relaxed SIMD on a current Node: ${host}`);
-  else {
-    hosts.push(host);
-    results.hosts[host.name] = host.version;
-  }
+async function relaxedSection(networks: readonly Network[], chosen: typeof peers, options: BenchOptions, results: Results, programs: Programs, setting: Setting, tell: Tell): Promise<void> {
+  const browser = options.clock === 'wall' ? await chromiumHost(programs.page) : 'a page does not tell its processor time (--clock wall)';
+  const found: readonly (readonly [string, Host | string])[] = [['a current Node', currentNode(programs.worker)], ['Chromium', typeof browser === 'string' ? browser : browser.host]];
+  for (const [name, host] of found) if (typeof host === 'string') tell.absent(`relaxed SIMD in ${name}: ${host}.`);
+  const hosts = found.flatMap(([, host]) => (typeof host === 'string' ? [] : [host]));
+  for (const { name, version } of hosts) results.hosts[name] = version;
   if (!hasTarget('relaxed')) tell.absent('our relaxed build: this compiler has no target "relaxed"; the peers are measured beside our simd128 build.');
   const floats = networks.filter((n) => n.kind === 'f32');
   const fastMath = floats.length > 0 && (await hasFastMath(floats[0]));
   if (!fastMath) tell.absent('fastMath: this compiler makes no fused multiply-adds.');
-  const narrow: Network[] = [];
-  if (!hasQuantize()) tell.absent('networks with 7-bit activations: this tree has no command "quantize".');
-  else {
-    for (const network of benchNetworks(options.models, 'f32', options.only)) {
-      const made = quantizedNetwork(network);
-      if (typeof made === 'string') tell.absent(`${network.name} with 7-bit activations: ${made}`);
-      else narrow.push(made);
+  const narrow = narrowNetworks(options, tell);
+  const trained = trainedNetworks(options.only).filter((n) => n.name !== 'mlp_w2a2');
+  try {
+    for (const host of hosts) {
+      for (const network of [...networks, ...narrow, ...trained]) {
+        const builds: Build[] = [simd128];
+        if (hasTarget('relaxed') && network.kind !== 'f32') builds.push({ target: 'relaxed' });
+        if (fastMath && network.kind === 'f32') builds.push({ target: 'relaxed', fastMath: true });
+        const peaks: PeakAsked[] = network.kind === 'f32' ? [{ name: 'float32' }] : [{ name: 'dot16' }, { name: 'relaxedDot' }];
+        const rivals = chosen.filter((p) => network.kind !== 'trained' && (p.engine === 'litert' || (p.engine === 'onnxruntime-web' && !host.name.startsWith('Chromium'))));
+        await tell.attempt(`${builds.map(labelOf).join(', ')} of ${network.name} ${network.kind} on ${host.name}`, async () => void results.relaxed.push(...(await measure(network, [1], host, builds, rivals, peaks, setting))));
+      }
     }
+  } finally {
+    if (typeof browser !== 'string') await browser.close();
   }
-  for (const where of hosts) {
-    for (const network of [...networks, ...narrow]) {
-      const builds: Build[] = [simd128];
-      if (hasTarget('relaxed') && network.kind !== 'f32') builds.push({ target: 'relaxed' });
-      if (fastMath && network.kind === 'f32') builds.push({ target: 'relaxed', fastMath: true });
-      const peak = network.kind === 'f32' ? [{ name: 'float32' as const }] : [{ name: 'dot16' as const }, { name: 'relaxedDot' as const }];
-      await tell.attempt(`${builds.map(labelOf).join(', ')} of ${network.name} ${network.kind} on ${where.name}`, async () => {
-        results.relaxed.push(...(await measure(network, [1], where, builds, chosen.filter((p) => p.engine === 'litert' || p.engine === 'onnxruntime-web'), peak, setting)));
-      });
-    }
+}
+
+/** The networks with 7-bit activations that `quantize` can make. */
+function narrowNetworks(options: BenchOptions, tell: Tell): Network[] {
+  if (!hasQuantize()) {
+    tell.absent('networks with 7-bit activations: this tree has no command "quantize".');
+    return [];
   }
+  return benchNetworks(options.models, 'f32', options.only).flatMap((network) => {
+    const made = quantizedNetwork(network);
+    if (typeof made !== 'string') return [made];
+    tell.absent(`${network.name} with 7-bit activations: ${made}`);
+    return [];
+  });
 }

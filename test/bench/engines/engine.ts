@@ -1,5 +1,5 @@
 /**
- * What a worker and its parent say to each other, and what every engine offers. Types and two helpers only.
+ * What a worker and its parent say to each other, and what every engine offers. Types and layout only.
  *
  * One engine runs in one process. The time of an inference: the input lies in the engine's own tensor already; the output
  * ends as numbers in an array of the host.
@@ -53,7 +53,10 @@ export interface Runner {
   infer(): Float32Array | Promise<Float32Array>;
 }
 
-export type Loader = (message: Load) => Promise<Runner>;
+/** A file's bytes, wherever the host has them from. */
+export type Read = (file: string) => Promise<Uint8Array>;
+
+export type Loader = (message: Load, read: Read) => Promise<Runner>;
 
 /** [N, C, H, W] to [N, H, W, C]; other ranks as they are. */
 export function channelsLast(values: Float32Array, shape: readonly number[]): Float32Array {

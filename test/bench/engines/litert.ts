@@ -1,23 +1,10 @@
-/**
- * LiteRT.js on the CPU. As shipped it starts in browsers only; the shim below is what it needs of one. Its loader would take
- * the relaxed build wherever the engine has relaxed SIMD: naming the file picks the build.
- */
+/** LiteRT.js in Node, on the CPU. As shipped it starts in browsers only; the shim below is what it needs of one. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
-import { channelsLast, channelsLastShape, type Load, type Runner } from './engine.js';
-
-interface Tensor {
-  toTypedArray(): Float32Array;
-  delete(): void;
-}
-
-interface LiteRt {
-  loadLiteRt(file: string): Promise<unknown>;
-  loadAndCompile(model: Uint8Array, options: object): Promise<{ run(input: Tensor): Promise<Tensor[]> }>;
-  readonly Tensor: new (data: Float32Array, shape: readonly number[]) => Tensor;
-}
+import type { Load, Read, Runner } from './engine.js';
+import { litertFiles, litertRunner, type LiteRt } from './litertRunner.js';
 
 /** What its loader expects of a browser's worker. */
 function shim(folder: string): void {
@@ -37,26 +24,10 @@ async function start(build: Load['build']): Promise<LiteRt> {
   const folder = path.join(path.dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'wasm');
   shim(`${folder}${path.sep}`);
   const runtime = (await import(name)) as LiteRt;
-  await runtime.loadLiteRt(path.join(folder, build === 'relaxed' ? 'litert_wasm_internal.js' : 'litert_wasm_compat_internal.js'));
+  await runtime.loadLiteRt(path.join(folder, litertFiles[build ?? 'compat']));
   return runtime;
 }
 
-export async function litert(message: Load): Promise<Runner> {
-  const { loadAndCompile, Tensor } = await (started ??= start(message.build));
-  const model = await loadAndCompile(new Uint8Array(readFileSync(message.file)), { accelerator: 'wasm' });
-  const shape = [message.batch, ...message.shape];
-  let input: Tensor | undefined;
-  return {
-    settings: `${message.build === 'relaxed' ? 'relaxed' : 'compatible'} build, XNNPACK, one thread, channels-last input`,
-    feed(values) {
-      input?.delete();
-      input = new Tensor(channelsLast(values, shape), channelsLastShape(shape));
-    },
-    async infer() {
-      const [output] = await model.run(input!);
-      const values = output.toTypedArray();
-      output.delete();
-      return values;
-    },
-  };
+export async function litert(message: Load, read: Read): Promise<Runner> {
+  return litertRunner(await (started ??= start(message.build)), message, await read(message.file));
 }

@@ -1,6 +1,5 @@
 /** onnxruntime-web and onnxruntime-node, one thread, all graph optimizations. Types of what is used, so that types check where they are not installed. */
-import { readFileSync } from 'node:fs';
-import type { Load, Runner } from './engine.js';
+import type { Load, Read, Runner } from './engine.js';
 
 interface Session {
   readonly inputNames: readonly string[];
@@ -14,8 +13,8 @@ interface OnnxRuntime {
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> };
 }
 
-async function runner(ort: OnnxRuntime, message: Load, options: object, settings: string): Promise<Runner> {
-  const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(message.file)), { graphOptimizationLevel: 'all', ...options });
+async function runner(ort: OnnxRuntime, message: Load, read: Read, options: object, settings: string): Promise<Runner> {
+  const session = await ort.InferenceSession.create(await read(message.file), { graphOptimizationLevel: 'all', ...options });
   const [output] = session.outputNames;
   let feeds: Record<string, object> = {};
   return {
@@ -26,16 +25,16 @@ async function runner(ort: OnnxRuntime, message: Load, options: object, settings
 }
 
 /** WebAssembly with SIMD (its only build; it has no relaxed one). */
-export async function onnxruntimeWeb(message: Load): Promise<Runner> {
+export async function onnxruntimeWeb(message: Load, read: Read): Promise<Runner> {
   const name = 'onnxruntime-web';
   const ort = (await import(name)) as OnnxRuntime;
   ort.env.wasm.numThreads = 1;
-  return runner(ort, message, { executionProviders: ['wasm'] }, 'simd128, numThreads 1, graphOptimizationLevel all');
+  return runner(ort, message, read, { executionProviders: ['wasm'] }, 'simd128, numThreads 1, graphOptimizationLevel all');
 }
 
 /** Native code. */
-export async function onnxruntimeNode(message: Load): Promise<Runner> {
+export async function onnxruntimeNode(message: Load, read: Read): Promise<Runner> {
   const name = 'onnxruntime-node';
   const module = (await import(name)) as OnnxRuntime & { readonly default?: OnnxRuntime };
-  return runner(module.default ?? module, message, { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 }, 'native, intraOpNumThreads 1, graphOptimizationLevel all');
+  return runner(module.default ?? module, message, read, { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 }, 'native, intraOpNumThreads 1, graphOptimizationLevel all');
 }

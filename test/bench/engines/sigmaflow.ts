@@ -1,10 +1,9 @@
 /** The product: a compiled module in its own runtime, as an application would run it. */
-import { readFileSync } from 'node:fs';
-import { loadSync } from '../../../sdk/runtime/index.js';
-import type { Load, Runner } from './engine.js';
+import { load } from '../../../sdk/runtime/index.js';
+import type { Load, Read, Runner } from './engine.js';
 
-export async function sigmaflow(message: Load): Promise<Runner> {
-  const model = loadSync(new Uint8Array(readFileSync(message.file)));
+export async function sigmaflow(message: Load, read: Read): Promise<Runner> {
+  const model = await load(await read(message.file));
   const session = model.session();
   const [input] = model.manifest.inputs;
   const [output] = model.manifest.outputs;
