@@ -44,6 +44,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/demo': ['codegen', 'sdk'],
   'sdk/cli': ['codegen', 'sdk'],
   'sdk/compile.ts': ['codegen', 'sdk/host'],
+  'sdk/quantize.ts': ['codegen', 'sdk'],
+  'sdk/calibrate.ts': ['codegen', 'sdk'],
   'sdk/index.ts': ['codegen', 'sdk'],
 };
 
