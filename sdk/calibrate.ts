@@ -78,7 +78,7 @@ function allows(graph: Graph, own: number): boolean {
 }
 
 /** Bytes of activations that one call may have. */
-const bytesOfCall = 2 ** 22;
+const bytesOfCall = 2 ** 21;
 const largestBatch = 32;
 
 /** Inferences in one call: as many as memory allows, in calls of nearly equal size. */
@@ -104,9 +104,7 @@ export interface Runner {
 
 /** Compiles a graph for a batch. `constants` of its inputs are set through `session.inputs`. */
 export async function prepareRunner(graph: Graph, set: CalibrationSet, batch: number): Promise<Runner> {
-  const t0 = performance.now();
   const { wasm } = await compile(graph, set.rebatches ? { batch } : {});
-  console.log("compiled", batch, (performance.now() - t0) | 0, wasm.length);
   const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
   return {
     session,
@@ -118,7 +116,7 @@ export async function prepareRunner(graph: Graph, set: CalibrationSet, batch: nu
           if (!batched) view.set(data);
           else for (let i = 0; i < batch; i++) view.set(data.subarray(((first + i) % set.count) * size, ((first + i) % set.count) * size + size), i * size);
         }
-        const t1 = performance.now(); session.run(); console.log("ran", (performance.now() - t1)|0);
+        session.run();
         each(Object.fromEntries(Object.values(session.outputs).map((t) => [t.name, t.data])), Math.min(batch, set.count - first), batch);
       }
     },

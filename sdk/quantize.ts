@@ -35,11 +35,13 @@ export interface QuantizeOptions extends ImportOptions {
 export interface LayerReport {
   readonly name: string;
   readonly op: string;
-  /** Of the weights; absent where there are none. */
+  /** Why it stays float; absent where it does not. */
+  readonly float?: string;
+  /** Of the weights; absent where there are none, or they stay float. */
   readonly weightBits?: number;
-  /** The codes of its inputs. */
+  /** The codes of its inputs; none where it stays float. */
   readonly inputs: readonly Codes[];
-  /** Signal to quantization noise, in dB, with this node alone quantized (its weights and inputs). */
+  /** Signal to quantization noise, in dB, with this node alone quantized (its weights and inputs); Infinity without noise. */
   readonly alone: number;
   /** The same in the whole quantized network. */
   readonly total: number;
@@ -50,8 +52,6 @@ export interface QuantizationReport {
   readonly count: number;
   /** In the graph's order. */
   readonly layers: readonly LayerReport[];
-  /** Layers that stay float, and why. */
-  readonly float: readonly { readonly name: string; readonly op: string; readonly reason: string }[];
   /** Of each output: signal to quantization noise in dB, and in how many rows the largest element is at the same place. */
   readonly outputs: readonly { readonly name: string; readonly total: number; readonly agreeing?: number; readonly rows: number }[];
 }
@@ -78,7 +78,7 @@ export async function quantize(model: Uint8Array | ArrayBuffer | Graph, calibrat
   const batch = batchFor(restoreBatch(float, original), set);
 
   const { observed, outputs } = await observe(float, original, plan, set, batch, settings);
-  const measureWith = (p: QuantizationPlan): Promise<Measured> => measure(float, original, p, quantizeGraph(float, p, observed, settings), set, batch, options.biasCorrection ?? true);
+  const measureWith = (p: QuantizationPlan): Promise<Measured> => measure(float, original, p, settings, quantizeGraph(float, p, observed, settings), set, batch, options.biasCorrection ?? true);
   let measured = await measureWith(plan);
   if (typeof options.keepFloat === 'number' && options.keepFloat > 0) {
     const worst = worstLayers(measured.layers, options.keepFloat).map((l) => l.name);
@@ -87,21 +87,12 @@ export async function quantize(model: Uint8Array | ArrayBuffer | Graph, calibrat
   }
   const { graph } = quantizeGraph(float, plan, observed, settings, measured.corrections);
   const restored = restoreBatch(graph, original);
-  const kept = float.nodes.filter((n) => plan.kept.has(n.name));
-  return {
-    graph: restored,
-    report: {
-      count: set.count,
-      layers: measured.layers.map((l) => ({ ...l, ...(l.weightBits === undefined ? {} : { weightBits: settings.weightBits }) })),
-      float: kept.map((n) => ({ name: n.name, op: n.op, reason: plan.left.find((l) => l.node === n)?.reason ?? 'kept' })),
-      outputs: await compareOutputs(restored, set, batch, outputs),
-    },
-  };
+  return { graph: restored, report: { count: set.count, layers: measured.layers, outputs: await compareOutputs(restored, set, batch, outputs) } };
 }
 
-/** The layers with weights that are worst by themselves. */
+/** The quantized layers that are worst by themselves. */
 export function worstLayers(layers: readonly LayerReport[], count: number): LayerReport[] {
-  return layers.filter((l) => l.weightBits !== undefined).sort((a, b) => a.alone - b.alone).slice(0, count);
+  return layers.filter((l) => l.float === undefined).sort((a, b) => a.alone - b.alone).slice(0, count);
 }
 
 function checkOptions(options: QuantizeOptions): QuantizeSettings {
@@ -175,7 +166,7 @@ interface Measured {
 }
 
 /** Float and quantized network side by side: first, where wanted, the corrections of biases; then the error with them. */
-async function measure(float: Graph, original: Graph, plan: QuantizationPlan, quantization: Quantization, set: CalibrationSet, batch: number, correct: boolean): Promise<Measured> {
+async function measure(float: Graph, original: Graph, plan: QuantizationPlan, settings: QuantizeSettings, quantization: Quantization, set: CalibrationSet, batch: number, correct: boolean): Promise<Measured> {
   const inputs = Object.fromEntries(original.inputs.map((name) => [name, original.values[name]]));
   const { graph, onTheFly, probes } = errorGraph(float, plan, quantization, inputs);
   const runner = await prepareRunner(graph, set, batch);
@@ -197,15 +188,20 @@ async function measure(float: Graph, original: Graph, plan: QuantizationPlan, qu
   }
   const powers = new Map(probes.map((p) => [p, { signal: 0, alone: 0, total: 0 }]));
   runner.run((outputs) => {
-    for (const [probe, power] of powers) for (const kind of ['signal', 'alone', 'total'] as const) for (const x of outputs[probe[kind]]) power[kind] += x;
+    for (const [probe, power] of powers) {
+      for (const kind of ['signal', 'alone', 'total'] as const) for (const x of outputs[probe[kind] ?? ''] ?? []) power[kind] += x;
+    }
   });
-  const layers = plan.nodes.map(({ node, inputs: read, weights }, i): LayerReport => {
-    const { signal, alone, total } = powers.get(probes[i])!;
+  const planned = new Map(plan.nodes.map((n) => [n.node.name, n]));
+  const layers = [...powers].map(([probe, { signal, alone, total }]): LayerReport => {
+    const own = planned.get(probe.node);
+    const node = own?.node ?? float.nodes.find((n) => n.name === probe.node)!;
     return {
       name: node.name,
       op: node.op,
-      ...(weights ? { weightBits: 0 } : {}),
-      inputs: read.map((k) => quantization.codes.get(plan.sources.get(node.inputs[k])![0])!),
+      ...(own ? {} : { float: plan.left.find((l) => l.node.name === node.name)?.reason ?? 'kept in float' }),
+      ...(own?.weights ? { weightBits: settings.weightBits } : {}),
+      inputs: (own?.inputs ?? []).map((k) => quantization.codes.get(plan.sources.get(node.inputs[k])![0])!),
       alone: decibels(signal, alone),
       total: decibels(signal, total),
     };

@@ -5,7 +5,7 @@
  * For every quantized node, per inference (sums over its elements, in float32):
  *   signal  the squares of its float result
  *   alone   squared differences to what the quantized node makes of the float network's values, quantized
- *   total   squared differences to what it makes in the quantized network
+ *   total   squared differences to what it makes in the quantized network; this also of nodes that stay float
  * For every layer with weights, per output channel, over the batch:
  *   shift   mean of the float result less the quantized one, before correction
  * The quantized network adds to each layer `onTheFly` * shift + (1 - onTheFly) * correction. With the switch at 1 every
@@ -18,11 +18,12 @@ import { otherAxes, type QuantizationPlan } from './quantizePlan.js';
 import type { Codes } from './quantizeRanges.js';
 import type { Quantization } from './quantize.js';
 
-/** Values of the error graph that belong to one quantized node. */
+/** Values of the error graph that belong to one node. */
 export interface Probe {
   readonly node: string;
   readonly signal: string;
-  readonly alone: string;
+  /** Absent where the node stays float. */
+  readonly alone?: string;
   readonly total: string;
   /** For layers with weights: output and input of the shape [1, .., channels, .., 1]. */
   readonly shift?: string;
@@ -61,11 +62,13 @@ export function errorGraph(float: Graph, plan: QuantizationPlan, quantization: Q
     const inputs = node.inputs.map(renamed);
     const outputs = node.outputs.map(renamed);
     const own = planned.get(node.name);
+    const power = (value: string): string => builder.output(builder.sumOfSquares(value, (float.values[node.outputs[0]].shape ?? []).length));
     if (!own) {
       builder.push({ ...node, name: `${prefix}${node.name}`, inputs, outputs });
+      if (plan.kept.has(node.name)) probes.push({ node: node.name, signal: power(node.outputs[0]), total: power(builder.node('Sub', node.outputs[0], outputs[0])) });
       continue;
     }
-    const y = own.node.outputs[0];
+    const [y] = own.node.outputs;
     const shape = float.values[y].shape as Shape;
     const alone = builder.node(node.op, ...node.inputs.map((_, i) => (own.inputs.includes(i) ? asCodes(own.node.inputs[i]) : inputs[i])), node.attributes);
     const raw = own.weights ? `${outputs[0]}/raw` : outputs[0];
@@ -82,7 +85,6 @@ export function errorGraph(float: Graph, plan: QuantizationPlan, quantization: Q
       corrected = builder.node('Add', alone, added);
       correction = { shift, correction: input, channels };
     }
-    const power = (value: string): string => builder.output(builder.sumOfSquares(value, shape.length));
     probes.push({
       node: node.name,
       signal: power(y),
