@@ -9,7 +9,7 @@ import { importOnnx, type ImportOptions } from '../codegen/import/onnx.js';
 import { prepareFloat, quantize as quantizeGraph, restoreBatch, type Quantization, type QuantizeSettings } from '../codegen/passes/quantize.js';
 import { errorGraph } from '../codegen/passes/quantizeError.js';
 import { planQuantization, type QuantizationPlan } from '../codegen/passes/quantizePlan.js';
-import { countInto, histogramBins, rangeMethods, widen, type Codes, type Observed, type RangeMethod } from '../codegen/passes/quantizeRanges.js';
+import { countInto, emptyHistogram, rangeMethods, widen, type Codes, type Observed, type RangeMethod } from '../codegen/passes/quantizeRanges.js';
 import { batchFor, checkCalibration, prepareRunner, type CalibrationInputs, type CalibrationSet, type Runner } from './calibrate.js';
 
 export type { CalibrationInputs, CalibrationTensor } from './calibrate.js';
@@ -132,8 +132,8 @@ async function observe(float: Graph, original: Graph, plan: QuantizationPlan, se
   const gathered = gather(runner, float.outputs, set.count, batch);
   see((name, data) => observed.set(name, widen(observed.get(name), data)), gathered.add);
   if (settings.ranges !== 'max') {
-    for (const [name, range] of observed) observed.set(name, { ...range, histogram: new Float64Array(histogramBins) });
-    see((name, data) => countInto(observed.get(name)!.histogram!, observed.get(name)!, data));
+    for (const [name, range] of observed) observed.set(name, { ...range, histogram: emptyHistogram() });
+    see((name, data) => countInto(observed.get(name)!, data));
   }
   return { observed, outputs: gathered.outputs };
 }

@@ -50,6 +50,7 @@ export function toQcdq(graph: Graph): Graph {
     const dtype: DataType = min < 0 ? 'int8' : 'uint8';
     const info = describe(dtype);
     if (min < info.min || max > info.max) return refuse(node, `it has codes of ${min} to ${max}, more than 8 bits`);
+    if (zeroPoint < info.min || zeroPoint > info.max) return refuse(node, `its zero point ${zeroPoint} is none of ${dtype}`);
     const shape = scale.axis < 0 ? [] : [scale.values.length];
     const axis: Node['attributes'] = scale.axis < 0 ? {} : { axis: scale.axis };
     const parameters = [constant(`${y}_qcdq_scale`, makeConstant('float32', shape, scale.values)), constant(`${y}_qcdq_zero`, makeConstant(dtype, shape, new Float64Array(scale.values.length).fill(zeroPoint)))];

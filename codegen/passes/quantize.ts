@@ -8,12 +8,12 @@
  * the network stay float32: on integers they cost nothing, being part of the requantization. Not here: where quantizers go
  * (quantizePlan.ts), ranges (quantizeRanges.ts), how large the error is (quantizeError.ts).
  */
-import { fail } from '../ir/diagnostic.js';
+import { DiagnosticError, fail } from '../ir/diagnostic.js';
 import { makeConstant, type Attribute, type Constant, type Graph, type Node, type Value } from '../ir/graph.js';
 import { clean } from './clean.js';
 import { fold } from './fold.js';
 import { foldBatchNormalization } from './foldBatchNormalization.js';
-import { infer } from './infer.js';
+import { describeConstant, infer } from './infer.js';
 import type { QuantizationPlan, QuantizedNode } from './quantizePlan.js';
 import { chooseRange, codesFor, type Codes, type Observed, type RangeMethod } from './quantizeRanges.js';
 import { weightScales } from './quantizeWeights.js';
@@ -38,10 +38,10 @@ const largestBias = 2 ** 28;
 
 /**
  * The float graph as `quantize` takes it: constants folded, batch normalization in the weights, nothing without effect.
- * Inferred; `restoreBatch` gives the model's own batch back.
+ * Inferred for the model's own batch; `restoreBatch` makes it free again, where it was.
  */
 export function prepareFloat(graph: Graph): Graph {
-  return foldBatchNormalization(clean(fold(infer(graph))));
+  return foldBatchNormalization(clean(fold(freeReshapes(infer(graph), graph))));
 }
 
 /** The graph with the interface that `original` has (a symbolic batch, say), and no shapes inside. */
@@ -49,6 +49,35 @@ export function restoreBatch(graph: Graph, original: Graph): Graph {
   const { batch: _, ...rest } = graph;
   const values = Object.values(graph.values).map(({ name, annotation }): [string, Value] => [name, original.inputs.includes(name) ? original.values[name] : { name, ...(annotation && { annotation }) }]);
   return { ...rest, values: Object.fromEntries(values) };
+}
+
+/**
+ * Inferring evaluates shape arithmetic for one batch, so a Reshape's shape holds that batch. Where other batches give other
+ * numbers, they become what ONNX has for them: 0 (as in the input) or -1 (what is left).
+ */
+function freeReshapes(inferred: Graph, original: Graph): Graph {
+  let others: readonly Graph[];
+  try {
+    others = [infer(original, { batch: 5 }), infer(original, { batch: 7 })];
+  } catch (error) {
+    if (error instanceof DiagnosticError) return inferred; // one batch only
+    throw error;
+  }
+  const targets = others.map((g) => new Map(g.nodes.filter((n) => n.op === 'Reshape').map((n) => [n.name, { shape: g.values[n.inputs[0]].shape!, target: g.constants[n.inputs[1]]?.data }])));
+  const constants = { ...inferred.constants };
+  const values = { ...inferred.values };
+  const nodes = inferred.nodes.map((node) => {
+    const [few, many] = targets.map((t) => t.get(node.name));
+    if (!few?.target || !many?.target || node.attributes.allowzero === 1 || few.target.every((d, i) => d === many.target![i])) return node;
+    const entries = Array.from(few.target, (d, i) => (d === many.target![i] ? d : d === few.shape[i] && many.target![i] === many.shape[i] ? 0 : -1));
+    if (entries.filter((d) => d === -1).length > 1) return node;
+    let name = `${node.name}_shape`;
+    while (Object.hasOwn(values, name)) name += '_';
+    constants[name] = makeConstant('int32', [entries.length], entries);
+    values[name] = describeConstant(name, constants[name], undefined);
+    return { ...node, inputs: [node.inputs[0], name] };
+  });
+  return { ...inferred, nodes, constants, values };
 }
 
 /**

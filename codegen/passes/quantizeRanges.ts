@@ -12,8 +12,14 @@ export type RangeMethod = (typeof rangeMethods)[number];
 export interface Observed {
   readonly min: number;
   readonly max: number;
-  /** Counts of equal bins over [min, max]; needed by `percentile` and `mse`. */
-  readonly histogram?: Float64Array;
+  /** Needed by `percentile` and `mse`. */
+  readonly histogram?: Histogram;
+}
+
+/** How many values lie in each of the equal bins over [min, max], and their sums: few-valued data keep their values. */
+export interface Histogram {
+  readonly counts: Float64Array;
+  readonly sums: Float64Array;
 }
 
 /** Values of a quantizer: code = clamp(round(x / scale + zeroPoint)) in the codes of `bits`; all have one scale. */
@@ -24,7 +30,9 @@ export interface Codes {
   readonly bits: number;
 }
 
-export const histogramBins = 2048;
+const bins = 8192;
+
+export const emptyHistogram = (): Histogram => ({ counts: new Float64Array(bins), sums: new Float64Array(bins) });
 
 /** No tensor's range is smaller than this; a tensor of zeros has it. */
 const smallestRange = 2 ** -100;
@@ -42,13 +50,15 @@ export function widen(a: Observed | undefined, data: ArrayLike<number>): Observe
   return { min, max };
 }
 
-/** Adds values to a histogram of `histogramBins` bins over [min, max]. */
-export function countInto(histogram: Float64Array, { min, max }: Observed, data: ArrayLike<number>): void {
-  const bins = histogram.length;
+/** Adds values to a tensor's histogram. */
+export function countInto({ min, max, histogram }: Observed, data: ArrayLike<number>): void {
+  const { counts, sums } = histogram!;
   const factor = max > min ? bins / (max - min) : 0;
   for (let i = 0; i < data.length; i++) {
-    const bin = Math.floor((data[i] - min) * factor);
-    histogram[bin < 0 ? 0 : bin >= bins ? bins - 1 : bin]++;
+    const place = Math.floor((data[i] - min) * factor);
+    const bin = place < 0 ? 0 : place >= bins ? bins - 1 : place;
+    counts[bin]++;
+    sums[bin] += data[i];
   }
 }
 
@@ -99,60 +109,60 @@ export function chooseRange(observed: Observed, bits: number, method: RangeMetho
 
 /** All but 100 - percentile per cent of the values: cut at the top where none is negative, else half of them at each end. */
 function percentileRange({ min, max, histogram }: Observed, percentile: number): readonly [number, number] {
-  const counts = histogram!;
+  const { counts } = histogram!;
   const total = counts.reduce((a, b) => a + b, 0);
   const outside = (total * (100 - percentile)) / 100;
-  const width = (max - min) / counts.length;
+  const width = (max - min) / bins;
   const cut = (from: number, step: number, budget: number): number => {
     let [bin, left] = [from, budget];
-    while (left >= counts[bin] && bin + step >= 0 && bin + step < counts.length) {
+    while (left >= counts[bin] && bin + step >= 0 && bin + step < bins) {
       left -= counts[bin];
       bin += step;
     }
     const part = counts[bin] > 0 ? left / counts[bin] : 0; // within a bin values count as evenly spread
     return step > 0 ? min + (bin + part) * width : min + (bin + 1 - part) * width;
   };
-  if (min >= 0) return [0, cut(counts.length - 1, -1, outside)];
-  return [Math.min(cut(0, 1, outside / 2), 0), Math.max(cut(counts.length - 1, -1, outside / 2), 0)];
+  if (min >= 0) return [0, cut(bins - 1, -1, outside)];
+  return [Math.min(cut(0, 1, outside / 2), 0), Math.max(cut(bins - 1, -1, outside / 2), 0)];
 }
 
-/** Candidates of `mse` shrink the range by this factor, so often. */
-const [shrink, candidates] = [0.97, 130];
+/** Candidates of `mse` shrink the range by the first factor, so often; around the best of them by the second. */
+const [coarse, candidates, fine] = [0.97, 130, 0.995];
 
-/** Mean squared error of codes over a histogram, each bin at its middle. */
-export function squaredError({ min, max, histogram }: Observed, codes: Codes): number {
-  const counts = histogram!;
-  const width = (max - min) / counts.length;
+/** Squared error of codes, in sum, over values that occur so often. */
+function squaredError(values: Float64Array, counts: Float64Array, codes: Codes): number {
   const [least, greatest] = codeRange(codes);
-  let [sum, total] = [0, 0];
-  for (let i = 0; i < counts.length; i++) {
-    if (counts[i] === 0) continue;
-    const x = min + (i + 0.5) * width;
-    const code = Math.round(x / codes.scale + codes.zeroPoint);
-    const error = (code < least ? least : code > greatest ? greatest : code) - codes.zeroPoint - x / codes.scale;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    const u = values[i] / codes.scale;
+    const code = Math.round(u + codes.zeroPoint);
+    const error = (code < least ? least : code > greatest ? greatest : code) - codes.zeroPoint - u;
     sum += counts[i] * error * error;
-    total += counts[i];
   }
-  return (sum / total) * codes.scale ** 2;
+  return sum * codes.scale ** 2;
 }
 
-/** Both ends shrunk together, then each end by itself. */
-function leastErrorRange(observed: Observed, [low, high]: readonly [number, number], bits: number): readonly [number, number] {
+/** Both ends shrunk together, to equal size, or each by itself. */
+function leastErrorRange({ histogram }: Observed, [low, high]: readonly [number, number], bits: number): readonly [number, number] {
   let best: readonly [number, number] = [low, high];
   let error = Infinity;
+  // Each bin counts as so many times the mean of its values.
+  const counts = histogram!.counts.filter((n) => n > 0);
+  const values = histogram!.sums.filter((_, i) => histogram!.counts[i] > 0).map((sum, i) => sum / counts[i]);
   const attempt = (from: number, to: number): void => {
-    const e = squaredError(observed, codesFor(from, to, bits));
+    const e = squaredError(values, counts, codesFor(from, to, bits));
     if (e < error) [best, error] = [[from, to], e];
   };
-  const factors = Array.from({ length: candidates }, (_, k) => shrink ** k);
-  const reach = Math.max(-low, high);
+  const factors = Array.from({ length: candidates }, (_, k) => coarse ** k);
+  const near = Array.from({ length: 13 }, (_, k) => fine ** (k - 6));
   for (const f of factors) attempt(low * f, high * f);
-  if (low === 0 || high === 0) return best;
-  for (const f of factors) attempt(Math.max(low, -reach * f), Math.min(high, reach * f));
-  for (let round = 0; round < 2; round++) {
-    const [from, to] = best;
-    for (const f of factors) attempt(from, high * f);
-    for (const f of factors) attempt(low * f, best[1] === to ? to : best[1]);
+  if (low < 0 && high > 0) {
+    const reach = Math.max(-low, high);
+    for (const f of factors) attempt(Math.max(low, -reach * f), Math.min(high, reach * f));
+    for (const end of [low, best[0]]) for (const f of factors) attempt(end, high * f);
+    for (const end of [high, best[1]]) for (const f of factors) attempt(low * f, end);
   }
+  const [from, to] = best;
+  for (const f of near) attempt(Math.max(from * f, low), Math.min(to * f, high));
   return best;
 }
