@@ -21,9 +21,9 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
       if (consumer.kind !== 'kernel' || consumer.reduce.length + consumer.accumulators.length + consumer.body.length > 0) continue;
       for (let a = b - 1; a >= 0; a--) {
         const producer = program.blocks[a];
-        if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
+        if (producer.kind !== 'kernel') continue;
         const fused = tryFuse(program, producer, consumer);
-        if (!fused) continue;
+        if (!fused || apart(producer, consumer)) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);
         program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === a ? [] : i === b ? [fused] : [k])) };
         changed = true;
@@ -84,10 +84,18 @@ function readsTensor(block: Program['blocks'][number], tensor: string): boolean 
   return loadsOf(block).some((l) => l.tensor === tensor);
 }
 
+type Load = Extract<Expr, { op: 'load' }>;
+
+/** Kernels do not change, and fusing asks each of them once for every other. */
+const knownLoads = new WeakMap<Kernel, readonly Load[]>();
+
 /** Every load of a kernel's declarative form, also those that indices depend on. */
-export function loadsOf(kernel: Kernel): Extract<Expr, { op: 'load' }>[] {
-  const found: Extract<Expr, { op: 'load' }>[] = [];
+export function loadsOf(kernel: Kernel): readonly Load[] {
+  const known = knownLoads.get(kernel);
+  if (known) return known;
+  const found: Load[] = [];
   walkKernel(kernel, { expr: (e) => { if (e.op === 'load') found.push(e); } });
+  knownLoads.set(kernel, found);
   return found;
 }
 
