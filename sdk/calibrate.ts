@@ -79,7 +79,7 @@ function allows(graph: Graph, own: number): boolean {
 
 /** Bytes of activations that one call may have. */
 const bytesOfCall = 2 ** 21;
-const largestBatch = 32;
+const largestBatch = 256;
 
 /** Inferences in one call: as many as memory allows, in calls of nearly equal size. */
 export function batchFor(graph: Graph, set: CalibrationSet): number {
