@@ -25,9 +25,9 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
       const reduces = (a: number): boolean => (program.blocks[a] as Kernel).reduce?.length > 0;
       for (const a of [...before.filter((x) => !reduces(x)), ...before.filter(reduces)]) {
         const producer = program.blocks[a];
-        if (producer.kind !== 'kernel' || apart(producer, consumer)) continue;
+        if (producer.kind !== 'kernel') continue;
         const fused = tryFuse(program, producer, consumer);
-        if (!fused || (reduces(a) && belongsDownstream(program, producer, consumer))) continue;
+        if (!fused || apart(producer, consumer) || (reduces(a) && belongsDownstream(program, producer, consumer))) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);
         program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === a ? [] : i === b ? [fused] : [k])) };
         changed = true;
@@ -96,10 +96,18 @@ function readsTensor(block: Program['blocks'][number], tensor: string): boolean 
   return loadsOf(block).some((l) => l.tensor === tensor);
 }
 
+type Load = Extract<Expr, { op: 'load' }>;
+
+/** Kernels do not change, and fusing asks each of them once for every other. */
+const knownLoads = new WeakMap<Kernel, readonly Load[]>();
+
 /** Every load of a kernel's declarative form, also those that indices depend on. */
-export function loadsOf(kernel: Kernel): Extract<Expr, { op: 'load' }>[] {
-  const found: Extract<Expr, { op: 'load' }>[] = [];
+export function loadsOf(kernel: Kernel): readonly Load[] {
+  const known = knownLoads.get(kernel);
+  if (known) return known;
+  const found: Load[] = [];
   walkKernel(kernel, { expr: (e) => { if (e.op === 'load') found.push(e); } });
+  knownLoads.set(kernel, found);
   return found;
 }
 

@@ -12,6 +12,7 @@ import { commandHelp, parseArguments, usage, type Command, type Context } from '
 const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly command: Command }> }>> = {
   compile: { summary: 'a model into one WebAssembly module', load: () => import('./compile.js') },
   run: { summary: 'inputs through a model or a module', load: () => import('./run.js') },
+  quantize: { summary: 'a float model into one of 8 bits or fewer', load: () => import('./quantize.js') },
   verify: { summary: 'whether every engine gives the same bits', load: () => import('./verify.js') },
   profile: { summary: 'where a model\'s time goes, step by step', load: () => import('./profile.js') },
   inspect: { summary: 'what a model or a module consists of', load: () => import('./inspect.js') },
@@ -26,7 +27,7 @@ function help(version: string): string {
     '',
     'usage: sigmaflow COMMAND [options]',
     '',
-    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`),
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
     '',
     '  sigmaflow COMMAND --help   usage, options and examples of a command',
     '  sigmaflow --version        the version',

@@ -22,6 +22,7 @@ import { main } from '../../sdk/cli/main.js';
 import { readNpy } from '../../sdk/data/npy.js';
 import { assemble } from '../../sdk/host/assembler.js';
 import { poolOn } from '../../sdk/pool/pool.js';
+import { quantize } from '../../sdk/quantize.js';
 import { ModelError, type ModelErrorCode } from '../../sdk/runtime/error.js';
 import { loadSync } from '../../sdk/runtime/index.js';
 import { command, root, temporaryFolder } from '../cli/command.js';
@@ -49,6 +50,11 @@ const graph = (build: (g: GraphBuilder) => string) => (): Graph => {
   const g = new GraphBuilder();
   g.input('x', [1, 4]);
   return infer(g.build(build(g)));
+};
+/** x [1, 4] -> Gemm -> y [1, 2]. */
+const dense = (): Graph => {
+  const g = new GraphBuilder();
+  return g.build(g.node('Gemm', [g.input('x', [1, 4]), g.constant('w', [4, 2], [1, 2, 3, 4, 5, 6, 7, 8])]));
 };
 const run = (inputs: object) => () => loadSync<TinyTypes>(module).run(inputs as never);
 const line = async (...argv: string[]): Promise<string> => (await command(...argv)).err.trimEnd();
@@ -111,6 +117,9 @@ const cases: Record<Code, Case> = {
   'module/not-a-module': { raise: () => loadSync(Uint8Array.of(1, 2, 3)), text: ' module: expected a WebAssembly module, which begins with 00 61 73 6d 01 00 00 00; found 01 02 03\n  Give the .wasm file that `sigmaflow compile` wrote.' },
   'module/version': { raise: async () => loadSync(await tinyModule(1, { version: 99 })), text: ' tiny: expected format version 1 or older, found 99\n  Install a newer sigmaflow, or compile the model again with this one.' },
   'module/features': { raise: () => loadSync(refused), text: ` tiny: this engine refused the module: ${engineSays()}\n  It needs WebAssembly with: simd128. Where the engine lacks one, compile with --target scalar; else the file is damaged: compile again.` },
+  'quantize/model': { raise: () => quantize({ name: 'empty', inputs: ['x'], outputs: ['x'], values: { x: { name: 'x', shape: [1], dtype: 'float32' } }, constants: {}, nodes: [] }, [1]), text: ' empty: the model has no layer that can be quantized\n  Layers are Conv, Gemm and MatMul with constant weights.' },
+  'quantize/calibration': { raise: () => quantize(dense(), [1, 2, 3]), text: ' x: expected shape [N, 4], found 3 elements\n  Give at least one inference, and only whole ones.' },
+  'quantize/options': { raise: () => quantize(dense(), [1, 2, 3, 4], { bits: 9 }), text: ' bits: expected a whole number of 2 to 8, found 9' },
   'run/missing-input': { raise: run({ code: good.code, gain: good.gain }), text: ' x: expected float32 [N, 3], found nothing\n  Give it by name: { x, code, gain }.' },
   'run/unknown-input': { raise: run({ ...good, gian: good.gain }), text: ' gian: the model has no such input\n  Did you mean "gain"?' },
   'run/shape': { raise: run({ ...good, x: x.subarray(1) }), text: ' x: expected shape [N, 3], which is N times 3 elements; found 2\n  Give the elements of whole inferences, row by row.' },

@@ -45,6 +45,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/profile': ['codegen', 'sdk/host', 'sdk/runtime', 'sdk/compile.ts'],
   'sdk/cli': ['codegen', 'sdk'],
   'sdk/compile.ts': ['codegen', 'sdk/host'],
+  'sdk/quantize.ts': ['codegen', 'sdk'],
+  'sdk/calibrate.ts': ['codegen', 'sdk'],
   'sdk/index.ts': ['codegen', 'sdk'],
 };
 
