@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import { fail } from '../../codegen/ir/diagnostic.js';
+import { parseTuning } from '../../codegen/schedule/records.js';
 import { profile } from '../profile/profile.js';
 import { profileReport } from '../profile/report.js';
 import { usage, type Arguments, type Command, type Context } from './command.js';
 import { referenceEngine } from './engines.js';
-import { checkFile, writeAll, type Output } from './files.js';
+import { checkFile, readBytes, writeAll, type Output } from './files.js';
 import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile } from './models.js';
 import { profileText } from './profileText.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
@@ -25,6 +26,7 @@ second for the step's working set.`,
   options: [
     targetOption,
     batchOption,
+    { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them' },
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: '.npy, or .npz with arrays by input name; one call\'s worth is used', repeated: true },
     { name: 'budget', value: 'SECONDS', doc: 'how long to measure, 1 to 600 (default 5)' },
     { name: 'order', value: 'ORDER', doc: 'time (slowest first, default) or program', choices: ['time', 'program'] },
@@ -45,6 +47,8 @@ second for the step's working set.`,
     if (places.length === 2 && path.resolve(places[0].file) === path.resolve(places[1].file)) usage(command, '--json', `${places[1].file} is to hold the report already`, 'Name another file.');
     const model = readModel(args.positionals[0]);
     const inputs = args.flag('input') ? firstCall(model, args.texts('input'), batch) : undefined;
+    const tuningFile = args.text('tuning');
+    const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);
     if (targetOf(args) === 'relaxed') {
       const host = relaxedHost();
       if (host === undefined) fail('target/unsupported', model.name, `Node ${process.versions.node} has no relaxed SIMD that computes rightly`, relaxedHint);
@@ -52,7 +56,7 @@ second for the step's working set.`,
     }
 
     const result = await atFile(model.file, () =>
-      profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, seconds, inputs, machine: machine(), onRound: showProgress }),
+      profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, tuning, seconds, inputs, machine: machine(), onRound: showProgress }),
     );
     const texts = { report: profileReport, json: (p: typeof result) => `${JSON.stringify(p, null, 2)}\n` };
     writeAll(places.map(({ name, file }): Output => ({ file, bytes: texts[name](result) })), places.map(({ name }) => `--${name}`).join(' or '));

@@ -1,8 +1,15 @@
 /** The bytes of code behind each exported function of a module without imports. Format: WebAssembly core specification, chapter 5. */
 import { readSections } from '../../codegen/emit/module.js';
 
-/** Bytes of the function's body (locals and instructions) by the name under which it is exported. */
-export function functionBytes(wasm: Uint8Array): Map<string, number> {
+export interface FunctionCode {
+  /** In the module: two names of one function have one index. */
+  readonly index: number;
+  /** Of the body: locals and instructions. */
+  readonly bytes: number;
+}
+
+/** The code of each exported function by the name under which it is exported. */
+export function functionCode(wasm: Uint8Array): Map<string, FunctionCode> {
   const sections = readSections(wasm);
   const reader = (name: string): Reader | undefined => {
     const section = sections.find((s) => s.name === name);
@@ -15,13 +22,13 @@ export function functionBytes(wasm: Uint8Array): Map<string, number> {
     bodies.push(size);
     code!.at += size;
   }
-  const found = new Map<string, number>();
+  const found = new Map<string, FunctionCode>();
   const exports = reader('export');
   for (let left = exports?.unsigned() ?? 0; left > 0; left--) {
     const name = exports!.text();
     const kind = exports!.byte();
     const index = exports!.unsigned();
-    if (kind === 0) found.set(name, bodies[index]);
+    if (kind === 0) found.set(name, { index, bytes: bodies[index] });
   }
   return found;
 }

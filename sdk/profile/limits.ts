@@ -26,16 +26,28 @@ export interface StepLimit {
   readonly microseconds: number;
 }
 
-/** The fastest of the measured ways that can multiply such operands, in billions of multiply-adds a second. */
-export function rateOf(products: Products, rates: Limits['rates']): { name: RateName; gigaMultiplyAdds: number } {
-  const rate = (name: RateName): number => rates.find((r) => r.name === name)?.gigaMultiplyAdds ?? 0;
-  const fits: [RateName, number][] = [[products.kind === 'float' ? 'float32' : 'int32', 1]];
-  if (products.kind === 'bits') fits.push(['popcount', 1]);
-  if (products.kind === 'integer' && products.bits <= 16) fits.push(['dot16', 1]);
+/** A way of multiplying, at the rate that operands see. */
+export interface Way {
+  readonly name: RateName;
+  /** Instructions that a group of products takes. */
+  readonly instructions: 1 | 2;
+  /** Billions of multiply-adds a second. */
+  readonly gigaMultiplyAdds: number;
+}
+
+/** The fastest of the measured ways that can multiply such operands. */
+export function rateOf(products: Products, rates: Limits['rates']): Way {
+  const ways: Way[] = [];
+  const add = (name: RateName, instructions: 1 | 2 = 1): void => {
+    const measured = rates.find((r) => r.name === name);
+    if (measured) ways.push({ name, instructions, gigaMultiplyAdds: measured.gigaMultiplyAdds / instructions });
+  };
+  add(products.kind === 'float' ? 'float32' : 'int32');
+  if (products.kind === 'bits') add('popcount');
+  if (products.kind === 'integer' && products.bits <= 16) add('dot16');
   // An operand of eight bits is a seven-bit one and a bit: two relaxed dot products.
-  if (products.kind === 'integer' && products.bits <= 9) fits.push(['dot8', products.seven ? 1 : 2]);
-  const [best] = fits.map(([name, calls]) => ({ name, gigaMultiplyAdds: rate(name) / calls })).sort((a, b) => b.gigaMultiplyAdds - a.gigaMultiplyAdds);
-  return best;
+  if (products.kind === 'integer' && products.bits <= 9) add('dot8', products.seven ? 1 : 2);
+  return ways.reduce((best, way) => (way.gigaMultiplyAdds > best.gigaMultiplyAdds ? way : best));
 }
 
 /** The bandwidth of a working set: between two measured sizes on the line through both, on logarithmic axes. */

@@ -12,12 +12,12 @@ import { compile, type Options } from '../compile.js';
 import { toolchain } from '../host/assembler.js';
 import { Session, type Manifest, type TensorData } from '../runtime/index.js';
 import { stepFacts, type StepFacts } from './facts.js';
-import { functionBytes } from './functions.js';
+import { functionCode } from './functions.js';
 import { limitOf, movedBytes, type Bandwidth, type Limits, type StepLimit } from './limits.js';
 import { measure, type Repeated, type Timing } from './measure.js';
 import { probes, type BandwidthProbe } from './peaks.js';
 
-export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch'> {
+export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'> {
   /** How long to measure, compiling apart; default 5. */
   readonly seconds?: number;
   /** The inputs of one call by name, row-major; drawn with a fixed seed where absent. */
@@ -38,7 +38,7 @@ export interface StepProfile extends StepFacts {
   readonly time: Timing;
   /** Of the steps' sum. */
   readonly share: number;
-  /** Of the step's functions; one that several steps share counts for the first. */
+  /** Of the step's functions; steps may share them. */
   readonly codeBytes: number;
   /** Billions of multiply-adds a second; 0 where there are none. */
   readonly gigaMultiplyAdds: number;
@@ -72,6 +72,7 @@ export interface Profile {
     readonly limitMicroseconds: number;
     readonly multiplyAdds: number;
     readonly operations: number;
+    /** Of all steps' functions, shared ones once. */
     readonly codeBytes: number;
     /** Of weights and other constants, and of everything at run time. */
     readonly constantBytes: number;
@@ -107,7 +108,8 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
     bandwidths: bandwidthsOf(micro.bandwidths, rest.slice(micro.rates.length)),
   };
   const total = own.reduce((sum, t) => sum + t.median, 0);
-  const code = functionBytes(stepped.wasm);
+  const code = [...functionCode(stepped.wasm)].filter(([name]) => name.startsWith('kernel'));
+  const codeBytes = (functions: typeof code): number => [...new Map(functions.map(([, { index, bytes }]) => [index, bytes])).values()].reduce((n, bytes) => n + bytes, 0);
   const profiles = facts.map((f, i): StepProfile => {
     const { median } = own[i];
     const limit = limitOf(f, limits);
@@ -115,7 +117,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
       ...f,
       time: own[i],
       share: total > 0 ? median / total : 0,
-      codeBytes: [...code].reduce((sum, [name, bytes]) => sum + (name.startsWith(`kernel${i}_`) ? bytes : 0), 0),
+      codeBytes: codeBytes(code.filter(([name]) => name.startsWith(`kernel${i}_`))),
       gigaMultiplyAdds: f.multiplyAdds / median / 1000,
       gigabytes: movedBytes(f) / median / 1000,
       intensity: f.multiplyAdds / Math.max(1, movedBytes(f)),
@@ -140,7 +142,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
       limitMicroseconds: sum((s) => s.limit.microseconds),
       multiplyAdds: sum((s) => s.multiplyAdds),
       operations: sum((s) => s.operations),
-      codeBytes: sum((s) => s.codeBytes),
+      codeBytes: codeBytes(code),
       constantBytes: manifest.constantBytes,
       arenaBytes: manifest.arenaBytes,
     },

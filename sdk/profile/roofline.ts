@@ -32,8 +32,10 @@ const margin = { left: 52, right: 16, top: 28, bottom: 52 };
 export function roofline(p: Profile): string | undefined {
   const dots = places(p);
   if (dots.length === 0) return undefined;
-  const names = new Set(p.steps.filter((s) => s.multiplyAdds > 0).map((s) => rateOf(s.products, p.limits.rates).name));
-  const roofs = p.limits.rates.filter((r) => names.has(r.name) || (names.size === 0 && r.name === 'float32'));
+  const ways = p.steps.filter((s) => s.multiplyAdds > 0).map((s) => rateOf(s.products, p.limits.rates));
+  const used = new Map(ways.map((w) => [`${w.instructions > 1 ? `${w.instructions} x ` : ''}${w.name}`, w.gigaMultiplyAdds]));
+  if (used.size === 0) used.set(p.limits.rates[0].name, p.limits.rates[0].gigaMultiplyAdds);
+  const roofs = [...used].map(([name, gigaMultiplyAdds]) => ({ name, gigaMultiplyAdds }));
   const slopes = distinct(p.limits.bandwidths);
   const top = Math.max(...roofs.map((r) => r.gigaMultiplyAdds));
   const steepest = Math.max(...slopes.map((b) => b.read));
