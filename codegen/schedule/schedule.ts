@@ -140,7 +140,7 @@ function packingOf(tensor: Tensor, loops: readonly Loop[], pack: Pack | undefine
   }
   if (!pack) return { order: loops, elementBits, containerBits: elementBits };
   const innermost = loops.filter((l) => l.name === pack.innermost);
-  return { order: [...loops.filter((l) => !innermost.includes(l)), ...innermost], elementBits: pack.elementBits, containerBits: pack.containerBits };
+  return { ...pack, order: [...loops.filter((l) => !innermost.includes(l)), ...innermost] };
 }
 
 /**
