@@ -46,9 +46,29 @@ export interface Context {
   readonly lets: Map<string, Value>;
   /** Emits an expression (expression.ts). */
   readonly expression: (e: Expr, scope: Scope, context: Context) => Value;
-  readonly locals: Map<string, { readonly type: string; readonly vector: boolean }>;
+  readonly locals: Map<string, Register>;
+  /** Sums by lookups that wait to be written side by side (lookup.ts). */
+  readonly lookups: PendingLookup[];
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
+}
+
+/** A variable that holds an element of a local, or a vector of them. */
+export interface Register {
+  readonly type: string;
+  readonly vector: boolean;
+  /** Eight lanes of 16 bits instead of four of 32; two neighbouring names of lanes share it. */
+  readonly half?: boolean;
+}
+
+/** `local` += the sums of a dot with a table, in the lanes of a vector loop over bytes. */
+export interface PendingLookup {
+  readonly local: string;
+  readonly at: readonly Index[];
+  readonly dot: Extract<Expr, { op: 'dot' }>;
+  readonly lane: string;
+  /** Bounds of the axes where it stands. */
+  readonly ranges: ReadonlyMap<string, readonly [number, number]>;
 }
 
 /** Neighbouring vectors on their way to memory. */
@@ -102,16 +122,22 @@ export function registerName(local: string, at: readonly number[]): string {
   return [identifier(local), ...at].join('_');
 }
 
-/** The register of a local's element; `laneAt` where one lane of a vector register is meant. */
-export function localRegister(local: string, at: readonly Index[], context: Context): { name: string; laneAt?: number } {
+/**
+ * The register of a local's element; `laneAt` where one lane of a vector register is meant, `high` where the lanes are the
+ * upper four of eight. Lanes beyond four have registers of their own, numbered by fours (by eights where they are halves).
+ */
+export function localRegister(local: string, at: readonly Index[], context: Context): { name: string; laneAt?: number; high?: boolean } {
   const fixed = at.map((i) => simplify(i, context.ranges));
   const last = fixed[fixed.length - 1];
-  if (last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane) {
-    return { name: registerName(local, fixed.slice(0, -1).map((i) => constantOf(i, context))) };
-  }
-  const all = fixed.map((i) => constantOf(i, context));
+  const inLanes = last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane;
+  const all = (inLanes ? fixed.slice(0, -1) : fixed).map((i) => constantOf(i, context));
+  if (!inLanes && context.locals.has(registerName(local, all))) return { name: registerName(local, all) };
+  const first = inLanes ? last.offset + context.ranges.get(context.lane!)![0] : all.pop()!;
   const whole = registerName(local, all);
-  return context.locals.has(whole) ? { name: whole } : { name: registerName(local, all.slice(0, -1)), laneAt: all[all.length - 1] };
+  if (context.locals.has(whole)) return { name: whole, ...(inLanes ? {} : { laneAt: first }) };
+  const eight = context.locals.get(registerName(local, [...all, 0]))!.half;
+  const name = registerName(local, [...all, Math.floor(first / (eight ? 8 : 4))]);
+  return { name, ...(inLanes ? { high: first % 8 >= 4 } : { laneAt: first % (eight ? 8 : 4) }) };
 }
 
 function constantOf(i: Index, context: Context): number {

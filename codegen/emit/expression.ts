@@ -39,8 +39,13 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
       return value ?? fail('program/invalid', context.kernel.name, `the value ${e.name} is used before it is bound`);
     }
     case 'local': {
-      const { name, laneAt } = localRegister(e.name, e.at, context);
-      const { type, vector } = context.locals.get(name)!;
+      const { name, laneAt, high } = localRegister(e.name, e.at, context);
+      const { type, vector, half } = context.locals.get(name)!;
+      if (half) {
+        const dtype = type as DataType;
+        if (laneAt !== undefined) return { text: `<i32>i16x8.extract_lane_s(${name}, ${laneAt})`, type: dtype, shape: 'scalar' };
+        return { text: `i32x4.extend_${high ? 'high' : 'low'}_i16x8_s(${name})`, type: dtype, shape: 'vector' };
+      }
       if (laneAt !== undefined) return { text: laneText(name, type as DataType, laneAt), type: type as DataType, shape: 'scalar' };
       return { text: name, type: type as DataType, shape: vector ? 'vector' : 'scalar' };
     }
@@ -50,7 +55,8 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
       if (context.lane !== undefined && dependsOn(i, context.lane)) {
         if (!own || i.terms.some((t) => t !== own && factorDependsOn(t.of, context.lane!))) return byLane(e, e.type, scope, context);
         const rest = indexText(scope.loop, { offset: i.offset, terms: i.terms.filter((t) => t !== own) }, context.ranges);
-        const steps = Array.from({ length: context.target.lanes }, (_, l) => l * own.coeff).join(', ');
+        const [first] = context.ranges.get(context.lane)!;
+        const steps = Array.from({ length: context.target.lanes }, (_, l) => (first + l) * own.coeff).join(', ');
         return { text: `i32x4.add(i32x4.splat(${rest}), i32x4(${steps}))`, type: e.type, shape: 'vector' };
       }
       return { text: indexText(scope.loop, i, context.ranges), type: e.type, shape: 'scalar' };

@@ -4,12 +4,14 @@
  * Unrolled loops are expanded here (constants of all indices are known), vector loops become v128 operations. Expressions,
  * loads and stores are in expression.ts, memory.ts and store.ts; text only, no decisions: those are the schedule's.
  */
+import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
 import { emitExpr } from './expression.js';
+import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { flushStores } from './pending.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
@@ -54,22 +56,28 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     lets: new Map(),
     expression: emitExpr,
     locals: new Map(),
+    lookups: [],
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
+  const halves = lookupLocals(kernel.scheduled.body, context);
   const declarations: string[] = [];
   for (const local of kernel.scheduled.locals) {
     const vector = vectorLocals.has(local.name);
-    const extents = vector ? local.shape.slice(0, -1) : local.shape;
+    const half = vector && halves.has(local.name) && describe(local.type).bits <= 16;
+    const lanes = half ? 8 : target.lanes;
+    const vectors = vector ? local.shape[local.shape.length - 1] / lanes : 1;
+    const extents = vector ? [...local.shape.slice(0, -1), ...(vectors > 1 ? [vectors] : [])] : local.shape;
     for (const at of coordinates(extents)) {
       const register = registerName(local.name, at);
-      context.locals.set(register, { type: local.type, vector });
+      context.locals.set(register, { type: local.type, vector, half });
       const type = vector ? 'v128' : scalarType(local.type);
       const zero = vector ? (local.type === 'float32' ? 'f32x4.splat(0)' : 'i32x4.splat(0)') : '0';
       declarations.push(`let ${register}: ${type} = ${zero};`);
     }
   }
   emitStmts(kernel.scheduled.body, scope, context);
+  emitLookups(scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
   const lines = [...pointers, ...declarations, ...scope.lines];
@@ -90,7 +98,7 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
   const found = new Set<string>();
   walkStmts(body, {
     stmt(loop) {
-      if (loop.kind !== 'loop' || loop.mode !== 'vector' || loop.extent !== lanes) return;
+      if (loop.kind !== 'loop' || loop.mode !== 'vector' || loop.extent % lanes !== 0) return;
       walkStmts(loop.body, {
         stmt(s) {
           if (s.kind === 'set' && s.at.length > 0 && s.at[s.at.length - 1].terms.some((t) => t.of === loop.axis)) found.add(s.name);
@@ -102,7 +110,11 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 }
 
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
-  for (const s of body) emitStmt(s, scope, context);
+  for (const s of body) {
+    // Loops that are written out may hold more of them.
+    if (s.kind !== 'loop' || s.mode === 'serial') emitLookups(scope, context);
+    emitStmt(s, scope, context);
+  }
 }
 
 function emitStmt(s: Stmt, scope: Scope, context: Context): void {
@@ -140,6 +152,7 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
       flushStores(context);
       const inner: Scope = { loop: scope.loop, lines: [], values: new Map(scope.values) };
       emitStmts(s.body, inner, context);
+      emitLookups(inner, context);
       flushStores(context);
       scope.lines.push(`if (${condition}) {`, ...inner.lines.map((l) => `  ${l}`), '}');
       scope.values.clear();
@@ -149,10 +162,18 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
 
 function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Context): void {
   const { ranges } = context;
-  if (s.mode === 'vector' && s.extent === context.target.lanes && context.target.lanes > 1) {
-    ranges.set(s.axis, [s.start, s.start + s.extent - 1]);
-    context.lane = s.axis;
-    emitStmts(s.body, scope, context);
+  const { lanes } = context.target;
+  if (s.mode === 'vector' && s.extent % lanes === 0 && lanes > 1) {
+    const sum = lookupOfLoop(s, context);
+    if (sum) {
+      context.lookups.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
+      return;
+    }
+    for (let first = s.start; first < s.start + s.extent; first += lanes) {
+      ranges.set(s.axis, [first, first + lanes - 1]);
+      context.lane = s.axis;
+      emitStmts(s.body, scope, context);
+    }
     context.lane = undefined;
     ranges.delete(s.axis);
     return;
@@ -170,6 +191,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const inner: Scope = { loop, lines: [], values: new Map() };
   flushStores(context);
   emitStmts(s.body, inner, context);
+  emitLookups(inner, context);
   flushStores(context);
   ranges.delete(s.axis);
   scope.lines.push(...loopLines(loop, inner.lines, context.names));
@@ -177,8 +199,13 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
 }
 
 function emitSet(s: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Context): void {
-  const { name, laneAt } = localRegister(s.name, s.at, context);
-  const { type, vector } = context.locals.get(name)!;
+  const { name, laneAt, high } = localRegister(s.name, s.at, context);
+  const { type, vector, half } = context.locals.get(name)!;
+  if (half) {
+    // Only constants are set to halves otherwise (lookupLocals).
+    if (s.value.op === 'int' && !high) scope.lines.push(`${name} = i16x8.splat(${s.value.value});`);
+    return;
+  }
   const value = emitExpr(s.value, scope, context);
   if (!vector) scope.lines.push(`${name} = ${value.text};`);
   else if (laneAt === undefined) scope.lines.push(`${name} = ${toVector(value, scope, context)};`);

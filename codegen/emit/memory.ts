@@ -27,15 +27,19 @@ export function place(tensor: Tensor, at: readonly Index[], group: string | unde
   const bits = address(layout, at, context.ranges);
   let laneStride = 0;
   let groupStride = 0;
+  let from = bits.offset;
   const rest: Term[] = [];
   for (const t of bits.terms) {
-    if (t.of === context.lane) laneStride = t.coeff;
-    else if (group !== undefined && t.of === group) groupStride = t.coeff;
+    if (t.of === context.lane) {
+      laneStride = t.coeff;
+      // A vector of a longer loop begins further on.
+      from += t.coeff * context.ranges.get(context.lane)![0];
+    } else if (group !== undefined && t.of === group) groupStride = t.coeff;
     else if (mentions(t, context.lane) || mentions(t, group)) return undefined;
     else rest.push(t);
   }
   if (rest.some((t) => t.coeff % layout.containerBits !== 0)) return undefined;
-  const whole = Math.floor(bits.offset / layout.containerBits) * layout.containerBits;
+  const whole = Math.floor(from / layout.containerBits) * layout.containerBits;
   const terms = rest.map((t) => ({ coeff: t.coeff / 8, of: t.of }));
   const start = baseOf(tensor.buffer, whole / 8, context);
   let { offset } = start;
@@ -45,7 +49,7 @@ export function place(tensor: Tensor, at: readonly Index[], group: string | unde
     text = `(${text} + ${offset})`;
     offset = 0;
   }
-  return { pointer: text, offset, shift: bits.offset - whole, laneStride, groupStride };
+  return { pointer: text, offset, shift: from - whole, laneStride, groupStride };
 }
 
 export function mentions(t: Term, axis: string | undefined): boolean {
@@ -104,7 +108,14 @@ function scalarLoad(tensor: Tensor, p: Place, scope: Scope, context: Context): s
     return shareLoad(tensor, p, 'scalar', type, `load<${memoryType(elementBits, tensor.dtype)}>(${p.pointer}, ${p.offset})`, scope, context);
   }
   const container = shareLoad(tensor, { ...p, shift: 0 }, 'container', 'i32', `load<u${containerBits}>(${p.pointer}, ${p.offset})`, scope, context);
-  return field(container, p.shift, elementBits, describe(tensor.dtype).signed);
+  return fieldValue(tensor, container, p.shift);
+}
+
+/** What a field stands for. */
+function fieldValue(tensor: Tensor, container: string, shift: number): string {
+  const { elementBits, code } = tensor.layout;
+  if (!code) return field(container, shift, elementBits, describe(tensor.dtype).signed);
+  return `(${field(container, shift, elementBits, false)} * ${code.step} + ${code.base})`;
 }
 
 function field(container: string, shift: number, bits: number, signed: boolean): string {
@@ -122,7 +133,7 @@ function unevenLoad(tensor: Tensor, e: Load, scope: Scope, context: Context): Va
   const at = share(`bits ${text}`, undefined, 'i32', text, scope, context);
   const container = `<i32>load<u${containerBits}>(${base} + <usize>(${at} / ${containerBits} * ${containerBits / 8}), ${offset})`;
   const shifted = `(${container} >> (${at} % ${containerBits}))`;
-  return { text: field(shifted, 0, elementBits, describe(tensor.dtype).signed), type: tensor.dtype, shape: 'scalar' };
+  return { text: fieldValue(tensor, shifted, 0), type: tensor.dtype, shape: 'scalar' };
 }
 
 /** Four lanes of 32 bits; undefined where no instruction loads them. */
@@ -218,7 +229,7 @@ export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context)
           if (elementBits === 8) return load('pairs8', `v128.load_ext<${signed ? 'i' : 'u'}8>(${p.pointer}, ${p.offset})`);
           if (elementBits === 16) return load('pairs16', `v128.load(${p.pointer}, ${p.offset})`);
         }
-        if (containerBits === 16 && p.groupStride === 16) {
+        if (containerBits === 16 && p.groupStride === 16 && !tensor.layout.code) {
           const container = shareLoad(tensor, { ...p, shift: 0 }, 'fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
           return load('fields at', fieldPairs(container, p.shift, elementBits, signed));
         }

@@ -227,8 +227,9 @@ function compileFieldLoad(tensor: Tensor, address: NumberClosure, bytes: ArrayBu
   const { elementBits, containerBits } = tensor.layout;
   const view = viewOf(tensor, bytes, false);
   const up = 32 - elementBits;
-  const signed = describe(tensor.dtype).signed;
-  return () => {
+  const { code } = tensor.layout;
+  const signed = !code && describe(tensor.dtype).signed;
+  const field: NumberClosure = () => {
     const at = address();
     const unit = Math.floor(at / containerBits);
     const shift = at - unit * containerBits;
@@ -236,12 +237,13 @@ function compileFieldLoad(tensor: Tensor, address: NumberClosure, bytes: ArrayBu
     const raised = (view[unit] >>> shift) << up;
     return signed ? raised >> up : raised >>> up;
   };
+  return code ? () => code.base + code.step * field() : field;
 }
 
 /** A closure that writes a number to the element of `tensor` at coordinates `at`, and marks it as written. */
 export function compileElementStore(tensor: Tensor, at: readonly Index[], memory: Memory, scope: IndexScope): (value: number) => void {
   const { bytes, shadow } = memory.get(tensor.buffer)!;
-  const { elementBits, containerBits } = tensor.layout;
+  const { elementBits, containerBits, code } = tensor.layout;
   const bits = bitAddress(tensor, at);
   const units = elementBits === containerBits ? inUnits(bits, containerBits) : undefined;
   const whole = units !== undefined;
@@ -259,7 +261,9 @@ export function compileElementStore(tensor: Tensor, at: readonly Index[], memory
   }
   const address = compileIndex(bits, scope);
   const field = elementBits === 32 ? -1 : (1 << elementBits) - 1;
-  return (value) => {
+  return (stored) => {
+    const value = code ? (stored - code.base) / code.step : stored;
+    if (!Number.isInteger(value)) fail('program/invalid', tensor.name, `${stored} is stored, and its codes stand for ${code!.base} plus multiples of ${code!.step}`);
     const a = address();
     const unit = Math.floor(a / containerBits);
     const shift = a - unit * containerBits;

@@ -90,7 +90,7 @@ export function printExpr(e: Expr): string {
     case 'bitcast':
       return `bitcast(${printExpr(e.a)}):${e.type}`;
     case 'dot':
-      return `dot${e.bytes ? '8' : ''}(${printName(e.axis)}<${e.extent}: ${printExpr(e.a)} * ${printExpr(e.b)})${type}`;
+      return `dot${e.bytes ? '8' : ''}(${printName(e.axis)}<${e.extent}: ${printExpr(e.a)} * ${printExpr(e.b)}${e.table === undefined ? '' : ` by ${printName(e.table)}`})${type}`;
     default:
       if (!('b' in e)) return `${e.op}(${printExpr(e.a)})${type}`;
       if (infix[e.op]) return `(${printExpr(e.a)} ${infix[e.op]} ${printExpr(e.b)})${type}`;
@@ -178,14 +178,15 @@ function printLayout(layout: Layout): string {
     dim.length === 0 ? '-' : dim.length === 1 && dim[0].divisor === 1 && dim[0].modulus === 0 ? String(dim[0].stride) : dim.map(printDigit).join(' + '),
   );
   const bits = layout.elementBits === layout.containerBits ? `${layout.elementBits} bits` : `${layout.elementBits} of ${layout.containerBits} bits`;
+  const code = layout.code ? `, codes from ${printNumber(layout.code.base)} by ${printNumber(layout.code.step)}` : '';
   const halo = layout.halo ? `, halo ${layout.halo.map(([a, b]) => `${a}:${b}`).join(' ')}${layout.haloValue === undefined ? '' : ` of ${printNumber(layout.haloValue)}`}` : '';
   const pad = layout.pad ? `, pad ${layout.pad.join(' ')}` : '';
-  return `${bits}, strides [${digits.join(', ')}]${layout.offset === 0 ? '' : ` from ${layout.offset}`}${halo}${pad}`;
+  return `${bits}${code}, strides [${digits.join(', ')}]${layout.offset === 0 ? '' : ` from ${layout.offset}`}${halo}${pad}`;
 }
 
-function printRange(range: readonly [number, number] | undefined, dtype?: string): string {
+function printRange({ range, dtype, step }: { readonly range?: readonly [number, number]; readonly dtype?: string; readonly step?: number }): string {
   const text = dtype === 'float32' ? floatBits : printNumber;
-  return range ? ` in ${text(range[0])}..${text(range[1])}` : '';
+  return range ? ` in ${text(range[0])}..${text(range[1])}${step === undefined ? '' : ` by ${printNumber(step)}`}` : '';
 }
 
 function printBuffer(b: Buffer): string {
@@ -194,7 +195,7 @@ function printBuffer(b: Buffer): string {
 }
 
 function printTensor(t: Tensor): string {
-  return `tensor ${printName(t.name)}: ${t.dtype} [${t.shape.join(', ')}]${printRange(t.range, t.dtype)} in ${printName(t.buffer)}, ${printLayout(t.layout)}`;
+  return `tensor ${printName(t.name)}: ${t.dtype} [${t.shape.join(', ')}]${printRange(t)} in ${printName(t.buffer)}, ${printLayout(t.layout)}`;
 }
 
 /** The text of a Program; it ends with a line break. */
@@ -234,7 +235,7 @@ function printValue(name: string, v: Value | undefined): string {
     ...(v?.shape === undefined ? [] : [`[${v.shape.join(', ')}]`]),
   ];
   const annotation = v?.annotation === undefined ? '' : ` as ${v.annotation}`;
-  const tail = `${parts.join(' ')}${printRange(v?.range)}${annotation}`;
+  const tail = `${parts.join(' ')}${printRange({ range: v?.range })}${annotation}`;
   return tail === '' ? printName(name) : `${printName(name)}: ${tail.trimStart()}`;
 }
 

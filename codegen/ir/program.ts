@@ -57,9 +57,10 @@ export type Expr =
   | { readonly op: 'bitcast'; readonly type: 'float32' | 'int32'; readonly a: Expr }
   /**
    * Sum over `axis` < extent of a * b: integers only; a group of products that an intrinsic may do at once. `bytes`: a is
-   * proved to lie in -128 .. 127 and b in 0 .. 127, where 8-bit dot products agree on every machine.
+   * proved to lie in -128 .. 127 and b in 0 .. 127, where 8-bit dot products agree on every machine. `table`: a constant in
+   * which such sums of a few products are looked up by the codes of a and b (lookup.ts).
    */
-  | { readonly op: 'dot'; readonly type: ElementType; readonly axis: string; readonly extent: number; readonly bytes?: true; readonly a: Expr; readonly b: Expr };
+  | { readonly op: 'dot'; readonly type: ElementType; readonly axis: string; readonly extent: number; readonly bytes?: true; readonly table?: string; readonly a: Expr; readonly b: Expr };
 
 export type Binary = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
 export type Unary = 'neg' | 'abs' | 'sqrt' | 'floor' | 'nearest' | 'popcount';
@@ -107,6 +108,8 @@ export interface Layout {
   readonly elementBits: number;
   /** Bits of the unit that is loaded to get at a field: 8, 16 or 32; equals elementBits for whole elements. */
   readonly containerBits: number;
+  /** Fields hold unsigned codes: c stands for base + step * c. So two values of any distance take one bit. */
+  readonly code?: { readonly base: number; readonly step: number };
   /**
    * Coordinates that may be read outside [0, extent) along a dimension, as [before, after]. Halo elements hold `haloValue`;
    * padding (`pad` below) holds anything.
@@ -125,6 +128,8 @@ export interface Tensor {
   readonly layout: Layout;
   /** Least and greatest value, where proved narrower than the type; of float32, finite, for constants only. */
   readonly range?: readonly [number, number];
+  /** Of a constant: all values are range[0] plus a multiple of this; left out where it is 1. */
+  readonly step?: number;
 }
 
 // ---- Kernels -------------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ function verifyConstant(t: Tensor, memory: Memory): void {
   for (;;) {
     const v = load();
     if (!(v >= lo && v <= hi)) fail('program/invalid', t.name, `its element [${[...axes.subarray(0, t.shape.length)].join(', ')}] is ${v}, outside ${lo} .. ${hi}`);
+    if (t.step !== undefined && (v - lo) % t.step !== 0) fail('program/invalid', t.name, `its element [${[...axes.subarray(0, t.shape.length)].join(', ')}] is ${v}, and its values are ${lo} plus multiples of ${t.step}`);
     let d = t.shape.length - 1;
     while (d >= 0 && ++axes[d] === t.shape[d]) axes[d--] = 0;
     if (d < 0) return;

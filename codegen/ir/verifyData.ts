@@ -104,9 +104,10 @@ function verifyTensor(t: Tensor, program: Program): void {
   }
   const [lo, hi] = storedRange(t);
   if (t.dtype !== 'float32') {
-    const signed = describe(t.dtype).signed;
+    const { code } = layout;
+    const signed = !code && describe(t.dtype).signed;
     const bits = layout.elementBits;
-    const fits = signed ? lo >= -(2 ** (bits - 1)) && hi < 2 ** (bits - 1) : hi < 2 ** bits;
+    const fits = code ? lo >= code.base && hi <= code.base + code.step * (2 ** bits - 1) : signed ? lo >= -(2 ** (bits - 1)) && hi < 2 ** (bits - 1) : hi < 2 ** bits;
     if (!fits) fail('program/invalid', at, `values ${lo} .. ${hi} of ${t.dtype} do not fit ${bits} bits`);
   }
   let [least, greatest] = [layout.offset, layout.offset];
@@ -165,6 +166,11 @@ function verifyLayoutNumbers(t: Tensor, layout: Layout): void {
     fail('program/invalid', at, `elements of ${elementBits} bits do not fit containers of ${containerBits} bits`);
   }
   if (t.dtype === 'float32' && elementBits !== 32) fail('program/invalid', at, `float32 is stored in ${elementBits} bits`);
+  if (layout.code) {
+    integer(layout.code.base, at, 'the least value of its codes');
+    integer(layout.code.step, at, 'the step of its codes', 1);
+    if (t.dtype === 'float32' || elementBits === containerBits) fail('program/invalid', at, 'codes are for integers in fields');
+  }
   integer(layout.offset, at, 'the layout\'s offset');
   for (const { stride, divisor, modulus } of layout.dims.flat()) {
     integer(stride, at, 'a stride');

@@ -6,6 +6,8 @@ import { floatFromBits } from './build.js';
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
 import { interval, simplify, type Ranges } from './indexing.js';
+import type { Memory } from './interpretMemory.js';
+import { dotOperands, lookupTable } from './lookup.js';
 import { printExpr, printIndex } from './print.js';
 import type { Accumulator, Binary, Condition, ElementType, Expr, Index, Local, Program, Tensor, Unary } from './program.js';
 import { fits, floatBinaryRange, integerBinaryRange, range, rangeOfType, saturatedRange, unaryRange, union, type ValueRange } from './valueRange.js';
@@ -30,6 +32,8 @@ export interface ExprScope {
   readonly ranges: Ranges;
   readonly refs: ReadonlyMap<string, Named>;
   readonly locals: ReadonlyMap<string, LocalFacts>;
+  /** The bytes of constants. */
+  readonly memory?: Memory;
   /** The node that updates a register which stands for an accumulator. */
   readonly update?: { readonly local: string; readonly node: Expr };
 }
@@ -130,6 +134,7 @@ function analyseNode(e: Expr, scope: ExprScope): Facts {
       const [a, b] = [analyse(e.a, inner), analyse(e.b, inner)];
       if ([a.type, b.type, e.type].some(isFloat)) invalid(scope, 'dot is for integers');
       if (e.bytes) requireBytes(a.value, b.value, scope);
+      if (e.table !== undefined) verifyTable(e, scope);
       const product = integerBinaryRange('mul', e.type, a.value, b.value);
       // every partial sum must fit, whatever the grouping
       return { type: e.type, value: range(e.extent * Math.min(product.lo, 0), e.extent * Math.max(product.hi, 0)) };
@@ -153,6 +158,19 @@ function requireBytes(a: ValueRange, b: ValueRange, scope: ExprScope): void {
   };
   bound(a, -128, 127, 'first');
   bound(b, 0, 127, 'second');
+}
+
+/** The table of a dot is a constant with the sums that its operands' codes stand for. */
+function verifyTable(e: Expr & { readonly op: 'dot' }, scope: ExprScope): void {
+  const table = tensorOf(e.table!, scope);
+  const operands = dotOperands(e, scope.program);
+  const expected = operands && lookupTable(operands.data, operands.weight);
+  if (!expected) invalid(scope, `the table ${e.table} has no meaning: its dot is not over fields of half a byte`);
+  const buffer = scope.program.buffers[table.buffer];
+  const bytes = buffer.role === 'constant' && scope.memory ? new Int8Array(scope.memory.get(buffer.name)!.bytes) : undefined;
+  if (table.dtype !== 'int8' || table.layout.elementBits !== 8 || table.layout.offset !== 0 || buffer.bytes !== expected.length || (bytes && expected.some((v, i) => v !== bytes[i]))) {
+    invalid(scope, `the table ${e.table} does not hold the sums of products of ${operands.data.name} and ${operands.weight.name}`);
+  }
 }
 
 function analyseLoad(e: Expr & { readonly op: 'load' }, scope: ExprScope): Facts {

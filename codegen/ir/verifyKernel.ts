@@ -20,7 +20,7 @@ import { walkExpr } from './walk.js';
 /** Checks both forms of a kernel. `outer`: bounds of the axes of the repeats around it. */
 export function verifyKernel(kernel: Kernel, program: Program, memory: Memory, outer: ReadonlyMap<string, Interval>): void {
   const site = { kernel: kernel.name, op: kernel.op };
-  const scope: ExprScope = { site, program, ranges: outer, refs: new Map(), locals: new Map() };
+  const scope: ExprScope = { site, program, ranges: outer, refs: new Map(), locals: new Map(), memory };
   const proved = verifyDeclarative(kernel, scope, memory);
   if (kernel.scheduled) {
     verifyScheduled(kernel.scheduled, kernel, scope, proved);

@@ -2,7 +2,7 @@
  * A schedule of one kernel: nests over disjoint parts of its space, and how its constants are stored. As data (lists of
  * steps), it prints, is stored in tuning records, and is applied again.
  */
-import type { Kernel } from '../ir/program.js';
+import type { Kernel, Layout } from '../ir/program.js';
 import { nestOf, type Nest } from './nest.js';
 import { applySteps, type Step } from './steps.js';
 
@@ -13,6 +13,10 @@ export interface Pack {
   readonly containerBits: number;
   /** The loop whose elements are neighbours in a container, where it is not the innermost. */
   readonly innermost?: string;
+  /** The loop of which as many iterations as a container holds are neighbours in it; the others lie outside the tile. */
+  readonly grouped?: string;
+  /** What the fields stand for, where that is not their value. */
+  readonly code?: Layout['code'];
 }
 
 export interface KernelSchedule {

@@ -10,7 +10,7 @@ import { axis, load, rowMajor, storageBits } from '../ir/build.js';
 import { elementCount, type Constant, type Graph } from '../ir/graph.js';
 import { sha256 } from '../ir/hash.js';
 import type { Block, Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
-import { walkKernel } from '../ir/walk.js';
+import { walkKernel, walkStmts } from '../ir/walk.js';
 import { graphContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
 import type { LowerContext, ValueInfo } from '../ops/record.js';
@@ -22,7 +22,7 @@ export function lower(graph: Graph): ProgramUnit {
   const data = new Map<string, Uint8Array>();
   const kernels: Kernel[] = [];
 
-  const declare = (name: string, shape: readonly number[], dtype: DataType, role: Role, range?: readonly [number, number]): void => {
+  const declare = (name: string, shape: readonly number[], dtype: DataType, role: Role, range?: readonly [number, number], step = 1): void => {
     const type = plainInteger(dtype);
     if (type !== 'float32' && !/^u?int\d+$/.test(type)) {
       fail('graph/data-type', name, `a value of type ${dtype} has no storage`, 'Only float32 and integers can be computed with; dequantize it first.');
@@ -30,10 +30,11 @@ export function lower(graph: Graph): ProgramUnit {
     const layout = rowMajor(shape, storageBits(type, (d) => describe(d).bits));
     const bytes = Math.max(1, elementCount(shape)) * (layout.elementBits / 8);
     buffers[name] = { name, role, bytes };
-    tensors[name] = { name, dtype: type, shape, buffer: name, layout, ...(range ? { range } : {}) };
+    tensors[name] = { name, dtype: type, shape, buffer: name, layout, ...(range ? { range, ...(step > 1 ? { step } : {}) } : {}) };
   };
   const declareConstant = (name: string, c: Constant): void => {
-    declare(name, c.shape, c.dtype, 'constant', extremes(c));
+    const range = extremes(c);
+    declare(name, c.shape, c.dtype, 'constant', range, c.dtype === 'float32' || !range ? 1 : commonStep(c, range[0]));
     const bytes = constantBytes(c, tensors[name].layout.elementBits);
     const hash = sha256(bytes).slice(0, 32);
     data.set(hash, bytes);
@@ -132,6 +133,18 @@ function extremes(c: Constant): readonly [number, number] | undefined {
   return c.dtype === 'float32' ? [Math.fround(lo) + 0, Math.fround(hi) + 0] : [lo, hi];
 }
 
+/** The greatest number of which all values are multiples, counted from the least. */
+function commonStep(c: Constant, least: number): number {
+  let step = 0;
+  for (const v of c.data) {
+    let [a, b] = [step, v - least];
+    while (b !== 0) [a, b] = [b, a % b];
+    step = a;
+    if (step === 1) break;
+  }
+  return Math.max(1, step);
+}
+
 /** The bytes of a constant, dense and row-major, little endian. */
 export function constantBytes(c: Constant, elementBits: number): Uint8Array {
   if (c.dtype === 'float32') return new Uint8Array(Float32Array.from(c.data).buffer);
@@ -150,6 +163,7 @@ export function withoutUnused(unit: ProgramUnit): ProgramUnit {
       return;
     }
     walkKernel(block, { expr: (e) => { if (e.op === 'load') used.add(e.tensor); } });
+    walkStmts(block.scheduled?.body ?? [], { expr: (e) => { if (e.op === 'dot' && e.table !== undefined) used.add(e.table); } });
     block.stores.forEach((s) => used.add(s.tensor));
   };
   program.blocks.forEach(visit);

@@ -6,6 +6,7 @@
  */
 import { axis as axisIndex } from '../ir/build.js';
 import { interval, mapExpr, simplify, substitute, type Ranges } from '../ir/indexing.js';
+import { dependsOn } from '../ir/walk.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopMode, Stmt } from '../ir/program.js';
 import { printStep, type Step } from './step.js';
 
@@ -32,6 +33,8 @@ export interface Nest {
   readonly sevenBits?: 'a' | 'b';
   /** Parts of a reduction loop that its factor does not divide: the last iteration of `outer` has only `rest` of `inner`. */
   readonly ragged?: { readonly outer: string; readonly inner: string; readonly rest: number };
+  /** That group is summed in 8 bits, by lookups in a table, which has a name once the weights are packed. */
+  readonly lookup?: { readonly table?: string };
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -161,7 +164,9 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
       const update = a.update as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const product = update.b as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const [first, second] = nest.sevenBits === 'a' ? [product.b, product.a] : [product.a, product.b];
-      const dot: Expr = { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
+      const dot: Expr = nest.lookup
+        ? { op: 'dot', type: 'int8', axis: nest.dot!, extent: extent!, ...lookupOperands(product, nest), ...nest.lookup }
+        : { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
       return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
     });
   }
@@ -173,6 +178,13 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
     ...accumulators.map((a): Stmt => ({ kind: 'let', name: `${prefix}${a.name}.next`, type: a.type, value: expression(a.update, at) })),
     ...accumulators.map((a): Stmt => ({ kind: 'set', name: prefix + a.name, at, value: { op: 'ref', name: `${prefix}${a.name}.next` } })),
   ];
+}
+
+/** The weights, which lanes tell apart, come second. */
+function lookupOperands(product: { readonly a: Expr; readonly b: Expr }, nest: Nest): { a: Expr; b: Expr } {
+  const lane = nest.loops.find((l) => l.mode === 'vector');
+  const inLanes = (e: Expr): boolean => lane !== undefined && e.op === 'load' && e.at.some((i) => dependsOn(substitute(i, nest.axes), lane.name));
+  return inLanes(product.b) ? { a: product.a, b: product.b } : { a: product.b, b: product.a };
 }
 
 /** Partial p takes p + P/2, until one is left. */

@@ -4,6 +4,7 @@
  */
 import { describe } from '../ir/datatype.js';
 import { addressAt } from '../ir/indexing.js';
+import { valueBits } from '../ir/lookup.js';
 import type { Buffer, Digit, Index, Layout, Tensor } from '../ir/program.js';
 import { sha256 } from '../ir/hash.js';
 
@@ -13,21 +14,28 @@ export interface PackLoop {
   readonly extent: number;
 }
 
+/** A digit of a loop: (loop div `by`) rem `extent` where the loop is longer. */
+export interface PackDigit extends PackLoop {
+  readonly by?: number;
+}
+
 export interface Packing {
-  readonly order: readonly PackLoop[];
+  /** A loop stands here once, or in digits of which the extents make up its own. */
+  readonly order: readonly PackDigit[];
   /** Bits of an element, and of the container of which the innermost loop's elements are fields (equal where there are none). */
   readonly elementBits: number;
   readonly containerBits: number;
+  readonly code?: Layout['code'];
 }
 
 /** The layout that reads in the given order; undefined where the coordinates are no mixed radix over the loops. */
 export function packedLayout(shape: readonly number[], coordinates: readonly Index[], packing: Packing): { layout: Layout; bits: number } | undefined {
   const { elementBits, containerBits } = packing;
-  const strides = new Map<string, number>();
+  const strides = new Map<string, { by: number; extent: number; stride: number }[]>();
   let stride = elementBits;
   const innermost = packing.order[packing.order.length - 1];
   for (const loop of [...packing.order].reverse()) {
-    strides.set(loop.name, stride);
+    strides.set(loop.name, [{ by: loop.by ?? 1, extent: loop.extent, stride }, ...(strides.get(loop.name) ?? [])]);
     stride *= loop.extent;
     // Fields lie within containers; all outside them steps by whole ones.
     if (loop === innermost && elementBits !== containerBits) {
@@ -46,11 +54,15 @@ export function packedLayout(shape: readonly number[], coordinates: readonly Ind
     let above = 0;
     let reach = 1;
     for (const { coeff, loop } of terms) {
-      const extent = packing.order.find((l) => l.name === loop)?.extent;
+      const parts = strides.get(loop) ?? [];
+      const extent = parts.length === 0 ? undefined : parts.reduce((n, p) => n * p.extent, 1);
       if (extent === undefined || coeff < 1 || seen.has(loop)) return undefined;
       if (above > 0 && (above % coeff !== 0 || extent * coeff !== above)) return undefined;
       seen.add(loop);
-      digits.push({ stride: strides.get(loop)!, divisor: coeff, modulus: above === 0 ? 0 : above / coeff });
+      parts.forEach((p, i) => {
+        const whole = i === 0 && above === 0;
+        digits.push({ stride: p.stride, divisor: coeff * p.by, modulus: whole ? 0 : i === 0 ? above / coeff / p.by : p.extent });
+      });
       if (above === 0) reach = extent * coeff;
       above = coeff;
     }
@@ -61,26 +73,33 @@ export function packedLayout(shape: readonly number[], coordinates: readonly Ind
     pad.push(terms.length > 0 ? reach - shape[d] : 0);
   }
   if (packing.order.some((l) => !seen.has(l.name))) return undefined;
-  const layout: Layout = { offset: 0, dims, elementBits, containerBits, ...(pad.some((p) => p > 0) ? { pad } : {}) };
+  const layout: Layout = { offset: 0, dims, elementBits, containerBits, ...(packing.code ? { code: packing.code } : {}), ...(pad.some((p) => p > 0) ? { pad } : {}) };
   return { layout, bits: Math.ceil(stride / 8) * 8 };
 }
 
-/** The same values in another layout, zeros elsewhere. */
+/** The same values in another layout; past the end zeros or, where there is no code for zero, the last values again. */
 export function repack(tensor: Tensor, bytes: Uint8Array, name: string, layout: Layout, bits: number): { tensor: Tensor; buffer: Buffer; bytes: Uint8Array } {
   const out = new Uint8Array(Math.max(1, Math.ceil(bits / 8)));
   const from = tensor.layout.elementBits;
   const to = layout.elementBits;
-  const at = tensor.shape.map(() => 0);
-  const count = tensor.shape.reduce((a, b) => a * b, 1);
+  const { code } = layout;
+  const extents = tensor.shape.map((n, d) => n + (code ? (layout.pad?.[d] ?? 0) : 0));
+  const at = extents.map(() => 0);
+  const count = extents.reduce((a, b) => a * b, 1);
   for (let i = 0; i < count; i++) {
-    writeBits(out, addressAt(layout, at), to, readBits(bytes, addressAt(tensor.layout, at), from));
+    const value = readBits(bytes, addressAt(tensor.layout, at.map((c, d) => Math.min(c, tensor.shape[d] - 1))), from);
+    writeBits(out, addressAt(layout, at), to, code ? (asSigned(value, from, tensor) - code.base) / code.step : value);
     for (let d = at.length - 1; d >= 0; d--) {
-      if (++at[d] < tensor.shape[d]) break;
+      if (++at[d] < extents[d]) break;
       at[d] = 0;
     }
   }
   const hash = sha256(out).slice(0, 32);
   return { tensor: { ...tensor, name, buffer: name, layout }, buffer: { name, role: 'constant', bytes: out.length, hash }, bytes: out };
+}
+
+function asSigned(value: number, bits: number, tensor: Tensor): number {
+  return describe(tensor.dtype).signed && value >= 2 ** (bits - 1) ? value - 2 ** bits : value;
 }
 
 function readBits(bytes: Uint8Array, at: number, bits: number): number {
@@ -107,12 +126,14 @@ function writeBits(bytes: Uint8Array, at: number, bits: number, value: number): 
 }
 
 /** The narrowest field in which a constant's values lie, by its range where that is known. */
-export function fieldBits(tensor: Tensor): number {
-  const { bits, signed } = describe(tensor.dtype);
-  if (!tensor.range) return bits;
-  const [lo, hi] = tensor.range;
-  for (let b = 1; b < bits; b++) {
-    if (signed ? lo >= -(2 ** (b - 1)) && hi <= 2 ** (b - 1) - 1 : hi <= 2 ** b - 1) return b;
-  }
-  return bits;
+export const fieldBits = valueBits;
+
+/** The narrowest field for a constant's values where it may hold codes: one bit for any two values. */
+export function codedField(tensor: Tensor): { readonly bits: number; readonly code?: Layout['code'] } {
+  const plain = valueBits(tensor);
+  if (!tensor.range) return { bits: plain };
+  const [base, most] = tensor.range;
+  const step = tensor.step ?? 1;
+  const bits = Math.max(1, Math.ceil(Math.log2((most - base) / step + 1)));
+  return bits < plain ? { bits, code: { base, step } } : { bits: plain };
 }

@@ -2,6 +2,10 @@
  * Program -> scheduled Program for a target: fuse, stage, layouts, views, then each kernel's nests, packed constants and
  * the memory plan. The order of the stages is here and nowhere else.
  */
+import { rowMajor } from '../ir/build.js';
+import { fail } from '../ir/diagnostic.js';
+import { sha256 } from '../ir/hash.js';
+import { columns as tableColumns, lookupTable } from '../ir/lookup.js';
 import { indexKey, interval, mapLoads, simplify, substitute } from '../ir/indexing.js';
 import type { Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
 import { factorDependsOn } from '../ir/walk.js';
@@ -16,6 +20,7 @@ import { imageByImage } from './images.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
+import { productOperands } from './products.js';
 import { packedLayout, repack, type Packing } from './pack.js';
 import { planMemory } from './plan.js';
 
@@ -75,10 +80,31 @@ function scheduleKernels(unit: ProgramUnit, target: Target, choose: ScheduleOpti
     const packed = packConstants(block, plan, program, data);
     program = packed.program;
     const nests = plan.nests.map((n) => joinLoops({ ...n, kernel: packed.kernel }, program, true));
-    return dropPaddedGuards(scheduleKernel(packed.kernel, nests), nests, program);
+    const tabled = nests.map((n) => {
+      if (!n.lookup) return n;
+      const added = addTable(n, program, data);
+      program = added.program;
+      return { ...n, lookup: { table: added.name } };
+    });
+    return dropPaddedGuards(scheduleKernel(packed.kernel, tabled), tabled, program);
   };
   const blocks = program.blocks.map(map);
   return { program: { ...program, blocks }, data };
+}
+
+/** The table of a nest's lookups as a constant; kernels with the same operand types share it. */
+function addTable(nest: Nest, program: Program, data: Map<string, Uint8Array>): { name: string; program: Program } {
+  const { data: x, weight } = productOperands(nest.kernel, program)!;
+  const entries = lookupTable(program.tensors[x.tensor], program.tensors[weight.tensor]);
+  if (!entries) fail('schedule/illegal', nest.kernel.name, 'its products have no table', 'Pack the weights as fields of 1 or 2 bits.');
+  const bytes = new Uint8Array(entries.buffer);
+  const hash = sha256(bytes).slice(0, 32);
+  const name = `lookup.${hash.slice(0, 8)}`;
+  if (program.tensors[name]) return { name, program };
+  data.set(hash, bytes);
+  const shape = [entries.length / tableColumns, tableColumns];
+  const tensor: Tensor = { name, dtype: 'int8', shape, buffer: name, layout: rowMajor(shape, 8) };
+  return { name, program: { ...program, tensors: { ...program.tensors, [name]: tensor }, buffers: { ...program.buffers, [name]: { name, role: 'constant', bytes: bytes.length, hash } } } };
 }
 
 /** Gives every constant of a kernel the layout in which its loops read it. */
@@ -107,9 +133,17 @@ function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, dat
 
 function packingOf(tensor: Tensor, loops: readonly Loop[], pack: Pack | undefined): Packing {
   const { elementBits } = tensor.layout;
+  const grouped = loops.find((l) => l.name === pack?.grouped);
+  if (pack && grouped) {
+    const count = pack.containerBits / pack.elementBits;
+    const others = loops.filter((l) => l !== grouped);
+    const tile = others.findIndex((l) => l.mode !== 'serial');
+    const outer = { name: grouped.name, extent: grouped.extent / count, by: count };
+    return { ...pack, order: [...others.slice(0, tile), outer, ...others.slice(tile), { name: grouped.name, extent: count }] };
+  }
   if (!pack) return { order: loops, elementBits, containerBits: elementBits };
   const innermost = loops.filter((l) => l.name === pack.innermost);
-  return { order: [...loops.filter((l) => !innermost.includes(l)), ...innermost], elementBits: pack.elementBits, containerBits: pack.containerBits };
+  return { ...pack, order: [...loops.filter((l) => !innermost.includes(l)), ...innermost] };
 }
 
 /**

@@ -14,6 +14,8 @@ export type Step =
   | { readonly step: 'vectorize'; readonly loop: string }
   /** The group of products over this reduction loop is one intrinsic; of bytes, where `sevenBits` says which factor lies in 0 .. 127. */
   | { readonly step: 'dot'; readonly loop: string; readonly sevenBits?: 'a' | 'b' }
+  /** The group of products is summed in 8 bits by lookups in a table of sums of a few; the lanes are those of bytes. */
+  | { readonly step: 'lookup'; readonly loop: string }
   | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
 
 export function printStep(s: Step): string {

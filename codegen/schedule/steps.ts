@@ -56,6 +56,10 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (nest.loops.some((l) => l.mode === 'vector')) illegal('a nest has one vector loop');
       return { ...withMode(nest, loop, 'vector'), steps };
     }
+    case 'lookup': {
+      const { dot } = applyStep(nest, { step: 'dot', loop: step.loop });
+      return { ...nest, dot, lookup: {}, steps };
+    }
     case 'dot': {
       const loop = find(step.loop);
       if (loop.kind !== 'reduce' || nest.loops[nest.loops.length - 1] !== loop) illegal('it must be the innermost loop, and of the reduction');

@@ -18,6 +18,8 @@ export interface Target {
   readonly registers: number;
   /** Groups of products that one instruction adds, the largest first. */
   readonly dots: readonly DotProduct[];
+  /** Lanes of a table lookup: as many bytes, each by the code of half a byte, out of 16 (0: there is none). */
+  readonly lookups: number;
   /** Operations that lanes have for integers of 33 to 64 bits (two vectors a value). */
   readonly wideOperations: readonly string[];
   /** WebAssembly features, as the assembler names them. */
@@ -25,7 +27,7 @@ export interface Target {
 }
 
 /** WebAssembly without vectors. */
-export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], wideOperations: [], features: [] };
+export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], lookups: 0, wideOperations: [], features: [] };
 
 /** WebAssembly with 128-bit vectors. x86 engines have 16 registers, ARM ones 32: tiles are made for 16. */
 export const simd128: Target = {
@@ -33,6 +35,7 @@ export const simd128: Target = {
   lanes: 4,
   registers: 16,
   dots: [{ operandBits: 16, extent: 2 }],
+  lookups: 16,
   wideOperations: ['add', 'sub', 'mul', 'shr', 'convert'],
   features: ['simd'],
 };

@@ -144,7 +144,9 @@ function loadText(tensor: Tensor, at: readonly Index[], scope: Scope): string {
   const { elementBits, containerBits } = tensor.layout;
   if (elementBits === containerBits) return `${carrier(tensor.dtype)}(read<${memoryType(elementBits, tensor.dtype)}>(${elementAt(tensor, at, scope)}))`;
   const bit = indexText(address(tensor.layout, at, scope.ranges), scope);
-  return `readField<uint${containerBits}_t, ${elementBits}, ${describe(tensor.dtype).signed}>(arena + ${baseOf(tensor, scope.program)}, ${bit})`;
+  const { code } = tensor.layout;
+  const field = `readField<uint${containerBits}_t, ${elementBits}, ${!code && describe(tensor.dtype).signed}>(arena + ${baseOf(tensor, scope.program)}, ${bit})`;
+  return code ? `(${code.base} + ${code.step} * ${field})` : field;
 }
 
 // ---- Expressions ---------------------------------------------------------------------------------------------------

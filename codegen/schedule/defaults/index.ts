@@ -10,6 +10,7 @@ import { nestOf, type Nest } from '../nest.js';
 import { applySteps } from '../steps.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
 import { groupLoop } from './groups.js';
+import { lookup } from './lookup.js';
 import { laneLoop } from './lanes.js';
 import { plain } from './plain.js';
 import { reduction } from './reduction.js';
@@ -21,6 +22,8 @@ export function defaultSchedule(kernel: Kernel, program: Program, target: Target
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
+    const looked = choices.groups === false ? undefined : lookup(nest, program, target, lane, choices);
+    if (looked) return looked;
     const group = choices.groups === false ? undefined : groupLoop(nest, program, target, lane);
     return reduction(nest, program, target, lane, group, choices);
   }

@@ -6,7 +6,7 @@ import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
 import type { KernelSchedule } from '../choice.js';
 import type { Nest } from '../nest.js';
-import { fieldBits } from '../pack.js';
+import { codedField, fieldBits } from '../pack.js';
 import { applySteps, type Step } from '../steps.js';
 import { divisorIn } from './lanes.js';
 
@@ -17,7 +17,9 @@ export function plain(start: Nest, program: Program, target: Target): KernelSche
   const column = start.loops.find((l) => l.kind === 'space' && l.extent > 1 && weights.some((a) => a.depends(l.name)) && all.some((a) => !a.constant && !a.store && !a.depends(l.name)));
   const partials = start.loops.filter((l) => l.kind === 'partial').map((l): Step => ({ step: 'unroll', loop: l.name }));
   if (!column || target.lanes > 1 || start.kernel.accumulators.length !== 1) return { nests: [applySteps(start, partials)], packs: {} };
-  const columns = divisorIn(column.extent, [4, 5, 6, 3, 2]);
+  // Eight weights of one bit fill a byte.
+  const oneBit = weights.some((w) => program.tensors[w.tensor].dtype !== 'float32' && codedField(program.tensors[w.tensor]).bits === 1);
+  const columns = divisorIn(column.extent, oneBit ? [8, 4, 5, 6, 3, 2] : [4, 5, 6, 3, 2]);
   const space = start.loops.filter((l) => l.kind === 'space').map((l) => (l === column ? `${l.name}.o` : l.name));
   const rest = start.loops.filter((l) => l.kind !== 'space').map((l) => l.name);
   const tile = `${column.name}.i`;
@@ -29,9 +31,11 @@ export function plain(start: Nest, program: Program, target: Target): KernelSche
   ]);
   const packs = weights.flatMap((w) => {
     const tensor = program.tensors[w.tensor];
-    const bits = fieldBits(tensor);
-    if (tensor.dtype === 'float32' || !w.depends(column.name) || ![1, 2, 4].includes(bits) || (columns * bits) % 8 !== 0) return [];
-    return [[w.tensor, { elementBits: bits, containerBits: 8 }] as const];
+    if (tensor.dtype === 'float32' || !w.depends(column.name)) return [];
+    const whole = (bits: number): boolean => [1, 2, 4].includes(bits) && (columns * bits) % 8 === 0;
+    const coded = codedField(tensor);
+    const { bits, code } = whole(coded.bits) ? coded : { bits: fieldBits(tensor), code: undefined };
+    return whole(bits) ? [[w.tensor, { elementBits: bits, containerBits: 8, ...(code ? { code } : {}) }] as const] : [];
   });
   return { nests: [nest], packs: Object.fromEntries(packs) };
 }

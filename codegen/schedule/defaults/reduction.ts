@@ -25,6 +25,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     return { nests: [...main.nests, rest], packs: {} };
   }
   const { row, rows, columns, perLane } = registerTile(start, program, target, lane, choices);
+  const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
     const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
@@ -46,10 +47,16 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
       const isUneven = part.loops.find((l) => l.name === group.loop)!.extent % group.extent !== 0;
       reduce = reduce.filter((n) => n !== group.loop);
       steps.push({ step: 'split', loop: group.loop, factor: group.extent, ...(isUneven ? { overrun: true } : {}) });
-      if (group.fields > 1) {
+      if (fieldLoop !== undefined && rows > 1) {
+        // One field of all containers after the other: a loop body that writes several out loads all of its data first, and spills.
+        const groups = part.loops.find((l) => l.name === group.loop)!.extent / group.extent;
+        steps.push({ step: 'split', loop: `${group.loop}.o`, factor: groups / group.fields });
+        reduce = [`${group.loop}.o.o`, ...reduce, `${group.loop}.o.i`];
+        unrolled.push(fieldLoop);
+      } else if (fieldLoop !== undefined) {
         steps.push({ step: 'split', loop: `${group.loop}.o`, factor: group.fields });
         reduce.push(`${group.loop}.o.o`, `${group.loop}.o.i`);
-        unrolled.push(`${group.loop}.o.i`);
+        unrolled.push(fieldLoop);
       } else reduce.push(`${group.loop}.o`);
       const groups = Math.ceil(part.loops.find((l) => l.name === group.loop)!.extent / group.extent);
       if ((isUneven || perLane) && groups * tileRows * columns <= (choices.unroll ?? 40)) unrolled.push(`${group.loop}.o`);
@@ -65,7 +72,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
   return {
     nests,
     // Fields that share a container are its neighbours.
-    packs: group && group.fields > 1 ? { [group.weight]: { elementBits: group.bits, containerBits: group.containerBits, innermost: `${group.loop}.o.i` } } : {},
+    packs: group && fieldLoop !== undefined ? { [group.weight]: { elementBits: group.bits, containerBits: group.containerBits, innermost: fieldLoop } } : {},
   };
 }
 

@@ -1,0 +1,87 @@
+/**
+ * Sums of products of few bits by tables: the lanes are bytes, each lookup gives some products of one output, and sums stay in
+ * 8 bits for as many products as the operands' ranges allow.
+ */
+import { lookupOf } from '../../ir/lookup.js';
+import type { Program } from '../../ir/program.js';
+import type { Target } from '../../targets/target.js';
+import { accesses } from '../access.js';
+import type { Choices, KernelSchedule } from '../choice.js';
+import type { Nest } from '../nest.js';
+import { codedField } from '../pack.js';
+import { productOperands } from '../products.js';
+import { applySteps, partition, type Step } from '../steps.js';
+import { loadedRange } from './groups.js';
+import { canOverrun, divisorIn } from './lanes.js';
+
+/** The reduction loop along which products can be looked up, and how many of them stay within 8 bits. */
+interface Group {
+  readonly loop: string;
+  readonly extent: number;
+}
+
+/** Undefined where the operands have too many bits, or do not lie so that they can be looked up. */
+export function lookup(start: Nest, program: Program, target: Target, lane: string, choices: Choices): KernelSchedule | undefined {
+  const operands = productOperands(start.kernel, program);
+  if (target.lookups === 0 || !operands) return undefined;
+  const field = codedField(program.tensors[operands.weight.tensor]);
+  if (field.bits > 2) return undefined;
+  const group = groupOf(start, program, lane, operands.data.tensor, operands.weight.tensor, 8 / field.bits);
+  const laneLoop = start.loops.find((l) => l.name === lane)!;
+  const rest = laneLoop.extent % target.lookups;
+  if (!group || laneLoop.kind !== 'space' || laneLoop.extent < 8) return undefined;
+  if (rest !== 0 && !canOverrun(start, program, lane, target.lookups - rest, true)) return undefined;
+
+  const data = accesses(start, program).filter((a) => !a.store && !a.constant);
+  const row = [...start.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
+  const vectors = Math.ceil(laneLoop.extent / target.lookups);
+  const columns = choices.columns && vectors % choices.columns === 0 ? choices.columns : divisorIn(vectors, row ? [2] : [4, 3, 2]);
+  const rows = row ? Math.min(choices.rows ?? 2, row.extent) : 1;
+  const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
+  const nests = parts.map((part) => {
+    const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
+    const steps: Step[] = [
+      { step: 'split', loop: lane, factor: target.lookups, overrun: true },
+      { step: 'split', loop: `${lane}.o`, factor: columns },
+      { step: 'split', loop: group.loop, factor: group.extent },
+    ];
+    if (row) steps.push({ step: 'split', loop: row.name, factor: extent % rows === 0 ? rows : extent });
+    const space = part.loops.filter((l) => l.kind === 'space' && l.name !== lane).map((l) => (l.name === row?.name ? `${l.name}.o` : l.name));
+    const batch = space.filter((n) => part.loops.find((l) => l.name === n)?.extent === 1);
+    const moving = space.filter((n) => !batch.includes(n));
+    const reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => (l.name === group.loop ? `${l.name}.o` : l.name));
+    const tile = [...(row ? [`${row.name}.i`] : []), `${lane}.o.i`];
+    steps.push({ step: 'reorder', order: [...batch, `${lane}.o.o`, ...moving, ...reduce, ...tile, `${lane}.i`, `${group.loop}.i`] });
+    steps.push(...tile.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` }, { step: 'lookup', loop: `${group.loop}.i` });
+    return applySteps(part, steps);
+  });
+  const pack = { elementBits: field.bits, containerBits: 8, grouped: `${group.loop}.i`, ...(field.code ? { code: field.code } : {}) };
+  return { nests, packs: { [operands.weight.tensor]: pack } };
+}
+
+/** `perByte`: products whose weights share a byte. */
+function groupOf(nest: Nest, program: Program, lane: string, data: string, weight: string, perByte: number): Group | undefined {
+  const all = accesses(nest, program);
+  const x = all.find((a) => a.tensor === data);
+  const w = all.find((a) => a.tensor === weight);
+  // Members of a group of data are read at once, as one word.
+  if (!x || !w || x.elementBits > 16 || x.depends(lane) || !w.depends(lane) || !lookupOf(program.tensors[data], 8 / perByte)) return undefined;
+  const most = productsInByte(program, data, weight);
+  const loop = nest.loops.find((l) => l.kind === 'reduce' && x.stride(l.name) === x.elementBits && w.depends(l.name));
+  if (!loop) return undefined;
+  for (let extent = Math.floor(most / perByte) * perByte; extent > 0; extent -= perByte) {
+    if (loop.extent % extent === 0) return { loop: loop.name, extent };
+  }
+  return undefined;
+}
+
+/** How many products have a sum of 8 bits, whatever the operands are. */
+function productsInByte(program: Program, data: string, weight: string): number {
+  const [a, b] = [program.tensors[data], program.tensors[weight]];
+  const [[lo, hi], w] = [loadedRange(a), loadedRange(b)];
+  const products = [lo * w[0], lo * w[1], hi * w[0], hi * w[1]];
+  const below = Math.floor(128 / Math.max(1e-9, -Math.min(...products)));
+  const above = Math.floor(127 / Math.max(1e-9, Math.max(...products)));
+  // More than the reduction has is never needed.
+  return Math.min(below, above, 1024);
+}
