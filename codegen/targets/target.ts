@@ -1,6 +1,8 @@
 /**
  * Targets: what a back end's machine has. Plain data that the schedule reads; the texts of instructions belong to emitters.
  */
+import { x86_64, type Processor } from './processor.js';
+
 export interface DotProduct {
   /** Products in a group. */
   readonly extent: number;
@@ -14,8 +16,8 @@ export interface Target {
   readonly name: string;
   /** Lanes of 32 bits in a vector register; 1 where there are none. */
   readonly lanes: number;
-  /** Vector registers that a kernel may keep live (the machine's, less a few for addresses' and temporaries' sake). */
-  readonly registers: number;
+  /** What tiles are made for. */
+  readonly processor: Processor;
   /** Groups of products that one instruction adds, the largest first. */
   readonly dots: readonly DotProduct[];
   /** Lanes of a table lookup: as many bytes, each by the code of half a byte, out of 16 (0: there is none). */
@@ -27,13 +29,13 @@ export interface Target {
 }
 
 /** WebAssembly without vectors. */
-export const scalar: Target = { name: 'scalar', lanes: 1, registers: 12, dots: [], lookups: 0, wideOperations: [], features: [] };
+export const scalar: Target = { name: 'scalar', lanes: 1, processor: x86_64, dots: [], lookups: 0, wideOperations: [], features: [] };
 
-/** WebAssembly with 128-bit vectors. x86 engines have 16 registers, ARM ones 32: tiles are made for 16. */
+/** WebAssembly with 128-bit vectors. Tiles are made for 16 registers unless a processor with more is named. */
 export const simd128: Target = {
   name: 'simd128',
   lanes: 4,
-  registers: 16,
+  processor: x86_64,
   dots: [{ operandBits: 16, extent: 2 }],
   lookups: 16,
   wideOperations: ['add', 'sub', 'mul', 'shr', 'convert'],

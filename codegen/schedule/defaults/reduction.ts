@@ -5,6 +5,7 @@ import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
+import { tileCycles } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, type Step } from '../steps.js';
 import type { Group } from './groups.js';
@@ -24,7 +25,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const main = reduction(whole, program, target, lane, undefined, choices);
     return { nests: [...main.nests, rest], packs: {} };
   }
-  const { row, rows, columns, perLane } = registerTile(start, program, target, lane, choices);
+  const { row, rows, columns, perLane } = registerTile(start, program, target, lane, group, choices);
   const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
@@ -86,7 +87,7 @@ interface RegisterTile {
   readonly perLane: boolean;
 }
 
-function registerTile(nest: Nest, program: Program, target: Target, lane: string, choices: Choices): RegisterTile {
+function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: Group | undefined, choices: Choices): RegisterTile {
   const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
   const accumulators = nest.kernel.accumulators.length;
   // What is read once an output, such as a residual, does not shape the tile.
@@ -94,38 +95,37 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   const perLane = data.some((a) => a.depends(lane));
   const row = [...nest.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
   const asked = choices.columns && vectors % choices.columns === 0 ? choices.columns : undefined;
+  const { processor } = target;
   if (!row) {
-    let columns = asked ?? Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(target.registers / 2 / accumulators)));
+    let columns = asked ?? Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(processor.registers / 2 / accumulators)));
     while (vectors % columns !== 0) columns--;
     return { rows: 1, columns, perLane };
   }
-  const columns = asked ?? (perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]));
-  const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
-  if (choices.rows) return { row, rows: Math.min(choices.rows, row.extent), columns, perLane };
-  // Five columns fill the registers alone, as without a second dimension.
-  return { row, rows: columns === 5 ? 1 : bestRows(row.extent, most, columns > 1), columns, perLane };
+  if (perLane) {
+    const columns = asked ?? 1;
+    const most = Math.max(1, Math.floor((processor.registers - 4) / columns / accumulators));
+    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : fewestRests(row.extent, most), columns, perLane };
+  }
+  const isFloat = nest.kernel.accumulators.some((a) => a.type === 'float32');
+  const unpack = group && group.fields > 1 ? 2 : 0;
+  const cycles = (rows: number, columns: number): number => tileCycles(rows, columns, accumulators, isFloat, unpack, processor);
+  let best = { rows: 1, columns: asked ?? 1 };
+  let least = Infinity;
+  for (let columns = asked ?? 1; columns <= (asked ?? 8); columns++) {
+    if (vectors % columns !== 0) continue;
+    for (let rows = choices.rows ? Math.min(choices.rows, row.extent) : 1; rows <= Math.min(choices.rows ?? 8, row.extent); rows++) {
+      const rest = row.extent % rows;
+      const total = (vectors / columns) * (Math.floor(row.extent / rows) * cycles(rows, columns) + (rest > 0 ? cycles(rest, columns) + 0.2 : 0));
+      if (total < least) [best, least] = [{ rows, columns }, total];
+    }
+  }
+  return { row, ...best, perLane };
 }
 
-/**
- * Measured on V8: multiply-adds a second by rows of a tile two vectors wide, relative to four rows. Five rows and more
- * spill, one row waits for its own sums.
- */
-const rowRates = [0, 0.5, 0.93, 0.97, 1];
-
-/** Rows of a tile so that an extent's tiles and their rest cost least. */
-function bestRows(extent: number, most: number, wide: boolean): number {
-  if (!wide) {
-    const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
-    return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
-  }
-  let best = 1;
-  let least = Infinity;
-  for (let rows = Math.min(4, most, extent); rows >= 1; rows--) {
-    const rest = extent % rows;
-    const cost = (extent - rest) / rowRates[rows] + (rest > 0 ? rest / rowRates[rest] + 0.2 : 0);
-    if (cost < least) [best, least] = [rows, cost];
-  }
-  return best;
+/** Rows of a tile one vector wide. */
+function fewestRests(extent: number, most: number): number {
+  const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
+  return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
 }
 
 /** Innermost reduction loops that are short enough to be unrolled whole. */

@@ -1,0 +1,24 @@
+/**
+ * Processors: what the vector code of a target will run on, as far as schedules depend on it. Sustained figures of a core's
+ * published pipelines, in WebAssembly's terms: products and sums are instructions of their own.
+ */
+export interface Processor {
+  readonly name: string;
+  /** Vector registers. */
+  readonly registers: number;
+  /** Of those, what engines keep for themselves and for temporaries. */
+  readonly reserved: number;
+  readonly loadsPerCycle: number;
+  readonly arithmeticPerCycle: number;
+  readonly issuePerCycle: number;
+  /** Cycles from one sum to the next that needs it. */
+  readonly chain: { readonly float: number; readonly integer: number };
+}
+
+/** Intel and AMD cores of the last ten years. V8 keeps one register; five rows of two vectors were seen to spill. */
+export const x86_64: Processor = { name: 'x86-64', registers: 16, reserved: 3, loadsPerCycle: 2, arithmeticPerCycle: 2, issuePerCycle: 4, chain: { float: 4, integer: 1 } };
+
+/** Cortex-A72 and A76, Apple's and other 64-bit ARM cores: twice the registers. */
+export const arm64: Processor = { name: 'arm64', registers: 32, reserved: 4, loadsPerCycle: 2, arithmeticPerCycle: 2, issuePerCycle: 4, chain: { float: 3, integer: 2 } };
+
+export const processors: Readonly<Record<string, Processor>> = { 'x86-64': x86_64, arm64 };
