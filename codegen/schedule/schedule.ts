@@ -23,6 +23,7 @@ import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
 import { productOperands } from './products.js';
 import { packedLayout, repack, type Packing } from './pack.js';
 import { planMemory } from './plan.js';
+import { startAtBias } from './start.js';
 
 export interface ScheduleOptions {
   /** Every tensor keeps its bytes, of all images, to the end of a run, so that a debug build can show them. */
@@ -47,6 +48,7 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[]): Pro
   // Integers wider than lanes would make the whole kernel scalar.
   const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
+  u = { ...u, program: startAtBias(u.program, steps) };
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
   u = stageOutputs(u, steps);
   u = stageInputs(u, steps);
