@@ -3,7 +3,7 @@
 Usage: quantize_static.py FLOAT.onnx CALIBRATION.npy INPUTS.npy LABELS.npy [FILE.onnx ...]
 Quantizes FLOAT with the calibration data (unsigned activations, signed weights per channel, ranges by minimum and maximum),
 then prints one line each for "float", "static" and every FILE (QONNX by qonnx's executor, all else by onnxruntime):
-"NAME ACCURACY" in per cent. Needs onnx, onnxruntime, qonnx and numpy.
+"NAME ACCURACY" in per cent. The outputs of every FILE are saved as FILE.npy. Needs onnx, onnxruntime, qonnx and numpy.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ class Reader(CalibrationDataReader):
         return next(self.batches, None)
 
 
-def accuracy(path, data, labels):
+def outputs(path, data):
     model = onnx.load(path)
     model.ir_version = min(model.ir_version, 10)
     shape = [-1] + [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
@@ -47,7 +47,7 @@ def accuracy(path, data, labels):
             found = execute_onnx(wrapper, {wrapper.graph.input[0].name: data})[wrapper.graph.output[0].name]
     else:
         found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {name: data})[0]
-    return 100.0 * float(np.mean(np.argmax(found, axis=-1) == labels))
+    return found
 
 
 float_path, calibration_path, inputs_path, labels_path, *files = sys.argv[1:]
@@ -63,4 +63,7 @@ with tempfile.TemporaryDirectory() as folder:
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
     )
     for label, path in [("float", float_path), ("static", static_path), *[(os.path.basename(f), f) for f in files]]:
-        print(label, round(accuracy(path, inputs, labels), 3), flush=True)
+        found = outputs(path, inputs)
+        if path in files:
+            np.save(path + ".npy", found)
+        print(label, round(100.0 * float(np.mean(np.argmax(found, axis=-1) == labels)), 3), flush=True)
