@@ -116,12 +116,12 @@ export async function runSections(options: BenchOptions, results: Results, progr
   }
   if (has('cold')) {
     for (const network of networks.filter((n) => ['mlp', 'lenet5', 'kws_dscnn', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
+      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, clock, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
     }
   }
   if (has('compile')) {
     for (const network of networks.filter((n) => ['lenet5', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, programs.package, path.join(scratch, 'compile'))));
+      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, clock, programs.package, path.join(scratch, 'compile'))));
     }
   }
   if (has('threads')) {
