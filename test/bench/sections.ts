@@ -7,6 +7,7 @@ import { compiled, hasTarget, labelOf, scratch, type Build } from './compiled.js
 import { generatedNetwork, shapes } from './generated.js';
 import { chromiumHost, currentNode, thisNode } from './hosts.js';
 import { measure, measureBatches } from './inference.js';
+import { hasValgrind, measureInstructions } from './instructions.js';
 import { kernels, measureKernel } from './layers.js';
 import { measureDense } from './limit.js';
 import { measureTrained, measureWidths, trainedNetworks } from './lowbit.js';
@@ -123,6 +124,10 @@ export async function runSections(options: BenchOptions, results: Results, progr
     for (const network of networks.filter((n) => ['lenet5', 'vww_mbv1'].includes(n.name))) {
       await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, clock, programs.package, path.join(scratch, 'compile'))));
     }
+  }
+  if (has('instructions')) {
+    if (!hasValgrind()) absent('instructions: valgrind is missing (apt-get install valgrind).');
+    else for (const network of [...networks, ...trained]) for (const build of builds) await attempt(`instructions of ${network.name} ${network.kind} ${build.target}`, async () => void results.instructions.push(await measureInstructions(network, build)));
   }
   if (has('threads')) {
     const pool = poolEntry(programs.package);
