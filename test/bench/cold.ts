@@ -6,6 +6,7 @@ import type { ColdStart } from './coldstart.mjs';
 import { compiled } from './compiled.js';
 import type { Network } from './networks.js';
 import { modelFile, type Peer } from './peers.js';
+import type { Clock } from './process.js';
 import { sampleOf, type Sample } from './statistics.js';
 
 export interface Cold {
@@ -17,20 +18,20 @@ export interface Cold {
   readonly load: Readonly<Record<string, Sample>>;
 }
 
-function run(executable: string, argv: readonly string[]): string {
+function run(executable: string, argv: readonly string[]): { readonly stdout: string; readonly stderr: string } {
   const { status, stdout, stderr } = spawnSync(executable, argv, { encoding: 'utf8', maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(stderr.trim().split('\n').find((l) => l.includes('Error')) ?? `status ${status}`);
-  return stdout;
+  return { stdout, stderr };
 }
 
 /** One network; every turn starts each engine once. `root` is the built package. */
-export async function measureCold(network: Network, turns: number, script: string, root: string, peers: readonly Peer[], tflite: string, say: (line: string) => void): Promise<Cold> {
+export async function measureCold(network: Network, turns: number, clock: Clock, script: string, root: string, peers: readonly Peer[], tflite: string, say: (line: string) => void): Promise<Cold> {
   const { file } = await compiled(`${network.name}.${network.kind}`, network.graph, { target: 'simd128' }, 1);
   const runtime = pathToFileURL(path.join(root, 'dist/runtime.js')).href;
   const starts: { label: string; start: ColdStart }[] = [{ label: 'sigmaflow simd128', start: { engine: 'sigmaflow', file, runtime, batch: 1, shape: network.shape } }];
-  for (const { engine, build, label, ...peer } of peers) {
-    const model = modelFile({ engine, build, label, ...peer }, network, 1, tflite);
-    if ('file' in model) starts.push({ label, start: { engine, file: model.file, runtime, batch: 1, shape: network.shape, build } });
+  for (const peer of peers) {
+    const model = modelFile(peer, network, 1, tflite);
+    if ('file' in model) starts.push({ label: peer.label, start: { engine: peer.engine, file: model.file, runtime, batch: 1, shape: network.shape, build: peer.build } });
   }
   const [totals, loads]: [Record<string, number[]>, Record<string, number[]>] = [{}, {}];
   const broken = new Set<string>();
@@ -38,10 +39,10 @@ export async function measureCold(network: Network, turns: number, script: strin
     for (const { label, start } of turn % 2 === 0 ? starts : [...starts].reverse()) {
       if (broken.has(label)) continue;
       try {
-        const { totalMs, loadMs } = JSON.parse(run(process.execPath, [script, JSON.stringify(start)])) as { totalMs: number; loadMs: number };
+        const { totalMs, loadMs, cpuMs } = JSON.parse(run(process.execPath, [script, JSON.stringify(start)]).stdout) as Record<'totalMs' | 'loadMs' | 'cpuMs', number>;
         if (turn < 0) continue; // files come into the system's cache
-        (totals[label] ??= []).push(totalMs);
-        (loads[label] ??= []).push(loadMs);
+        (totals[label] ??= []).push(clock === 'wall' ? totalMs : cpuMs);
+        (loads[label] ??= []).push((clock === 'wall' ? 1 : cpuMs / totalMs) * loadMs);
       } catch (error) {
         broken.add(label);
         say(`  ${network.name} ${network.kind}: no cold start of ${label}: ${(error as Error).message}`);
@@ -61,16 +62,20 @@ export interface CompileTime {
   readonly command: Sample;
 }
 
+/** Prints what a process has used when it exits. */
+const tellTime = "data:text/javascript,process.on('exit',()=>{const{user,system}=process.cpuUsage();process.stderr.write('\\nUSED '+(user+system))})";
+
 /** Compile times with the built package. */
-export function measureCompile(network: Network, turns: number, root: string, folder: string): CompileTime {
-  const code = `const { readFileSync } = await import('node:fs'); const { compile } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/index.js')).href)}); const bytes = new Uint8Array(readFileSync(${JSON.stringify(network.file)})); const t = performance.now(); await compile(bytes); console.log((performance.now() - t) / 1000);`;
-  const command = [path.join(root, 'bin/sigmaflow.mjs'), 'compile', network.file, '-o', folder];
+export function measureCompile(network: Network, turns: number, clock: Clock, root: string, folder: string): CompileTime {
+  const code = `const { readFileSync } = await import('node:fs'); const { compile } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/index.js')).href)}); const bytes = new Uint8Array(readFileSync(${JSON.stringify(network.file)})); const t = performance.now(); const c = process.cpuUsage(); await compile(bytes); const { user, system } = process.cpuUsage(c); console.log(${clock === 'wall' ? 'performance.now() - t' : '(user + system) / 1000'});`;
+  const command = ['--import', tellTime, path.join(root, 'bin/sigmaflow.mjs'), 'compile', network.file, '-o', folder];
   const [calls, commands]: [number[], number[]] = [[], []];
   for (let turn = 0; turn < turns; turn++) {
-    calls.push(Number(run(process.execPath, ['--input-type=module', '-e', code]).trim()));
+    calls.push(Number(run(process.execPath, ['--input-type=module', '-e', code]).stdout.trim()) / 1000);
     const start = performance.now();
-    run(process.execPath, command);
-    commands.push((performance.now() - start) / 1000);
+    const { stderr } = run(process.execPath, command);
+    const wall = performance.now() - start;
+    commands.push(clock === 'wall' ? wall / 1000 : Number(/USED (\d+)/.exec(stderr)![1]) / 1e6);
   }
   return { network: network.name, kind: network.kind, call: sampleOf(calls), command: sampleOf(commands) };
 }

@@ -2,8 +2,10 @@
 import { parseArgs } from 'node:util';
 import type { Clock } from './process.js';
 
-export const sections = ['inference', 'relaxed', 'batches', 'lowbit', 'limit', 'bytes', 'cold', 'compile', 'threads'] as const;
+export const sections = ['inference', 'relaxed', 'batches', 'lowbit', 'limit', 'bytes', 'cold', 'compile', 'threads', 'instructions'] as const;
 export type Section = (typeof sections)[number];
+/** All but what needs valgrind, and minutes a network. */
+export const usualSections: readonly Section[] = sections.filter((s) => s !== 'instructions');
 
 export interface BenchOptions {
   readonly models: string;
@@ -25,7 +27,8 @@ export interface BenchOptions {
 
 export const usage = `npm run bench -- [options]
 
-  --section LIST   ${sections.join(', ')} (default: all)
+  --section LIST   ${sections.join(', ')}
+                   (default: all but instructions, which needs valgrind)
   --only LIST      networks: mlp, lenet5, kws_dscnn, ad_ae, ic_resnet8, vww_mbv1, and those of the low-bit section
   --kind LIST      f32, qdq_u8s8 (default: both, and what \`quantize\` makes)
   --batch LIST     default 1,10,100
@@ -59,7 +62,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     if (!(Number.isInteger(n) && n > 0)) throw new Error(`--${name}: expected a whole number above 0, found ${values[name]}`);
     return n;
   };
-  const asked = words(values.section) ?? sections;
+  const asked = words(values.section) ?? usualSections;
   const unknown = asked.find((s) => !(sections as readonly string[]).includes(s));
   if (unknown !== undefined) throw new Error(`--section: there is no ${unknown}; there are ${sections.join(', ')}`);
   const batches = (words(values.batch) ?? (quick ? ['1'] : ['1', '10', '100'])).map(Number);

@@ -96,15 +96,23 @@ function starts(r: Results): Section[] {
 
 function batchesAndThreads(r: Results): Section[] {
   const threads: Table = {
-    title: 'Two worker threads on 100 images: milliseconds', header: ['network', 'module batch', 'one session', 'pool of two', 'times faster'],
-    rows: r.threads.map((t) => [`${t.network} ${nameOf(t.kind)}`, String(t.batch), spread(t.session), spread(t.pool), format(timesFaster(t.session, t.pool).median)]),
+    title: 'Two worker threads on 100 images: milliseconds', header: ['network', 'module batch', 'one session', 'pool of two', 'times faster', 'by messages', 'times faster'],
+    rows: r.threads.map((t) => [`${t.network} ${nameOf(t.kind)}`, String(t.batch), spread(t.session), spread(t.pool), format(timesFaster(t.session, t.pool).median), spread(t.messages), format(timesFaster(t.session, t.messages).median)]),
   };
   const tables = [...(r.batches.length > 0 ? [batchesTable(r.batches)] : []), ...(threads.rows.length > 0 ? [threads] : [])];
   return tables.length > 0 ? [{ heading: 'Batches and threads', text: 'One module call for many inferences, and a pool of workers on one module.', tables }] : [];
 }
 
+function instructions(r: Results): Section[] {
+  if (r.instructions.length === 0) return [];
+  return [{ heading: 'Instructions', text: 'What the optimized code of this Node executes in one inference at batch 1, counted by valgrind.', tables: [{
+    title: 'Executed instructions', header: ['network', 'kind', 'build', 'instructions', 'multiply-adds per instruction'],
+    rows: r.instructions.map((i) => [i.network, nameOf(i.kind), i.build, Math.round(i.count).toString(), format(i.macs / i.count)]),
+  }] }];
+}
+
 /** The targets first. */
 export function report(r: Results): Section[] {
   const targets: Section = { heading: 'Targets', text: 'The worst network decides. "Not slower" allows the 2 % that interleaved medians do not tell apart.', tables: [targetsTable(r)] };
-  return [targets, ...wholeNetworks(r), ...relaxedNetworks(r), ...widths(r), ...limits(r), ...batchesAndThreads(r), ...bytes(r), ...starts(r)];
+  return [targets, ...wholeNetworks(r), ...relaxedNetworks(r), ...widths(r), ...limits(r), ...batchesAndThreads(r), ...bytes(r), ...starts(r), ...instructions(r)];
 }

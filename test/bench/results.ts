@@ -2,6 +2,7 @@
 import type { Bytes } from './bytes.js';
 import type { Cold, CompileTime } from './cold.js';
 import type { Batches, Inference } from './inference.js';
+import type { Instructions } from './instructions.js';
 import type { KernelRate } from './layers.js';
 import type { DenseLimit } from './limit.js';
 import type { Widths } from './lowbit.js';
@@ -39,4 +40,5 @@ export interface Results {
   readonly cold: Cold[];
   readonly compile: CompileTime[];
   readonly threads: Threads[];
+  readonly instructions: Instructions[];
 }

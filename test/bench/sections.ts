@@ -7,6 +7,7 @@ import { compiled, hasTarget, labelOf, scratch, type Build } from './compiled.js
 import { generatedNetwork, shapes } from './generated.js';
 import { chromiumHost, currentNode, thisNode } from './hosts.js';
 import { measure, measureBatches } from './inference.js';
+import { hasValgrind, measureInstructions } from './instructions.js';
 import { kernels, measureKernel } from './layers.js';
 import { measureDense } from './limit.js';
 import { measureTrained, measureWidths, trainedNetworks } from './lowbit.js';
@@ -116,13 +117,17 @@ export async function runSections(options: BenchOptions, results: Results, progr
   }
   if (has('cold')) {
     for (const network of networks.filter((n) => ['mlp', 'lenet5', 'kws_dscnn', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
+      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, clock, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
     }
   }
   if (has('compile')) {
     for (const network of networks.filter((n) => ['lenet5', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, programs.package, path.join(scratch, 'compile'))));
+      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, clock, programs.package, path.join(scratch, 'compile'))));
     }
+  }
+  if (has('instructions')) {
+    if (!hasValgrind()) absent('instructions: valgrind is missing (apt-get install valgrind).');
+    else for (const network of [...networks, ...trained]) for (const build of builds) await attempt(`instructions of ${network.name} ${network.kind} ${build.target}`, async () => void results.instructions.push(await measureInstructions(network, build)));
   }
   if (has('threads')) {
     const pool = poolEntry(programs.package);

@@ -18,6 +18,8 @@ export interface Threads {
   /** Milliseconds of a run over all images. */
   readonly session: Sample;
   readonly pool: Sample;
+  /** The pool without shared memory, as on pages that are not cross-origin isolated. */
+  readonly messages: Sample;
 }
 
 /** The pool's entry in the built package, where it has one. */
@@ -31,6 +33,6 @@ export async function measureThreads(network: Network, batch: number, rounds: nu
   const asked: ThreadsAsked = { runtime: pathToFileURL(path.join(root, 'dist/runtime.js')).href, pool, file, images: 100, threads: 2, rounds, milliseconds };
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, JSON.stringify(asked)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr.trim().split('\n').find((l) => l.includes('Error')) ?? `status ${status}`);
-  const times = JSON.parse(stdout) as { session: number[]; pool: number[] };
-  return { network: network.name, kind: network.kind, batch, images: asked.images, threads: asked.threads, session: sampleOf(times.session), pool: sampleOf(times.pool) };
+  const times = JSON.parse(stdout) as Record<'session' | 'pool' | 'messages', number[]>;
+  return { network: network.name, kind: network.kind, batch, images: asked.images, threads: asked.threads, session: sampleOf(times.session), pool: sampleOf(times.pool), messages: sampleOf(times.messages) };
 }

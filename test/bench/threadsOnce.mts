@@ -1,6 +1,6 @@
 /**
- * One session against a pool of worker threads on the same images, in turns, in the built package; answers must have equal
- * bits. Prints JSON: milliseconds of a run, { session, pool }. Not here: repetition over networks (threads.ts).
+ * One session against a pool of worker threads on the same images, over shared memory and over messages, in turns, in the built package; answers must have equal
+ * bits. Prints JSON: milliseconds of a run, { session, pool, messages }. Not here: repetition over networks (threads.ts).
  */
 import { readFileSync } from 'node:fs';
 
@@ -24,14 +24,16 @@ const { loadSync } = (await import(asked.runtime)) as typeof import('../../sdk/r
 const { createPool } = (await import(asked.pool)) as { createPool(source: WebAssembly.Module, options: object): Promise<{ run(x: Float32Array): Promise<Outputs>; close(): Promise<void> }> };
 const model = loadSync(new Uint8Array(readFileSync(asked.file)));
 const pool = await createPool(model.module, { threads: asked.threads });
+const messages = await createPool(model.module, { threads: asked.threads, shared: false });
 const [input] = model.manifest.inputs;
 const x = Float32Array.from({ length: (input.shape.reduce((a, b) => a * b, 1) / model.manifest.batch) * asked.images }, (_, i) => Math.sin(i));
 
 const bits = (outputs: Outputs): string => Object.values(outputs).map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')).join();
-if (bits(model.run(x) as unknown as Outputs) !== bits(await pool.run(x))) throw new Error('the pool gives other bits than the session');
+const expected = bits(model.run(x) as unknown as Outputs);
+for (const p of [pool, messages]) if (bits(await p.run(x)) !== expected) throw new Error('the pool gives other bits than the session');
 
-const ways = { session: () => Promise.resolve(model.run(x)), pool: () => pool.run(x) };
-const times: Record<string, number[]> = { session: [], pool: [] };
+const ways = { session: () => Promise.resolve(model.run(x)), pool: () => pool.run(x), messages: () => messages.run(x) };
+const times: Record<string, number[]> = { session: [], pool: [], messages: [] };
 for (let round = -5; round < asked.rounds; round++) {
   for (const [name, run] of Object.entries(ways)) {
     let count = 0;
@@ -44,4 +46,5 @@ for (let round = -5; round < asked.rounds; round++) {
   }
 }
 await pool.close();
+await messages.close();
 process.stdout.write(JSON.stringify(times));

@@ -11,7 +11,7 @@ export function readSources(...folders: readonly string[]): Sources {
   const walk = (folder: string): string[] =>
     readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : walk(path);
+      if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name.startsWith('.') ? [] : walk(path);
       return /\.m?ts$/.test(entry.name) ? [path] : [];
     });
   return Object.fromEntries(folders.flatMap(walk).sort().map((path) => [path, readFileSync(join(root, path), 'utf8')]));
