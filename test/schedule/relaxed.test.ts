@@ -16,16 +16,17 @@ import { Random } from '../support/random.js';
 import { refuses } from '../support/refuses.js';
 
 /** A convolution of quantized values in a range, by weights in a range. */
-function convolution(range: readonly [number, number], weights: readonly [number, number], channels = 8): Lowered {
+function convolution(range: readonly [number, number], weights: readonly [number, number], channels = 8, group = 1): Lowered {
   const random = new Random(5);
-  const w = makeConstant(weights[1] > 127 ? 'int9' : 'int8', [8, channels, 3, 3], [...weights, ...Array.from({ length: 72 * channels - 2 }, () => random.integer(...weights))]);
+  const outputs = group === 1 ? 8 : group;
+  const w = makeConstant(weights[1] > 127 ? 'int9' : 'int8', [outputs, channels / group, 3, 3], [...weights, ...Array.from({ length: 9 * outputs * channels / group - 2 }, () => random.integer(...weights))]);
   const graph: Graph = {
     name: 'convolution', inputs: ['x'], outputs: ['y'],
     constants: { w, scale: makeConstant('float32', [], [1]) },
     values: { x: { name: 'x', shape: [1, channels, 6, 6], dtype: 'float32' }, q: { name: 'q' }, y: { name: 'y' } },
     nodes: [
       { name: 'quantize', op: 'Quantize', inputs: ['x', 'scale'], outputs: ['q'], attributes: { min: range[0], max: range[1], zeroPoint: 0, roundingMode: 'ROUND' } },
-      { name: 'conv', op: 'Conv', inputs: ['q', 'w'], outputs: ['y'], attributes: { pads: [1, 1, 1, 1] } },
+      { name: 'conv', op: 'Conv', inputs: ['q', 'w'], outputs: ['y'], attributes: { pads: [1, 1, 1, 1], group } },
     ],
   };
   return lowerCase({ name: 'convolution', graph, inputs: { x: Array.from({ length: 36 * channels }, () => random.float(-300, 300)) } });
@@ -43,6 +44,13 @@ test('both operands proved: one dot product of bytes, from values stored in byte
   assert.ok(usesBytes(convolution([0, 15], [-8, 7])));
 });
 
+test('groups with members missing, first layers and depthwise convolutions', () => {
+  for (const l of [convolution([0, 127], [-128, 127], 6), convolution([0, 100], [-128, 127], 3), convolution([0, 127], [-128, 127], 8, 8), convolution([-128, 127], [0, 127], 12, 12)]) {
+    compareScheduled(l, relaxed);
+    assert.ok(usesBytes(l));
+  }
+});
+
 test('weights can be the operand of seven bits', () => {
   const l = convolution([-128, 127], [0, 127]);
   compareScheduled(l, relaxed);
@@ -55,7 +63,6 @@ test('no operand of seven bits, or one of more than eight: no dot product of byt
     compareScheduled(l, relaxed);
     assert.not(usesBytes(l), `${range.join(' .. ')} by ${weights.join(' .. ')}`);
   }
-  assert.not(usesBytes(convolution([0, 127], [-128, 127], 6)), 'no groups of four in six channels');
 });
 
 /** The scheduled Program with another type and range of a tensor, and no range of what is made of it. */

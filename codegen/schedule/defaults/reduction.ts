@@ -24,7 +24,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const main = reduction(whole, program, target, lane, undefined, choices);
     return { nests: [...main.nests, rest], packs: {} };
   }
-  const { row, rows, columns, perLane } = registerTile(start, program, target, lane, choices);
+  const { row, rows, columns, perLane } = registerTile(start, program, target, lane, group?.extent ?? 1, choices);
   const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
@@ -43,6 +43,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     let reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
     const unrolled: string[] = [`${lane}.o.i`, ...(row ? [`${row.name}.i`] : [])];
     let members: string[] = [];
+    let taps: string[] = [];
     if (group) {
       const isUneven = part.loops.find((l) => l.name === group.loop)!.extent % group.extent !== 0;
       reduce = reduce.filter((n) => n !== group.loop);
@@ -59,12 +60,21 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
         unrolled.push(fieldLoop);
       } else reduce.push(`${group.loop}.o`);
       const groups = Math.ceil(part.loops.find((l) => l.name === group.loop)!.extent / group.extent);
-      if ((isUneven || perLane) && groups * tileRows * columns <= (choices.unroll ?? 40)) unrolled.push(`${group.loop}.o`);
+      if ((isUneven || perLane) && groups * tileRows * columns <= (choices.unroll ?? 40)) {
+        unrolled.push(`${group.loop}.o`);
+        // Vectors that were interleaved for one tap serve its neighbours, soon.
+        if (perLane && group.extent > 2) {
+          taps = shortReductions(part, reduce.slice(0, -1), groups * tileRows * columns, choices.unroll ?? 40).reverse();
+          unrolled.push(...taps);
+          reduce = reduce.filter((n) => !taps.includes(n));
+        }
+      }
       members = [`${group.loop}.i`];
     } else {
       unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (perLane ? 40 : 48)));
     }
-    steps.push({ step: 'reorder', order: [...batch, ...(choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving]), ...reduce, ...tile, ...members] });
+    const outer = choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving];
+    steps.push({ step: 'reorder', order: [...batch, ...outer, ...reduce, ...tile.slice(0, -2), ...taps, ...tile.slice(-2), ...members] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
     if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
@@ -86,7 +96,7 @@ interface RegisterTile {
   readonly perLane: boolean;
 }
 
-function registerTile(nest: Nest, program: Program, target: Target, lane: string, choices: Choices): RegisterTile {
+function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: number, choices: Choices): RegisterTile {
   const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
   const accumulators = nest.kernel.accumulators.length;
   // What is read once an output, such as a residual, does not shape the tile.
@@ -99,11 +109,11 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
     while (vectors % columns !== 0) columns--;
     return { rows: 1, columns, perLane };
   }
-  const columns = asked ?? (perLane ? 1 : divisorIn(vectors, [2, 3, 5, 1]));
+  const columns = asked ?? (perLane ? (group > 2 ? divisorIn(vectors, [2]) : 1) : divisorIn(vectors, [2, 3, 5, 1]));
   const most = Math.max(1, Math.floor((target.registers - 4) / columns / accumulators));
   if (choices.rows) return { row, rows: Math.min(choices.rows, row.extent), columns, perLane };
   // Five columns fill the registers alone, as without a second dimension.
-  return { row, rows: columns === 5 ? 1 : bestRows(row.extent, most, columns > 1), columns, perLane };
+  return { row, rows: columns === 5 ? 1 : bestRows(row.extent, most, columns > 1, group <= 2 ? rowRates : perLane ? interleavedRates : quadRates), columns, perLane };
 }
 
 /**
@@ -112,17 +122,23 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
  */
 const rowRates = [0, 0.5, 0.93, 0.97, 1];
 
+/** The same for groups of four bytes, whose instruction adds to the sum: one operand fewer in registers. */
+const quadRates = [0, 0.65, 0.91, 0.95, 1, 1.05, 1.08];
+
+/** The same where each vector of data is interleaved from several. */
+const interleavedRates = [0, 0.6, 0.8, 0.95, 1, 1, 1];
+
 /** Rows of a tile so that an extent's tiles and their rest cost least. */
-function bestRows(extent: number, most: number, wide: boolean): number {
+function bestRows(extent: number, most: number, wide: boolean, rates: readonly number[]): number {
   if (!wide) {
     const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
     return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
   }
   let best = 1;
   let least = Infinity;
-  for (let rows = Math.min(4, most, extent); rows >= 1; rows--) {
+  for (let rows = Math.min(rates.length - 1, most, extent); rows >= 1; rows--) {
     const rest = extent % rows;
-    const cost = (extent - rest) / rowRates[rows] + (rest > 0 ? rest / rowRates[rest] + 0.2 : 0);
+    const cost = (extent - rest) / rates[rows] + (rest > 0 ? rest / rates[rest] + 0.2 : 0);
     if (cost < least) [best, least] = [rows, cost];
   }
   return best;
