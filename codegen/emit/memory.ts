@@ -195,10 +195,12 @@ export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context)
     const extent = context.ranges.get(axis)![1] + 1;
     const p = place(tensor, e.at, axis, scope, context);
     if (p && containerBits === 8) {
+      // A single member has no stride.
+      const near = p.groupStride === 8 || extent === 1;
       const load = (kind: string, text: string, clean = extent === 4): { text: string; clean: boolean } => ({ text: shareLoad(tensor, p, kind, 'v128', text, scope, context), clean });
-      if (p.laneStride === 0 && elementBits === 8 && p.groupStride === 8) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
+      if (p.laneStride === 0 && elementBits === 8 && near) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
       if (p.laneStride === 8 && elementBits === 8 && p.groupStride % 8 === 0) return load(`interleaved ${p.groupStride} ${extent}`, interleaved(tensor, p, extent, scope, context));
-      if (p.laneStride === 32 && p.groupStride === 8) {
+      if (p.laneStride === 32 && near) {
         const clean = extent === 4 || endsAt(tensor, e, axis, extent, context);
         if (elementBits === 8) return load('quads', `v128.load(${p.pointer}, ${p.offset})`, clean);
         const container = shareLoad(tensor, { ...p, shift: 0 }, 'quad fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
