@@ -9,15 +9,17 @@ import type { Scope } from './scope.js';
 type Dot = Extract<Expr, { op: 'dot' }>;
 
 export function hasQuads(e: Dot, context: Context): boolean {
-  return e.bytes === true && e.extent === 4 && context.lane !== undefined && context.target.dots.some((d) => d.extent === 4);
+  return e.bytes === true && e.extent <= 4 && context.lane !== undefined && context.target.dots.some((d) => d.extent === 4);
 }
 
 /** sum + dot, by the 8-bit dot product: what its operands were proved to be makes it exact on every machine. */
 export function emitQuadDot(e: Dot, sum: Value, scope: Scope, context: Context): Value {
   context.ranges.set(e.axis, [0, e.extent - 1]);
-  const text = `i32x4.relaxed_dot_i8x16_i7x16_add_s(${emitQuads(e.a, e.axis, scope, context)}, ${emitQuads(e.b, e.axis, scope, context)}, ${toVector(sum, scope, context)})`;
+  const [a, b] = [emitQuads(e.a, e.axis, scope, context), emitQuads(e.b, e.axis, scope, context)];
   context.ranges.delete(e.axis);
-  return { text, type: e.type, shape: 'vector' };
+  // Where members are missing, products with a zero stand for them.
+  const first = a.clean || b.clean ? a.text : `v128.and(${a.text}, i32x4.splat(${2 ** (8 * e.extent) - 1}))`;
+  return { text: `i32x4.relaxed_dot_i8x16_i7x16_add_s(${first}, ${b.text}, ${toVector(sum, scope, context)})`, type: e.type, shape: 'vector' };
 }
 
 export function emitDot(e: Dot, scope: Scope, context: Context): Value {

@@ -19,6 +19,8 @@ export interface Place {
   /** Stride of the lanes and of the group's axis, in bits. */
   readonly laneStride: number;
   readonly groupStride: number;
+  /** The pointer is a multiple of eight bytes. */
+  readonly even: boolean;
 }
 
 /** Undefined where lanes or fields do not lie evenly. */
@@ -49,7 +51,7 @@ export function place(tensor: Tensor, at: readonly Index[], group: string | unde
     text = `(${text} + ${offset})`;
     offset = 0;
   }
-  return { pointer: text, offset, shift: from - whole, laneStride, groupStride };
+  return { pointer: text, offset, shift: from - whole, laneStride, groupStride, even: !text.startsWith('(') && rest.every((t) => t.coeff % 64 === 0) };
 }
 
 export function mentions(t: Term, axis: string | undefined): boolean {
@@ -181,24 +183,57 @@ function atLane(e: Expr, lane: number, scope: Scope, context: Context): string {
 
 // ---- Groups of products ----
 
-/** The i8x16 operand of a dot product of bytes: lane by lane, the four members of each group. */
-export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context): string {
+/**
+ * The i8x16 operand of a dot product of bytes: lane by lane, up to four members of each group. `clean`: what stands for
+ * missing members is zero, else anything.
+ */
+export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context): { text: string; clean: boolean } {
   if (e.op === 'convert') return emitQuads(e.a, axis, scope, context);
   if (e.op === 'load' && !e.guard) {
     const tensor = context.program.tensors[e.tensor];
     const { elementBits, containerBits } = tensor.layout;
+    const extent = context.ranges.get(axis)![1] + 1;
     const p = place(tensor, e.at, axis, scope, context);
-    if (p && containerBits === 8 && p.groupStride === 8) {
-      const load = (kind: string, text: string): string => shareLoad(tensor, p, kind, 'v128', text, scope, context);
-      if (p.laneStride === 0 && elementBits === 8) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
-      if (p.laneStride === 32) {
-        if (elementBits === 8) return load('quads', `v128.load(${p.pointer}, ${p.offset})`);
+    if (p && containerBits === 8) {
+      // A single member has no stride.
+      const near = p.groupStride === 8 || extent === 1;
+      const load = (kind: string, text: string, clean = extent === 4): { text: string; clean: boolean } => ({ text: shareLoad(tensor, p, kind, 'v128', text, scope, context), clean });
+      if (p.laneStride === 0 && elementBits === 8 && near) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
+      if (p.laneStride === 8 && elementBits === 8 && p.groupStride % 8 === 0) return load(`interleaved ${p.groupStride} ${extent}`, interleaved(tensor, p, extent, scope, context));
+      if (p.laneStride === 32 && near) {
+        const clean = extent === 4 || endsAt(tensor, e, axis, extent, context);
+        if (elementBits === 8) return load('quads', `v128.load(${p.pointer}, ${p.offset})`, clean);
         const container = shareLoad(tensor, { ...p, shift: 0 }, 'quad fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
-        return load('quad fields at', fieldQuads(container, p.shift, elementBits, describe(tensor.dtype).signed));
+        return load('quad fields at', fieldQuads(container, p.shift, elementBits, describe(tensor.dtype).signed), clean);
       }
     }
   }
-  return groupsByLane(e, axis, 8, scope, context);
+  return { text: groupsByLane(e, axis, 8, scope, context), clean: true };
+}
+
+/** True where members past the extent lie past the end of a constant, where its layout has zeros. */
+function endsAt(tensor: Tensor, e: Load, axis: string, extent: number, context: Context): boolean {
+  if (context.program.buffers[tensor.buffer].role !== 'constant') return false;
+  const ranges = new Map(context.ranges).set(axis, [extent, 3]);
+  return e.at.some((i, d) => i.terms.some((t) => mentions(t, axis)) && interval(i, ranges)[0] >= tensor.shape[d]);
+}
+
+/** Members that are vectors of four bytes, a group a lane; two neighbouring vectors share what interleaves them. */
+function interleaved(tensor: Tensor, p: Place, extent: number, scope: Scope, context: Context): string {
+  const stride = p.groupStride / 8;
+  const wide = p.even && stride % 8 === 0;
+  const half = wide && p.offset % 8 === 4;
+  const at = (by: number): Place => ({ ...p, offset: p.offset - (half ? 4 : 0) + Math.min(by, extent - 1) * stride });
+  const member = (by: number): string => {
+    const { pointer: from, offset } = at(by);
+    return shareLoad(tensor, at(by), `member ${wide}`, 'v128', `v128.load${wide ? 64 : 32}_zero(${from}, ${offset})`, scope, context);
+  };
+  const two = (by: number): string => {
+    const [first, second] = [member(by), member(by + 1)];
+    return shareLoad(tensor, at(by), `two ${wide} ${at(by + 1).offset}`, 'v128', `v128.shuffle<i8>(${first}, ${second}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)`, scope, context);
+  };
+  const [low, high] = [two(0), two(2)];
+  return `v128.shuffle<i16>(${low}, ${high}, ${half ? '4, 12, 5, 13, 6, 14, 7, 15' : '0, 8, 1, 9, 2, 10, 3, 11'})`;
 }
 
 /** Fields of bytes, without the shifts of bytes that processors lack. */

@@ -25,7 +25,7 @@ export function byteTensors(program: Program, kernels: readonly Kernel[], target
       const [tensor, weights] = [program.tensors[name], program.tensors[other]];
       if (program.buffers[weights.buffer].role !== 'constant' || describe(tensor.dtype).bits > dot.operandBits) continue;
       const load = loadsOf(kernel).find((l) => l.tensor === name)!;
-      if (narrowFactor(dot, withPadding(tensor, load), loadedRange(weights)) && hasLoop(kernel, load.at[innermostDimension(tensor.shape)], dot.extent)) found.add(name);
+      if (narrowFactor(dot, withPadding(tensor, load), loadedRange(weights)) && hasGroups(kernel, load.at, innermostDimension(tensor.shape))) found.add(name);
     }
   }
   // A copy and what it copies may become views of one another.
@@ -46,8 +46,11 @@ function withPadding(tensor: Tensor, load: Extract<Expr, { op: 'load' }>): reado
   return load.guard ? [Math.min(lo, 0), Math.max(hi, 0)] : [lo, hi];
 }
 
-/** True where the index is a reduction axis in whole groups. */
-function hasLoop(kernel: Kernel, index: Index, extent: number): boolean {
-  const [term] = index.terms;
-  return index.terms.length === 1 && term.coeff === 1 && kernel.reduce.some((a) => a.name === term.of && a.extent % extent === 0);
+/** True where groups have members: neighbours along the innermost dimension, or vectors, where that is one of the outputs. */
+function hasGroups(kernel: Kernel, at: readonly Index[], innermost: number): boolean {
+  const long = (name: unknown): boolean => kernel.reduce.some((a) => a.name === name && a.extent >= 2);
+  const { terms } = at[innermost];
+  if (terms.some((t) => t.coeff === 1 && long(t.of))) return true;
+  const isOutput = terms.length === 1 && terms[0].coeff === 1 && kernel.space.some((a) => a.name === terms[0].of);
+  return isOutput && at.some((i) => i.terms.some((t) => long(t.of)));
 }

@@ -128,7 +128,7 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
       const { name, extent, mode } = inner[split];
       const [whole, last] = [points(inner.slice(split + 1)), points(inner.slice(split + 1), nest.ragged!.rest)];
       const parts: Stmt[] = [{ kind: 'loop', axis: name, start: 0, extent: extent - 1, mode, body: whole }, { kind: 'loop', axis: name, start: extent - 1, extent: 1, mode, body: last }];
-      body.push(...wrap(inner.slice(0, split), parts));
+      body.push(...wrap(inner.slice(0, split), extent === 1 ? parts.slice(1) : parts));
     }
     body.push(...combinePartials(nest, prefix, tile));
   }

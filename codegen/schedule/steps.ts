@@ -126,7 +126,7 @@ function split(nest: Nest, loop: Loop, factor: number, overrun: boolean, illegal
   if (!exact && loop.kind === 'reduce') {
     if (nest.kernel.reduce.every((a) => a.name !== loop.name || a.extent !== loop.extent)) illegal('only a whole axis can be overrun');
     if (!orderIsFree(nest.kernel)) illegal('this reduction keeps its order, and its loops are whole');
-    if (nest.ragged || factor > loop.extent) illegal('one axis of a reduction can be, and into more than one part');
+    if (nest.ragged) illegal('one axis of a reduction can be');
   }
   const outer = { ...loop, name: `${loop.name}.o`, extent: Math.ceil(loop.extent / factor) };
   const inner = { ...loop, name: `${loop.name}.i`, extent: factor };

@@ -11,24 +11,36 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { relaxed, simd128 } from '../../codegen/targets/target.js';
-import { compareScheduled, lowerCase, type Lowered } from '../ops/harness.js';
+import { toolchain } from '../../sdk/host/assembler.js';
+import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
+import { hostFor } from '../support/hosts.js';
 import { Random } from '../support/random.js';
 import { refuses } from '../support/refuses.js';
 
+interface Shape {
+  readonly channels?: number;
+  readonly outputs?: number;
+  readonly group?: number;
+  readonly kernel?: readonly [number, number];
+  readonly stride?: number;
+}
+
 /** A convolution of quantized values in a range, by weights in a range. */
-function convolution(range: readonly [number, number], weights: readonly [number, number], channels = 8): Lowered {
+function convolution(range: readonly [number, number], weights: readonly [number, number], { channels = 8, group = 1, outputs = group === 1 ? 8 : group, kernel = [3, 3], stride = 1 }: Shape = {}): Lowered {
   const random = new Random(5);
-  const w = makeConstant(weights[1] > 127 ? 'int9' : 'int8', [8, channels, 3, 3], [...weights, ...Array.from({ length: 72 * channels - 2 }, () => random.integer(...weights))]);
+  const shape = [outputs, channels / group, ...kernel];
+  const w = makeConstant(weights[1] > 127 ? 'int9' : 'int8', shape, [...weights, ...Array.from({ length: shape.reduce((x, y) => x * y, 1) - 2 }, () => random.integer(...weights))]);
+  const pads = [...kernel, ...kernel].map((k) => Math.floor(k / 2));
   const graph: Graph = {
     name: 'convolution', inputs: ['x'], outputs: ['y'],
     constants: { w, scale: makeConstant('float32', [], [1]) },
-    values: { x: { name: 'x', shape: [1, channels, 6, 6], dtype: 'float32' }, q: { name: 'q' }, y: { name: 'y' } },
+    values: { x: { name: 'x', shape: [1, channels, 7, 7], dtype: 'float32' }, q: { name: 'q' }, y: { name: 'y' } },
     nodes: [
       { name: 'quantize', op: 'Quantize', inputs: ['x', 'scale'], outputs: ['q'], attributes: { min: range[0], max: range[1], zeroPoint: 0, roundingMode: 'ROUND' } },
-      { name: 'conv', op: 'Conv', inputs: ['q', 'w'], outputs: ['y'], attributes: { pads: [1, 1, 1, 1] } },
+      { name: 'conv', op: 'Conv', inputs: ['q', 'w'], outputs: ['y'], attributes: { pads, group, strides: [stride, stride] } },
     ],
   };
-  return lowerCase({ name: 'convolution', graph, inputs: { x: Array.from({ length: 36 * channels }, () => random.float(-300, 300)) } });
+  return lowerCase({ name: `convolution ${channels} ${outputs} ${kernel} ${stride} ${group} ${range} ${weights}`, graph, inputs: { x: Array.from({ length: 49 * channels }, () => random.float(-300, 300)) } });
 }
 
 const usesBytes = (l: Lowered): boolean => /dot8\(/.test(printProgram(schedule(l.unit, relaxed).program));
@@ -43,6 +55,24 @@ test('both operands proved: one dot product of bytes, from values stored in byte
   assert.ok(usesBytes(convolution([0, 15], [-8, 7])));
 });
 
+test('groups with members missing, first layers and depthwise convolutions: the bits of the interpreter', async () => {
+  const cases: Lowered[] = [];
+  const signed: readonly (readonly [readonly [number, number], readonly [number, number]])[] = [[[0, 127], [-128, 127]], [[-128, 127], [0, 127]]];
+  for (const [range, weights] of signed) {
+    for (const kernel of [[1, 1], [1, 2], [3, 3], [5, 5], [10, 4], [2, 6]] as const) {
+      for (const stride of [1, 2]) {
+        for (const shape of [{ channels: 1 }, { channels: 3, outputs: 6 }, { channels: 6 }, { channels: 8, group: 8 }, { channels: 12, group: 12 }]) {
+          cases.push(convolution(range, weights, { kernel, stride, ...shape }));
+        }
+      }
+    }
+  }
+  for (const l of cases) compareScheduled(l, relaxed);
+  assert.ok(cases.filter(usesBytes).length > cases.length * 0.8);
+  const host = hostFor('relaxed');
+  if (host) assert.equal(await runOnEmitters(cases, relaxed, toolchain(), host), []);
+});
+
 test('weights can be the operand of seven bits', () => {
   const l = convolution([-128, 127], [0, 127]);
   compareScheduled(l, relaxed);
@@ -55,7 +85,6 @@ test('no operand of seven bits, or one of more than eight: no dot product of byt
     compareScheduled(l, relaxed);
     assert.not(usesBytes(l), `${range.join(' .. ')} by ${weights.join(' .. ')}`);
   }
-  assert.not(usesBytes(convolution([0, 127], [-128, 127], 6)), 'no groups of four in six channels');
 });
 
 /** The scheduled Program with another type and range of a tensor, and no range of what is made of it. */

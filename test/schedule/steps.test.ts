@@ -99,8 +99,7 @@ test('illegal splits', () => {
   illegal(product('int32'), [{ step: 'split', loop: 'a', factor: 2 }], '2 does not divide 3');
   illegal(product('float32'), [{ step: 'split', loop: 'a', factor: 2, overrun: true }], 'this reduction keeps its order, and its loops are whole');
   const uneven: Step = { step: 'split', loop: 'a', factor: 2, overrun: true };
-  illegal(product('int32'), [{ step: 'split', loop: 'a', factor: 4, overrun: true }], 'one axis of a reduction can be, and into more than one part');
-  illegal(product('int32'), [uneven, { step: 'split', loop: 'b', factor: 3, overrun: true }], 'one axis of a reduction can be, and into more than one part');
+  illegal(product('int32'), [uneven, { step: 'split', loop: 'b', factor: 3, overrun: true }], 'one axis of a reduction can be');
   illegal(product('int32'), [{ step: 'split', loop: 'b', factor: 2 }, { step: 'split', loop: 'b.o', factor: 3, overrun: true }], 'only a whole axis can be overrun');
   illegal(product('int32'), [uneven, { step: 'split', loop: 'a.o', factor: 2 }], 'the last iteration of a.o is shorter');
   illegal(product('int32'), [uneven, { step: 'reorder', order: ['o', 'n', 'a.i', 'a.o', 'b'] }], 'a.i has fewer iterations in the last of a.o');

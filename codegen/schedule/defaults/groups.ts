@@ -75,17 +75,23 @@ function groupsOf(dot: DotProduct, products: Products, nest: Nest, program: Prog
   const data = all.find((a) => !a.constant);
   const weight = all.find((a) => a.constant);
   if (!data || !weight || data.guarded || weight.guarded || !weight.depends(lane) || data.elementBits !== dot.operandBits) return undefined;
-  // Members of a group are neighbours in memory; members of a pair may also be vectors, where the data differ by lane.
+  // Members of a group are neighbours in memory; or vectors, where the data differ by lane.
   const perLane = data.depends(lane);
-  if (perLane && (dot.extent !== 2 || data.stride(lane) !== data.elementBits)) return undefined;
-  const candidates = nest.loops.filter((l) => l.kind === 'reduce' && l.extent >= 2 && weight.depends(l.name) && (perLane ? data.stride(l.name) !== undefined : data.stride(l.name) === data.elementBits));
-  // Pairs may leave one product over, of a whole axis.
+  if (perLane && data.stride(lane) !== data.elementBits) return undefined;
+  // Of a whole axis the last group may lack members.
   const isAxis = (l: Loop): boolean => nest.kernel.reduce.some((a) => a.name === l.name && a.extent === l.extent);
+  const candidates = nest.loops.filter((l) => l.kind === 'reduce' && l.extent >= 2 && weight.depends(l.name) && (l.extent % dot.extent === 0 || isAxis(l)) && (perLane ? data.stride(l.name) !== undefined : data.stride(l.name) === data.elementBits));
   const even = candidates.find((l) => l.extent % dot.extent === 0);
-  const loop = even ?? (dot.extent === 2 ? candidates.filter(isAxis).pop() : undefined);
+  const loop = perLane && dot.extent > 2 ? fullest(candidates, dot.extent) : (even ?? candidates[candidates.length - 1]);
   if (!loop) return undefined;
   const whole = { fields: 1, bits: 8, containerBits: dot.operandBits };
-  return { loop: loop.name, extent: dot.extent, ...(sevenBits ? { sevenBits } : {}), weight: weight.tensor, ...(perLane || !even ? whole : fieldsOf(dot, loop, fieldBits(program.tensors[weight.tensor]))) };
+  return { loop: loop.name, extent: dot.extent, ...(sevenBits ? { sevenBits } : {}), weight: weight.tensor, ...(perLane || loop !== even ? whole : fieldsOf(dot, loop, fieldBits(program.tensors[weight.tensor]))) };
+}
+
+/** The loop of which groups lack the fewest members; the outermost of several, whose vectors the inner ones share. */
+function fullest(loops: readonly Loop[], extent: number): Loop | undefined {
+  const idle = (l: Loop): number => (Math.ceil(l.extent / extent) * extent) / l.extent;
+  return [...loops].sort((a, b) => idle(a) - idle(b))[0];
 }
 
 /** Two products must fit 32 bits: 16 bits signed would overflow in one case only, which 15 exclude. */

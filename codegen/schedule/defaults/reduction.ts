@@ -45,6 +45,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     let reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => l.name);
     const unrolled: string[] = [`${lane}.o.i`, ...(row ? [`${row.name}.i`] : [])];
     let members: string[] = [];
+    let taps: string[] = [];
     if (group) {
       const isUneven = part.loops.find((l) => l.name === group.loop)!.extent % group.extent !== 0;
       reduce = reduce.filter((n) => n !== group.loop);
@@ -61,12 +62,21 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
         unrolled.push(fieldLoop);
       } else reduce.push(`${group.loop}.o`);
       const groups = Math.ceil(part.loops.find((l) => l.name === group.loop)!.extent / group.extent);
-      if ((isUneven || depthwise) && groups * tileRows * columns <= (choices.unroll ?? 40)) unrolled.push(`${group.loop}.o`);
+      if ((isUneven || depthwise) && groups * tileRows * columns <= (choices.unroll ?? 40)) {
+        unrolled.push(`${group.loop}.o`);
+        // Vectors that were interleaved for one tap serve its neighbours, soon.
+        if (depthwise && group.extent > 2) {
+          taps = shortReductions(part, reduce.slice(0, -1), groups * tileRows * columns, choices.unroll ?? 40).reverse();
+          unrolled.push(...taps);
+          reduce = reduce.filter((n) => !taps.includes(n));
+        }
+      }
       members = [`${group.loop}.i`];
     } else {
       unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (depthwise && accumulator !== 'float32' ? 40 : 1)));
     }
-    steps.push({ step: 'reorder', order: [...batch, ...(choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving]), ...reduce, ...tile, ...members] });
+    const outer = choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving];
+    steps.push({ step: 'reorder', order: [...batch, ...outer, ...reduce, ...tile.slice(0, -2), ...taps, ...tile.slice(-2), ...members] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
     if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
@@ -104,12 +114,17 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
     while (vectors % columns !== 0) columns--;
     return { rows: 1, columns, depthwise };
   }
+  const most = (columns: number): number => Math.max(1, Math.floor((processor.registers - 4) / columns / accumulators));
+  if (group && group.extent > 2) {
+    const columns = asked ?? (perLane ? divisorIn(vectors, [2]) : divisorIn(vectors, [2, 3, 5, 1]));
+    const best = columns === 5 ? 1 : columns === 1 ? fewestRests(row.extent, most(columns)) : bestRows(row.extent, most(columns), perLane ? interleavedRates : quadRates);
+    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : best, columns, depthwise };
+  }
   if (perLane) {
     // Every product of a depthwise tile has operands of its own: six of them fill the registers.
     const square = depthwise && nest.kernel.accumulators[0].type === 'float32' && vectors % 2 === 0 && row.extent % 3 === 0;
     const columns = asked ?? (square ? 2 : 1);
-    const most = Math.max(1, Math.floor((processor.registers - 4) / columns / accumulators));
-    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : square ? 3 : fewestRests(row.extent, most), columns, depthwise };
+    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : square ? 3 : fewestRests(row.extent, most(columns)), columns, depthwise };
   }
   const isFloat = nest.kernel.accumulators.some((a) => a.type === 'float32');
   const unpack = group && group.fields > 1 ? 2 : 0;
@@ -131,6 +146,27 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
 function fewestRests(extent: number, most: number): number {
   const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
   return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
+}
+
+/**
+ * Measured on V8: multiply-adds a second by rows of a tile two vectors wide, relative to four rows, for groups of four bytes, whose
+ * instruction adds to the sum.
+ */
+const quadRates = [0, 0.65, 0.91, 0.95, 1, 1.05, 1.08];
+
+/** The same where each vector of data is interleaved from several. */
+const interleavedRates = [0, 0.6, 0.8, 0.95, 1, 1, 1];
+
+/** Rows of a tile so that an extent's tiles and their rest cost least. */
+function bestRows(extent: number, most: number, rates: readonly number[]): number {
+  let best = 1;
+  let least = Infinity;
+  for (let rows = Math.min(rates.length - 1, most, extent); rows >= 1; rows--) {
+    const rest = extent % rows;
+    const cost = (extent - rest) / rates[rows] + (rest > 0 ? rest / rates[rest] + 0.2 : 0);
+    if (cost < least) [best, least] = [rows, cost];
+  }
+  return best;
 }
 
 /**
