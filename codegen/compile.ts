@@ -31,6 +31,11 @@ import type { Manifest } from '../sdk/runtime/manifest.js';
 export interface CompileOptions {
   /** Default simd128. */
   readonly target?: 'scalar' | 'simd128' | 'relaxed';
+  /**
+   * Target relaxed only: float32 sums of products by relaxed fused multiply-add, which rounds once on some machines and twice
+   * on others. The one option that changes results; the manifest says so.
+   */
+  readonly fastMath?: boolean;
   /** Inferences in one call; default the model's own batch, 1 where that is free. */
   readonly batch?: number;
   /** Also a WASI command. */
@@ -93,13 +98,15 @@ export function runPasses(graph: Graph, batch?: number): Graph {
 }
 
 /** The target of a name; raises cli/usage-like diagnostics with the nearest valid name. */
-export function targetOf(name: string): Target {
+export function targetOf(name: string, fastMath = false): Target {
+  if (fastMath && name !== 'relaxed') fail('target/unsupported', name, 'fast math is relaxed SIMD, which this target does not have', 'Compile with target relaxed, or without fastMath.');
+  if (fastMath) return { ...targets.relaxed, fusedMultiplyAdd: true };
   return Object.hasOwn(targets, name) ? targets[name] : fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
 }
 
 /** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */
 export async function compileGraph(graph: Graph, options: CompileOptions, toolchain: Toolchain): Promise<Artifact> {
-  const target = targetOf(options.target ?? 'simd128');
+  const target = targetOf(options.target ?? 'simd128', options.fastMath);
   verifyGraph(graph);
   const passed = runPasses(graph, options.batch);
   const unit = build(passed, target, { keepAll: options.debug, choose: options.tuning && recordedSchedules(options.tuning, target) });

@@ -49,7 +49,7 @@ export interface Bundle {
  *
  * @throws as `compile`.
  */
-export async function compileBundle(model: Uint8Array | ArrayBuffer | Graph, options: Omit<Options, 'target'> = {}): Promise<Bundle> {
+export async function compileBundle(model: Uint8Array | ArrayBuffer | Graph, options: Omit<Options, 'target' | 'fastMath'> = {}): Promise<Bundle> {
   const artifacts: Record<string, Artifact> = {};
   for (const target of Object.keys(targets) as NonNullable<Options['target']>[]) artifacts[target] = await compile(model, { ...options, target });
   return { artifacts, files: bundleFiles(artifacts) };

@@ -23,7 +23,7 @@ export function declaration(manifest: Manifest, loader?: LoaderNames): string {
     ? [`import { load } from './${comment(loader.file)}';`, 'const model = await load();']
     : ["import { load } from 'sigmaflow/runtime';", `import type { ${name} } from './${comment(manifest.name)}.js';`, `const model = await load<${name}>(bytes);`];
   return `/**
- * ${comment(manifest.name)}: ${manifest.batch === 1 ? 'one inference' : `${manifest.batch} inferences`} a call, for ${loader?.targets.join(', ') ?? manifest.target}.
+ * ${comment(manifest.name)}: ${manifest.batch === 1 ? 'one inference' : `${manifest.batch} inferences`} a call, for ${loader?.targets.join(', ') ?? `${manifest.target}${manifest.fastMath ? ' with fast math' : ''}`}.
  *
 ${use.map((line) => ` *     ${line}`).join('\n')}
  *     const outputs = model.run(inputs); // inputs: { ${comment(type ?? '')}${manifest.inputs.length > 1 ? ', ...' : ''} }

@@ -9,7 +9,7 @@ import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
-import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context } from './context.js';
+import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { flushStores } from './pending.js';
@@ -198,6 +198,14 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   scope.values.clear();
 }
 
+/** sum + a * b as one instruction, where the target may; only here, so that requantizations keep their exact roundings. */
+function fusedSum({ name, value }: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Context): Value | undefined {
+  if (!context.target.fusedMultiplyAdd || value.op !== 'add' || value.type !== 'float32') return undefined;
+  if (value.a.op !== 'local' || value.a.name !== name || value.b.op !== 'mul') return undefined;
+  const [sum, a, b] = [value.a, value.b.a, value.b.b].map((e) => toVector(emitExpr(e, scope, context), scope, context));
+  return { text: `f32x4.relaxed_madd(${a}, ${b}, ${sum})`, type: 'float32', shape: 'vector' };
+}
+
 function emitSet(s: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Context): void {
   const { name, laneAt, high } = localRegister(s.name, s.at, context);
   const { type, vector, half } = context.locals.get(name)!;
@@ -206,7 +214,7 @@ function emitSet(s: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Conte
     if (s.value.op === 'int' && !high) scope.lines.push(`${name} = i16x8.splat(${s.value.value});`);
     return;
   }
-  const value = emitExpr(s.value, scope, context);
+  const value = (vector && laneAt === undefined && fusedSum(s, scope, context)) || emitExpr(s.value, scope, context);
   if (!vector) scope.lines.push(`${name} = ${value.text};`);
   else if (laneAt === undefined) scope.lines.push(`${name} = ${toVector(value, scope, context)};`);
   else scope.lines.push(`${name} = ${type === 'float32' ? 'f32x4' : 'i32x4'}.replace_lane(${name}, ${laneAt}, ${value.text});`);

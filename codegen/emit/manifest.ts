@@ -23,6 +23,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
   const bytesOf = (role: string): number => Object.values(program.buffers).filter((b) => b.role === role).reduce((sum, b) => sum + b.bytes, 0);
   const offset = (t: Tensor): number => program.buffers[t.buffer].offset! + t.layout.offset / 8;
   const batch = graph.batch ?? 1;
+  const fastMath = options.target.fusedMultiplyAdd ?? false;
   const describeTensor = (name: string, tensor: Tensor): ManifestTensor => ({
     name,
     shape: tensor.shape,
@@ -36,9 +37,10 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     name: graph.name,
     batch,
     target: options.target.name as Manifest['target'],
-    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : []), ...(hasByteDots(program) ? ['relaxed-simd'] : [])],
+    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : []), ...(fastMath || hasByteDots(program) ? ['relaxed-simd'] : [])],
     inputs: graph.inputs.map((name) => describeTensor(name, program.tensors[name])),
     outputs: graph.outputs.map((name, i) => describeTensor(name, program.tensors[program.outputs[i]])),
+    ...(fastMath ? { fastMath } : {}),
     arenaBytes: program.arenaBytes!,
     constantBytes: bytesOf('constant'),
     temporaryBytes: spanOf(program, 'temporary'),

@@ -24,6 +24,8 @@ export interface Target {
   readonly lookups: number;
   /** Operations that lanes have for integers of 33 to 64 bits (two vectors a value). */
   readonly wideOperations: readonly string[];
+  /** Float sums of products in one instruction, which rounds once or twice as the machine likes: outside equal bits. */
+  readonly fusedMultiplyAdd?: boolean;
   /** WebAssembly features, as the assembler names them. */
   readonly features: readonly string[];
 }

@@ -22,6 +22,7 @@ app imports load().`,
   options: [
     { name: 'output', short: 'o', value: 'DIR', doc: 'the folder to write to; made where it is missing' },
     targetOption,
+    { name: 'fast-math', doc: 'target relaxed: float sums by fused multiply-add; faster, and the bits differ between machines' },
     batchOption,
     { name: 'bundle', doc: `NAME.TARGET.wasm for ${targets.join(', ')}, and NAME.mjs: its load() fetches the best for an engine` },
     { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them; they change no result' },
@@ -38,13 +39,16 @@ app imports load().`,
     checkFolder(folder);
     const bundle = args.flag('bundle');
     if (bundle && args.flag('target')) usage(command, '--target', 'a bundle has every target', 'Leave --target away, or --bundle.');
+    const fastMath = args.flag('fast-math');
+    if (fastMath && bundle) usage(command, '--fast-math', 'all builds of a bundle give the same bits', 'Leave --fast-math away, or --bundle.');
+    if (fastMath && targetOf(args) !== 'relaxed') usage(command, '--fast-math', 'fast math is relaxed SIMD', 'Say --target relaxed, or leave --fast-math away.');
     const model = readModel(file);
 
     const tuningFile = args.text('tuning');
     const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);
     const start = performance.now();
     const target = targetOf(args);
-    const artifact = await build(model, { target, batch, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
+    const artifact = await build(model, { target, fastMath, batch, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
     const builds: Record<string, Artifact> = {};
     for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, batch, tuning: tuning?.target === other ? tuning : undefined });
     const time = performance.now() - start;

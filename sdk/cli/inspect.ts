@@ -112,7 +112,7 @@ function interfaceTable(inputs: readonly Interface[], outputs: readonly Interfac
 }
 
 function printModule(manifest: Manifest, bytes: number, { print }: Context): void {
-  print(`${manifest.name}, a module of ${count(bytes)} bytes, batch ${manifest.batch}, target ${manifest.target}\n`);
+  print(`${manifest.name}, a module of ${count(bytes)} bytes, batch ${manifest.batch}, target ${manifest.target}${manifest.fastMath ? ' with fast math' : ''}\n`);
   print(interfaceTable(manifest.inputs, manifest.outputs));
   print('');
   const rows: [string, string | undefined][] = [

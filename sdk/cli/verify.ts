@@ -14,6 +14,9 @@ import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type Te
 import { plural, table } from './text.js';
 import { runCommand } from './wasi.js';
 
+/** Of sums that are rounded once or twice an addition, over networks of some dozen layers. */
+const tolerance = 1e-4;
+
 export const command: Command = {
   name: 'verify',
   usage: 'MODEL.onnx [--input X.npy | --random N --seed S] [options]',
@@ -26,6 +29,7 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     { name: 'random', value: 'N', doc: `draw N inputs (default 4): ${drawnFrom}` },
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1)' },
     batchOption,
+    { name: 'fast-math', doc: `also the build of compile --fast-math, held to ${tolerance} of the largest value instead of to its bits` },
   ],
   examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy'],
   async run(args, context) {
@@ -37,14 +41,14 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     const reference = referenceEngine(model, batch);
     const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed);
     context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
-    const differences = await verifyModel(model, batch, inputs, reference, context);
-    context.print(differences === 0 ? '\nAll engines agree in every bit.' : '\nThe engines differ.');
+    const differences = await verifyModel(model, batch, inputs, reference, context, args.flag('fast-math'));
+    context.print(differences === 0 ? `\nAll engines agree in every bit${args.flag('fast-math') ? ', fast math apart' : ''}.` : '\nThe engines differ.');
     return differences === 0 ? 0 : 1;
   },
 };
 
 /** Prints what was found; returns the number of differences. */
-async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, { print }: Context): Promise<number> {
+async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, { print }: Context, fastMath: boolean): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
   for (const target of allTargets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
   const skipped = allTargets.filter((target) => releases.get(target)!.manifest.features.includes('relaxed-simd') && relaxedHost() === undefined);
@@ -74,6 +78,8 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots) });
+  const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { batch, target: 'relaxed', fastMath })).call) : undefined;
+  if (fastMath && !fast) print(`SKIP fast math: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}`);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
   for (const slot of outputSlots) {
     const expected = interpreted[slot.name];
@@ -87,6 +93,12 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
     });
     const { deviation, scale } = largestDeviation(expected.data, exact[slot.name].data);
     lines.push(['  reference', 'float64', deviation === 0 ? 'no deviation' : `largest deviation ${deviation.toExponential(1)}, largest value ${scale.toPrecision(3)}`]);
+    if (fast) {
+      const { deviation, scale } = largestDeviation(fast[slot.name].data, expected.data);
+      const within = deviation <= (slot.dtype === 'float32' ? tolerance * scale : 1);
+      if (!within) differences.push(slot.name);
+      lines.push(['  fast math', 'apart', `largest deviation ${deviation.toExponential(1)}, ${within ? 'within' : 'beyond'} ${slot.dtype === 'float32' ? `${tolerance} of the largest value` : 'one step'}`]);
+    }
     print(table(lines));
   }
   return differences.length;

@@ -46,6 +46,8 @@ export interface Manifest {
   readonly target: 'scalar' | 'simd128' | 'relaxed';
   /** WebAssembly features that the module needs, as WebAssembly names them. */
   readonly features: readonly string[];
+  /** Float sums are rounded as the machine likes: results differ between machines. Absent: the same bits everywhere. */
+  readonly fastMath?: boolean;
   readonly inputs: readonly ManifestTensor[];
   readonly outputs: readonly ManifestTensor[];
   /** Class labels of the first output, where known. */

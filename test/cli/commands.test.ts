@@ -6,6 +6,7 @@ import { exportQonnx } from '../../codegen/export/qonnx.js';
 import { makeConstant, type Graph } from '../../codegen/ir/graph.js';
 import { readNpy, readNpz, writeNpy, writeNpz } from '../../sdk/data/npy.js';
 import { targets } from '../../sdk/cli/models.js';
+import { relaxedHost } from '../../sdk/cli/relaxed.js';
 import { compile } from '../../sdk/compile.js';
 import { readManifest } from '../../sdk/runtime/index.js';
 import { command, temporaryFolder } from './command.js';
@@ -77,6 +78,21 @@ test('a bundle has a module a target, a loader and its types', async () => {
   const refused = await command('compile', model, '-o', at('bundle'), '--bundle', '--target', 'scalar');
   assert.is(refused.err, 'error [cli/usage] --target: a bundle has every target\n  Leave --target away, or --bundle.\n  See `sigmaflow compile --help`.\n');
   assert.is(refused.status, 2);
+});
+
+test('fast math is said, held to a tolerance, and kept out of bundles', async () => {
+  const { status, err } = await command('compile', model, '-o', at('fast'), '--target', 'relaxed', '--fast-math');
+  assert.is(err, '');
+  assert.is(status, 0);
+  assert.is(readManifest(fs.readFileSync(at('fast/two.v1.wasm'))).fastMath, true);
+  assert.match((await command('inspect', at('fast/two.v1.wasm'))).out, 'target relaxed with fast math');
+  const refusal = async (...argv: string[]): Promise<string> => (await command('compile', model, '-o', at('fast'), '--fast-math', ...argv)).err;
+  assert.is(await refusal(), 'error [cli/usage] --fast-math: fast math is relaxed SIMD\n  Say --target relaxed, or leave --fast-math away.\n  See `sigmaflow compile --help`.\n');
+  assert.is(await refusal('--bundle'), 'error [cli/usage] --fast-math: all builds of a bundle give the same bits\n  Leave --fast-math away, or --bundle.\n  See `sigmaflow compile --help`.\n');
+  const verified = await command('verify', model, '--fast-math');
+  assert.is(verified.status, 0, verified.out);
+  assert.match(verified.out, relaxedHost() === undefined ? /SKIP fast math: / : /fast math +apart +largest deviation .*, within 0\.0001 of the largest value/);
+  assert.match(verified.out, 'All engines agree in every bit, fast math apart.');
 });
 
 test('threads are for modules', async () => {
