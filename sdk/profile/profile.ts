@@ -14,24 +14,24 @@ import { Session, type Manifest, type TensorData } from '../runtime/index.js';
 import { stepFacts, type StepFacts } from './facts.js';
 import { functionCode } from './functions.js';
 import { limitOf, movedBytes, workingSet, type Bandwidth, type Limits, type StepLimit } from './limits.js';
-import { measure, type Repeated, type Timing } from './measure.js';
+import { measure, type MeasureOptions, type Repeated, type Timing } from './measure.js';
 import { probes, type BandwidthProbe } from './peaks.js';
 
-export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'> {
+export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'>, MeasureOptions {
   /** How long to measure, compiling apart; default 5. */
   readonly seconds?: number;
   /** The inputs of one call by name, row-major; drawn with a fixed seed where absent. */
   readonly inputs?: Readonly<Record<string, ArrayLike<number>>>;
   /** What the report says of the machine: processor, engine. */
   readonly machine?: Machine;
-  /** After each round. */
-  readonly onRound?: (done: number, rounds: number) => void;
 }
 
 export interface Machine {
   readonly processor?: string;
   readonly system?: string;
   readonly engine?: string;
+  /** What the clock counts. */
+  readonly clock?: string;
 }
 
 export interface StepProfile extends StepFacts {
@@ -87,7 +87,7 @@ export interface Profile {
  * @throws DiagnosticError as `compile` does, and module/features where this engine lacks what the target needs.
  */
 export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: ProfileOptions = {}): Promise<Profile> {
-  const { seconds = 5, inputs, machine = {}, onRound, ...compileOptions } = options;
+  const { seconds = 5, inputs, machine = {}, clock, onRound, ...compileOptions } = options;
   // The module as it ships, and the one that exports its steps: the assembler would join small functions in the former.
   const shipped = await compile(model, compileOptions);
   const stepped = await compile(model, { ...compileOptions, steps: true });
@@ -100,7 +100,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const run: Repeated = (times) => {
     for (let t = 0; t < times; t++) whole.run();
   };
-  const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, onRound);
+  const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, { clock, onRound });
   const own = timings.slice(0, steps.length);
   const rest = timings.slice(steps.length + 1);
   const limits: Limits = {
