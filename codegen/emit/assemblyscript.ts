@@ -14,15 +14,17 @@ import { counterName } from './scope.js';
 
 export interface EmitOptions {
   /**
-   * Exports every block of the Program too: `stepN(times)` runs block N so many times, and the functions of its kernels
-   * are `kernelN_0`, `kernelN_1` ...; one that an earlier block shares is exported there
+   * Exports every kernel too, counted in the order of the Program: `stepN(times)` runs kernel N so many times, with the
+   * repeats around it, and `kernelN` is its function.
    */
   readonly steps?: boolean;
 }
 
 /** The source of one module; `entry` is the exported function, which returns a status (0 is success). */
 export function emitAssemblyScript(program: Program, target: Target, entry = 'run', options: EmitOptions = {}): string {
-  const names = new Set<string>([entry, ...(options.steps ? program.blocks.map((_, i) => `step${i}`) : [])]);
+  const names = new Set<string>([entry]);
+  const steps: string[] = [];
+  let kernels = 0;
   const functions: string[] = [];
   const shared = sharedTexts(program.blocks, program, target);
   const named = new Map<string, string>();
@@ -34,8 +36,8 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     names.add(result);
     return result;
   };
-  let called: string[] = [];
-  const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>): string[] =>
+  // `around` puts the repeats around a call that stands alone.
+  const calls = (blocks: readonly Block[], parameters: ReadonlyMap<string, number>, around: (lines: string[]) => string[]): string[] =>
     blocks.flatMap((b) => {
       if (b.kind === 'kernel') {
         const { text, places } = shared.get(b) ?? emitKernel(program, b, target, parameters);
@@ -43,27 +45,19 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
         if (name === undefined) {
           name = unique(b.name);
           named.set(text, name);
-          called.push(name);
           const others = [...shared].filter(([k, s]) => k !== b && s.text === text).map(([k]) => k.name);
           functions.push(`${kernelComment(b, others)}\nfunction ${name}${text}`);
         }
-        return [`${name}(${[...[...parameters.keys()].map(counterName), ...places].join(', ')});`];
+        const call = [`${name}(${[...[...parameters.keys()].map(counterName), ...places].join(', ')});`];
+        if (options.steps) steps.push(...stepText(kernels++, name, around(call)));
+        return call;
       }
       const counter = counterName(b.axis);
       const most = typeof b.count === 'number' ? b.count : b.count.max;
-      const inner = calls(b.body, new Map(parameters).set(b.axis, most));
-      return [`for (let ${counter}: i32 = 0; ${counter} < ${countText(b.count, program)}; ${counter}++) {`, ...inner.map((l) => `  ${l}`), '}'];
+      const loop = (lines: string[]): string[] => [`for (let ${counter}: i32 = 0; ${counter} < ${countText(b.count, program)}; ${counter}++) {`, ...lines.map((l) => `  ${l}`), '}'];
+      return loop(calls(b.body, new Map(parameters).set(b.axis, most), (lines) => around(loop(lines))));
     });
-  const steps: string[] = [];
-  const body = program.blocks.flatMap((block, i) => {
-    called = [];
-    const lines = calls([block], new Map());
-    if (options.steps) {
-      steps.push(`export function step${i}(times: i32): void {`, '  for (let time: i32 = 0; time < times; time++) {', ...lines.map((l) => `    ${l}`), '  }', '}');
-      if (called.length > 0) steps.push(`export { ${called.map((name, k) => `${name} as kernel${i}_${k}`).join(', ')} };`);
-    }
-    return lines;
-  });
+  const body = calls(program.blocks, new Map(), (lines) => lines);
   return [
     `// ${program.name}, compiled by sigmaflow for ${target.name}.`,
     `// ${Object.keys(program.tensors).length} tensors in ${program.arenaBytes} bytes; addresses are constants.`,
@@ -77,6 +71,11 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
     ...steps,
     '',
   ].join('\n');
+}
+
+/** A kernel's exports, see EmitOptions. No name of a kernel has a $. */
+function stepText(i: number, name: string, lines: readonly string[]): string[] {
+  return [`function $step${i}(times: i32): void {`, '  for (let time: i32 = 0; time < times; time++) {', ...lines.map((l) => `    ${l}`), '  }', '}', `export { $step${i} as step${i}, ${name} as kernel${i} };`];
 }
 
 /** The kernels whose text another one has too, once the places of buffers are parameters. */

@@ -56,8 +56,9 @@ second for the step's working set.`,
     }
 
     const result = await atFile(model.file, () =>
-      profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, tuning, seconds, inputs, machine: machine(), onRound: showProgress }),
+      profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, tuning, seconds, inputs, machine: machine(), clock: processorTime, onRound: showProgress }),
     );
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     const texts = { report: profileReport, json: (p: typeof result) => `${JSON.stringify(p, null, 2)}\n` };
     writeAll(places.map(({ name, file }): Output => ({ file, bytes: texts[name](result) })), places.map(({ name }) => `--${name}`).join(' or '));
     context.print(profileText(result, { all: args.flag('all'), order: args.text('order') === 'program' ? 'program' : 'time' }));
@@ -85,10 +86,16 @@ const machine = () => ({
   processor: os.cpus()[0]?.model.trim() ?? 'unknown processor',
   system: `${os.platform()} ${os.arch()}, ${os.availableParallelism()} processors`,
   engine: `Node ${process.versions.node}, V8 ${process.versions.v8}`,
+  clock: 'processor time of the process',
 });
+
+/** Milliseconds that this process had the processor: other programs' do not count. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** One line that the next one overwrites, where somebody looks. */
 function showProgress(done: number, rounds: number): void {
-  if (!process.stderr.isTTY) return;
-  process.stderr.write(done === rounds ? '\r\x1b[K' : `\rmeasuring, round ${done} of ${rounds}`);
+  if (process.stderr.isTTY) process.stderr.write(`\rmeasuring, round ${done} of ${rounds}`);
 }

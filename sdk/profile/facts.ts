@@ -15,7 +15,7 @@ export interface TensorUse {
   /** Logical shape, batch included. */
   readonly shape: readonly number[];
   readonly dtype: string;
-  /** Of the elements that the step touches, each counted once, as they are stored. */
+  /** Of the elements that the step touches, as they are stored: each counted once, activations once a repeat. */
   readonly bytes: number;
 }
 
@@ -35,7 +35,9 @@ export interface StepFacts {
   readonly op: string;
   /** The nodes of the graph (after the compiler's passes) that it computes, in order; none where it only moves data. */
   readonly nodes: readonly { readonly name: string; readonly op: string }[];
-  /** Extents of the outputs' points, and of the points summed over for each, without those of 1. */
+  /** How often it runs in a call: for batches, often image by image. */
+  readonly repeats: number;
+  /** Extents of the outputs' points (repeats first), and of the points summed over for each, without those of 1. */
   readonly space: readonly number[];
   readonly reduce: readonly number[];
   readonly weights: readonly TensorUse[];
@@ -45,43 +47,27 @@ export interface StepFacts {
   readonly multiplyAdds: number;
   /** All arithmetic: a multiply-add is two operations; comparing, converting and shifting are one each. */
   readonly operations: number;
-  /** Bytes of weights, of activations read, and of activations written, each element once. */
+  /** Bytes of weights, of activations read, and of activations written. */
   readonly bytes: { readonly weights: number; readonly read: number; readonly written: number };
   readonly products: Products;
 }
 
-/** The facts of every block of a Program, in order. `graph` is the one that it was lowered from. */
+/** The facts of every kernel of a Program, in order, those within repeats too. `graph` is the one that it was lowered from. */
 export function stepFacts(program: Program, graph: Graph): StepFacts[] {
-  const origins = originsOf(program, graph);
-  return program.blocks.map((block) => {
-    const kernels = kernelsOf(block);
-    const parts = kernels.map(({ kernel, times }) => kernelFacts(kernel, times, program, origins.get(kernel) ?? []));
-    return parts.length === 1 ? parts[0] : parts.reduce(joined);
-  });
+  const kernels = program.blocks.flatMap((b) => kernelsOf(b));
+  const origins = originsOf(kernels.map((k) => k.kernel), graph);
+  return kernels.map(({ kernel, repeats }) => kernelFacts(kernel, repeats, program, origins.get(kernel)!));
 }
 
 /** The kernels of a block with how often each runs. */
-function kernelsOf(block: Block, times = 1): { kernel: Kernel; times: number }[] {
-  if (block.kind === 'kernel') return [{ kernel: block, times }];
+function kernelsOf(block: Block, repeats = 1): { kernel: Kernel; repeats: number }[] {
+  if (block.kind === 'kernel') return [{ kernel: block, repeats }];
   const count = typeof block.count === 'number' ? block.count : block.count.max;
-  return block.body.flatMap((b) => kernelsOf(b, times * count));
+  return block.body.flatMap((b) => kernelsOf(b, repeats * count));
 }
 
-function joined(a: StepFacts, b: StepFacts): StepFacts {
-  return {
-    ...a,
-    op: a.op === b.op ? a.op : 'repeat',
-    nodes: [...a.nodes, ...b.nodes],
-    weights: [...a.weights, ...b.weights], reads: [...a.reads, ...b.reads], writes: [...a.writes, ...b.writes],
-    multiplyAdds: a.multiplyAdds + b.multiplyAdds,
-    operations: a.operations + b.operations,
-    bytes: { weights: a.bytes.weights + b.bytes.weights, read: a.bytes.read + b.bytes.read, written: a.bytes.written + b.bytes.written },
-    products: a.products.bits >= b.products.bits ? a.products : b.products,
-  };
-}
-
-function kernelFacts(kernel: Kernel, times: number, program: Program, nodes: readonly Node[]): StepFacts {
-  const points = kernel.space.reduce((n, a) => n * a.extent, 1) * times;
+function kernelFacts(kernel: Kernel, repeats: number, program: Program, nodes: readonly Node[]): StepFacts {
+  const points = kernel.space.reduce((n, a) => n * a.extent, 1) * repeats;
   const reductions = points * kernel.reduce.reduce((n, a) => n * a.extent, 1);
   const inner = [...kernel.body.map((l) => l.value), ...kernel.accumulators.map((a) => a.update)];
   const outer = [...kernel.epilogue.map((l) => l.value), ...kernel.stores.map((s) => s.value)];
@@ -89,20 +75,21 @@ function kernelFacts(kernel: Kernel, times: number, program: Program, nodes: rea
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
   const { loads, stores } = touched(kernel, program);
-  const use = ([name, elements]: [string, number]): TensorUse => {
+  const use = (times: number) => ([name, elements]: [string, number]): TensorUse => {
     const tensor = program.tensors[name];
     return { name, shape: tensor.shape, dtype: tensor.dtype, bytes: Math.ceil((elements * tensor.layout.elementBits) / 8) * times };
   };
   const constant = ([name]: [string, number]): boolean => program.buffers[program.tensors[name].buffer].role === 'constant';
-  const weights = [...loads].filter(constant).map(use);
-  const reads = [...loads].filter((l) => !constant(l)).map(use);
-  const writes = [...stores].map(use);
+  const weights = [...loads].filter(constant).map(use(1));
+  const reads = [...loads].filter((l) => !constant(l)).map(use(repeats));
+  const writes = [...stores].map(use(repeats));
   const total = (uses: readonly TensorUse[]): number => sum(uses.map((u) => u.bytes));
   return {
     name: kernel.name,
     op: kernel.op,
     nodes: nodes.map(({ name, op }) => ({ name, op })),
-    space: kernel.space.map((a) => a.extent).filter((n) => n > 1),
+    repeats,
+    space: [repeats, ...kernel.space.map((a) => a.extent)].filter((n) => n > 1),
     reduce: kernel.reduce.map((a) => a.extent).filter((n) => n > 1),
     weights, reads, writes,
     multiplyAdds: sums ? reductions * sum(inner.map(productsIn)) : 0,
@@ -170,10 +157,9 @@ function productsOf(kernel: Kernel, program: Program): Products {
  * The nodes of each kernel: from the values that it stores back to values that other kernels store. Buffers that the
  * schedule put between (`X.inner`) stand for the value that they hold.
  */
-function originsOf(program: Program, graph: Graph): Map<Kernel, Node[]> {
+function originsOf(all: readonly Kernel[], graph: Graph): Map<Kernel, Node[]> {
   const producer = new Map(graph.nodes.flatMap((node) => node.outputs.map((o) => [o, node] as const)));
   const order = new Map(graph.nodes.map((node, i) => [node, i]));
-  const all = program.blocks.flatMap((b) => kernelsOf(b).map(({ kernel }) => kernel));
   const valueOf = (tensor: string): string => (producer.has(tensor) ? tensor : tensor.replace(/\.inner\d*$/, ''));
   const moves = (kernel: Kernel): boolean => kernel.op === 'halo' || kernel.op === 'stage';
   const stored = new Set(all.filter((k) => !moves(k)).flatMap((k) => k.stores.map((s) => valueOf(s.tensor))));

@@ -59,14 +59,19 @@ export function bandwidthOf(bytes: number, bandwidths: Limits['bandwidths'], way
   return low[way] * (high[way] / low[way]) ** place;
 }
 
-/** The bytes that a step moves, each element once: its working set. */
+/** The bytes that a step moves, each element once. */
 export function movedBytes({ bytes }: Pick<StepFacts, 'bytes'>): number {
   return bytes.weights + bytes.read + bytes.written;
 }
 
+/** The bytes that a step works on at a time. */
+export function workingSet({ bytes, repeats }: Pick<StepFacts, 'bytes' | 'repeats'>): number {
+  return bytes.weights + (bytes.read + bytes.written) / repeats;
+}
+
 /** The limit of a step. */
 export function limitOf(facts: StepFacts, limits: Limits): StepLimit {
-  const all = movedBytes(facts);
+  const all = workingSet(facts);
   const { weights, read, written } = facts.bytes;
   // Loads and stores overlap.
   const memory = Math.max((weights + read) / bandwidthOf(all, limits.bandwidths, 'read'), written / bandwidthOf(all, limits.bandwidths, 'written')) / 1000;

@@ -29,43 +29,56 @@ const shortestSample = 0.25, usualSample = 1;
 /** Rounds that are worth more than long samples. */
 const wantedRounds = 41;
 
+/** Milliseconds from any start. */
+export type Clock = () => number;
+
+const wallClock: Clock = () => performance.now();
+
+export interface MeasureOptions {
+  /** What times are taken from. The processor time of this process, where the host has it, does not count other programs. */
+  readonly clock?: Clock;
+  /** After each round. */
+  readonly onRound?: (done: number, rounds: number) => void;
+}
+
 /**
  * Measures all functions within about `seconds`, a quarter of which warms them up (engines compile what runs often a second
- * time). They run in the order given, in every round.
+ * time), at most within twice that on a busy machine. They run in the order given, in every round.
  */
-export function measure(functions: readonly Repeated[], seconds: number, onRound: (done: number, rounds: number) => void = () => undefined): Measured {
+export function measure(functions: readonly Repeated[], seconds: number, { clock = wallClock, onRound = () => undefined }: MeasureOptions = {}): Measured {
+  const begin = wallClock();
   const warmUp = seconds * 250;
-  // Times of one sample, doubled until samples are long enough to tell.
+  // Times of one sample, more of them until samples are long enough to tell.
   const times = functions.map(() => 1);
-  const slices = functions.map(() => 0);
+  const took = functions.map(() => 0);
   const slice = Math.max(shortestSample, Math.min(5, warmUp / functions.length / 8));
-  const start = performance.now();
-  for (let pass = 0; pass < 3 || performance.now() - start < warmUp; pass++) {
+  const start = clock();
+  for (let pass = 0; pass < 3 || (clock() - start < warmUp && wallClock() - begin < 3 * warmUp); pass++) {
     functions.forEach((f, i) => {
-      const took = sample(f, times[i]);
-      slices[i] = took / times[i];
-      if (took < slice) times[i] = Math.max(1, Math.min(times[i] * 4, Math.ceil(slice / Math.max(slices[i], 1e-7))));
-      else if (took > 2 * slice) times[i] = Math.max(1, Math.floor(slice / slices[i]));
+      const milliseconds = sample(f, times[i], clock);
+      took[i] = Math.max(milliseconds / times[i], 1e-7);
+      if (milliseconds < slice) times[i] = Math.min(times[i] * 4, Math.ceil(slice / took[i]));
+      else if (milliseconds > 2 * slice) times[i] = Math.max(1, Math.floor(slice / took[i]));
     });
   }
 
   const budget = seconds * 750;
   const wanted = Math.min(usualSample, Math.max(shortestSample, budget / wantedRounds / functions.length));
-  functions.forEach((_, i) => (times[i] = Math.max(1, Math.ceil(wanted / Math.max(slices[i], 1e-7)))));
-  const round = functions.reduce((sum, _, i) => sum + times[i] * slices[i], 0);
-  const rounds = Math.max(leastRounds, Math.min(mostRounds, Math.floor(budget / round))) | 1;
+  functions.forEach((_, i) => (times[i] = Math.max(1, Math.ceil(wanted / took[i]))));
+  const round = functions.reduce((sum, _, i) => sum + times[i] * took[i], 0);
+  const rounds = Math.max(leastRounds, Math.min(mostRounds, Math.floor(budget / round)));
   const found = functions.map((): number[] => []);
-  for (let r = 0; r < rounds; r++) {
-    functions.forEach((f, i) => found[i].push((sample(f, times[i]) * 1000) / times[i]));
+  for (let r = 0; r < rounds && (r < leastRounds || wallClock() - begin < 2000 * seconds); r++) {
+    functions.forEach((f, i) => found[i].push((sample(f, times[i], clock) * 1000) / times[i]));
     onRound(r + 1, rounds);
   }
-  return { rounds, timings: found.map((samples) => timingOf(settled(samples))) };
+  return { rounds: found[0]?.length ?? 0, timings: found.map((samples) => timingOf(settled(samples))) };
 }
 
-function sample(f: Repeated, times: number): number {
-  const start = performance.now();
+function sample(f: Repeated, times: number, clock: Clock): number {
+  const start = clock();
   f(times);
-  return performance.now() - start;
+  return clock() - start;
 }
 
 /** The later half where it is faster by a fifth: the engine was still compiling, which a busy machine draws out. */

@@ -13,32 +13,32 @@ import { toolchain } from '../host/assembler.js';
 import { Session, type Manifest, type TensorData } from '../runtime/index.js';
 import { stepFacts, type StepFacts } from './facts.js';
 import { functionCode } from './functions.js';
-import { limitOf, movedBytes, type Bandwidth, type Limits, type StepLimit } from './limits.js';
-import { measure, type Repeated, type Timing } from './measure.js';
+import { limitOf, movedBytes, workingSet, type Bandwidth, type Limits, type StepLimit } from './limits.js';
+import { measure, type MeasureOptions, type Repeated, type Timing } from './measure.js';
 import { probes, type BandwidthProbe } from './peaks.js';
 
-export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'> {
+export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'>, MeasureOptions {
   /** How long to measure, compiling apart; default 5. */
   readonly seconds?: number;
   /** The inputs of one call by name, row-major; drawn with a fixed seed where absent. */
   readonly inputs?: Readonly<Record<string, ArrayLike<number>>>;
   /** What the report says of the machine: processor, engine. */
   readonly machine?: Machine;
-  /** After each round. */
-  readonly onRound?: (done: number, rounds: number) => void;
 }
 
 export interface Machine {
   readonly processor?: string;
   readonly system?: string;
   readonly engine?: string;
+  /** What the clock counts. */
+  readonly clock?: string;
 }
 
 export interface StepProfile extends StepFacts {
   readonly time: Timing;
   /** Of the steps' sum. */
   readonly share: number;
-  /** Of the step's functions; steps may share them. */
+  /** Of the step's function; equal steps share one. */
   readonly codeBytes: number;
   /** Billions of multiply-adds a second; 0 where there are none. */
   readonly gigaMultiplyAdds: number;
@@ -72,7 +72,7 @@ export interface Profile {
     readonly limitMicroseconds: number;
     readonly multiplyAdds: number;
     readonly operations: number;
-    /** Of all steps' functions, shared ones once. */
+    /** Of the steps' functions, shared ones once. */
     readonly codeBytes: number;
     /** Of weights and other constants, and of everything at run time. */
     readonly constantBytes: number;
@@ -87,7 +87,7 @@ export interface Profile {
  * @throws DiagnosticError as `compile` does, and module/features where this engine lacks what the target needs.
  */
 export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: ProfileOptions = {}): Promise<Profile> {
-  const { seconds = 5, inputs, machine = {}, onRound, ...compileOptions } = options;
+  const { seconds = 5, inputs, machine = {}, clock, onRound, ...compileOptions } = options;
   // The module as it ships, and the one that exports its steps: the assembler would join small functions in the former.
   const shipped = await compile(model, compileOptions);
   const stepped = await compile(model, { ...compileOptions, steps: true });
@@ -95,12 +95,12 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const facts = stepFacts(unit.program, graph);
   const whole = open(shipped, inputs);
   const apart = open(stepped, inputs);
-  const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(movedBytes)), toolchain().assemble);
+  const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(workingSet)), toolchain().assemble);
   const steps = facts.map((_, i): Repeated => apart[`step${i}`]);
   const run: Repeated = (times) => {
     for (let t = 0; t < times; t++) whole.run();
   };
-  const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, onRound);
+  const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, { clock, onRound });
   const own = timings.slice(0, steps.length);
   const rest = timings.slice(steps.length + 1);
   const limits: Limits = {
@@ -108,8 +108,8 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
     bandwidths: bandwidthsOf(micro.bandwidths, rest.slice(micro.rates.length)),
   };
   const total = own.reduce((sum, t) => sum + t.median, 0);
-  const code = [...functionCode(stepped.wasm)].filter(([name]) => name.startsWith('kernel'));
-  const codeBytes = (functions: typeof code): number => [...new Map(functions.map(([, { index, bytes }]) => [index, bytes])).values()].reduce((n, bytes) => n + bytes, 0);
+  const code = functionCode(stepped.wasm);
+  const functions = facts.map((_, i) => code.get(`kernel${i}`)!);
   const profiles = facts.map((f, i): StepProfile => {
     const { median } = own[i];
     const limit = limitOf(f, limits);
@@ -117,7 +117,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
       ...f,
       time: own[i],
       share: total > 0 ? median / total : 0,
-      codeBytes: codeBytes(code.filter(([name]) => name.startsWith(`kernel${i}_`))),
+      codeBytes: functions[i].bytes,
       gigaMultiplyAdds: f.multiplyAdds / median / 1000,
       gigabytes: movedBytes(f) / median / 1000,
       intensity: f.multiplyAdds / Math.max(1, movedBytes(f)),
@@ -142,7 +142,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
       limitMicroseconds: sum((s) => s.limit.microseconds),
       multiplyAdds: sum((s) => s.multiplyAdds),
       operations: sum((s) => s.operations),
-      codeBytes: codeBytes(code),
+      codeBytes: [...new Map(functions.map(({ index, bytes }) => [index, bytes])).values()].reduce((n, bytes) => n + bytes, 0),
       constantBytes: manifest.constantBytes,
       arenaBytes: manifest.arenaBytes,
     },

@@ -160,6 +160,7 @@ function factsSection(p: Profile): string {
     ['processor', p.machine.processor],
     ['system', p.machine.system],
     ['engine', p.machine.engine],
+    ['clock', p.machine.clock],
     ['measured', `${p.date}, ${p.rounds} rounds in ${p.seconds} s`],
     ['peaks', `${p.limits.rates.map((r) => `${r.name} ${rate(r.gigaMultiplyAdds)}`).join(', ')} GMAC/s`],
     ['reading', p.limits.bandwidths.map((b) => `${rate(b.read)} GB/s (${size(b.bytes)})`).join(', ')],

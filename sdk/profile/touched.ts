@@ -9,7 +9,7 @@ import { walkIndex, walkKernel } from '../../codegen/ir/walk.js';
 /** Coordinates beyond these are not enumerated: then the whole dimension counts. */
 const mostPoints = 2 ** 18;
 
-/** Touched elements by tensor, of loads and of stores. */
+/** Touched elements by tensor, of loads and of stores, in one turn of the repeats around the kernel. */
 export function touched(kernel: Kernel, program: Program): { loads: ReadonlyMap<string, number>; stores: ReadonlyMap<string, number> } {
   const extents = new Map([...kernel.space, ...kernel.reduce].map((a) => [a.name, a.extent]));
   const loads = new Map<string, Set<number>[]>();
@@ -41,8 +41,9 @@ function reach(index: Index, start: number, end: number, extents: ReadonlyMap<st
       else computed ||= 'value' in of;
     }),
   });
-  const names = [...axes];
-  const points = names.reduce((n, name) => n * (extents.get(name) ?? 1), 1);
+  // Axes of repeats stay where they are.
+  const names = [...axes].filter((name) => extents.has(name));
+  const points = names.reduce((n, name) => n * extents.get(name)!, 1);
   if (computed || points > mostPoints) {
     for (let i = start; i < end; i++) found.add(i);
     return;

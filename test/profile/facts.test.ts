@@ -111,10 +111,14 @@ test('the limit: the fastest way for the operands, bandwidth between measured si
   assert.is(bandwidthOf(100, limits.bandwidths, 'read'), 100);
   assert.ok(Math.abs(bandwidthOf(2048, limits.bandwidths, 'read') - 50) < 1e-9);
   assert.is(bandwidthOf(1e9, limits.bandwidths, 'written'), 20);
-  const step = { multiplyAdds: 40_000, products: { kind: 'integer', bits: 12, seven: false }, bytes: { weights: 500, read: 500, written: 24 } } as StepFacts;
+  const step = { repeats: 1, multiplyAdds: 40_000, products: { kind: 'integer', bits: 12, seven: false }, bytes: { weights: 500, read: 500, written: 24 } } as StepFacts;
   assert.equal(limitOf(step, limits), { by: 'dot16', microseconds: 1 });
   assert.equal(limitOf({ ...step, multiplyAdds: 0 }, limits), { by: 'memory', microseconds: 0.01 });
   assert.is(limitOf({ ...step, bytes: { weights: 0, read: 0, written: 1000 }, multiplyAdds: 4 }, limits).microseconds, 0.0125);
+  // Four turns on a fourth of the activations each stay in the faster cache.
+  const turns = { ...step, multiplyAdds: 0, bytes: { weights: 24, read: 4000, written: 0 } };
+  assert.ok(Math.abs(limitOf({ ...turns, repeats: 4 }, limits).microseconds - 0.04024) < 1e-9);
+  assert.ok(limitOf(turns, limits).microseconds > 0.1);
 });
 
 test.run();

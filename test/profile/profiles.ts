@@ -11,7 +11,7 @@ export function handMadeProfile(count: number, more: Partial<Profile> = {}): Pro
       name: `layer${i}`,
       op: moves ? 'halo' : 'convolution',
       nodes: moves ? [] : [{ name: `layer${i}`, op: 'Conv' }, { name: `relu${i}`, op: 'Relu' }],
-      space: [16, 8, 8], reduce: moves ? [] : [3, 3],
+      repeats: 1, space: [16, 8, 8], reduce: moves ? [] : [3, 3],
       weights: [{ name: `w${i}`, shape: [16, 1, 3, 3], dtype: 'float32', bytes: 576 }],
       reads: [], writes: [{ name: `y${i}`, shape: [1, 16, 8, 8], dtype: 'float32', bytes: 4096 }],
       multiplyAdds, operations: 2 * multiplyAdds,
