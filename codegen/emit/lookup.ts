@@ -70,6 +70,8 @@ export function emitLookups(scope: Scope, context: Context): void {
   const steps = dot.extent / count;
   const loop: LoopScope = { parent: scope.loop, axis: byte, counterName: context.names.fresh(counterName(byte)), start: 0, extent: steps, pointers: new Map() };
   const inner: Scope = { loop, lines: [], values: new Map() };
+  // Codes stay below 16, where engines agree; the other instruction first clamps them on x86.
+  const swizzle = context.target.features.includes('relaxed-simd') ? 'i8x16.relaxed_swizzle' : 'i8x16.swizzle';
   waiting.forEach((w, i) => {
     if (w.dot.axis !== dot.axis || w.dot.extent !== dot.extent) fail('program/invalid', context.kernel.name, 'sums by lookups stand side by side that do not run together');
     const ranges = new Map(w.ranges);
@@ -77,7 +79,7 @@ export function emitLookups(scope: Scope, context: Context): void {
     const own: Context = { ...context, ranges, lane: w.lane };
     const [low, high] = codes(at(w.dot.b as Load, w.dot.axis, byte, count, 0), inner, own);
     const tables = [0, 1].map((half) => tableRow(at(w.dot.a as Load, w.dot.axis, byte, count, half * form.members), w.dot.table!, form, inner, own));
-    inner.lines.push(`${parts[i]} = i8x16.add(${parts[i]}, i8x16.add(i8x16.swizzle(${tables[0]}, ${low}), i8x16.swizzle(${tables[1]}, ${high})));`);
+    inner.lines.push(`${parts[i]} = i8x16.add(${parts[i]}, i8x16.add(${swizzle}(${tables[0]}, ${low}), ${swizzle}(${tables[1]}, ${high})));`);
   });
   scope.lines.push(...parts.map((name) => `let ${name}: v128 = i8x16.splat(0);`), ...loopLines(loop, inner.lines, context.names));
   waiting.forEach((w, i) => addPart(w, parts[i], scope, context));

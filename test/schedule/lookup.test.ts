@@ -16,11 +16,11 @@ const widths: readonly Widths[] = [
   { weights: 2, activations: 1 }, { weights: 4, activations: 4 },
 ];
 
-const networks: Lowered[] = widths.flatMap((w) => [
+const networks: Lowered[] = widths.flatMap((w, i) => [
   // Outputs that fill no vector, one vector, several; a batch that leaves a row over.
-  ...[[1, [32, 40, 10]], [3, [48, 16, 33]], [2, [64, 64, 9]]].map(([batch, sizes]) => denseNetwork(sizes as number[], w, batch as number)),
-  convolutionNetwork({ channels: [8, 16, 24], extent: 6, kernel: 3, padding: 1 }, w),
-  convolutionNetwork({ channels: [16, 40], extent: 5, kernel: 3, padding: 0 }, w, 2),
+  denseNetwork([32, [40, 16, 33][i % 3], 10], w),
+  denseNetwork([48, 24], w, 3),
+  convolutionNetwork({ channels: [8, 24], extent: 5, kernel: [3, 2][i % 2], padding: (i + 1) % 2 }, w),
 ].map((graph) => {
   const inferred = runPasses(graph);
   const random = new Random(3);
@@ -41,7 +41,7 @@ for (const target of Object.values(targets)) {
 test('products of up to 2 bits are looked up, and their weights take their bits', () => {
   for (const n of networks.filter(({ name }) => !name.endsWith('w4a4'))) {
     const { program } = schedule(n.unit, simd128);
-    assert.match(printProgram(program), /lookup|by "?lookup/, n.name);
+    assert.match(printProgram(program), / by lookup/, n.name);
   }
 });
 
