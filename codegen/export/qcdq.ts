@@ -1,9 +1,10 @@
 /**
  * `exportQcdq`: a graph with Quant nodes -> the bytes of an ONNX file with QuantizeLinear, Clip and DequantizeLinear
  * instead, which every ONNX runtime runs. Clip is there where fewer codes are used than the stored type has. Weights are
- * stored as 8-bit integers behind a DequantizeLinear.
+ * stored as integers behind a DequantizeLinear. Codes of 9 to 16 bits are int16 or uint16 (opset 21), and clipped as float32
+ * values before: runtimes lack the Clip of these types.
  *
- * Not in this form: more than 8 bits, bipolar codes, other rounding modes, parameters computed at run time, scales that
+ * Not in this form: more than 16 bits, bipolar codes, other rounding modes, parameters computed at run time, scales that
  * vary along more than one dimension. Each is refused by the quantizer's name.
  */
 import { describe, type DataType } from '../ir/datatype.js';
@@ -47,9 +48,10 @@ export function toQcdq(graph: Graph): Graph {
     const scale = alongAxis(quantizer.scale, inferred.values[x].shape as readonly number[]);
     if (!scale) return refuse(node, 'its scale varies along more than one dimension');
     const { zeroPoint, min, max } = quantizer;
-    const dtype: DataType = min < 0 ? 'int8' : 'uint8';
+    const isWide = min < -128 || max > (min < 0 ? 127 : 255);
+    const dtype: DataType = `${min < 0 ? 'int' : 'uint'}${isWide ? 16 : 8}`;
     const info = describe(dtype);
-    if (min < info.min || max > info.max) return refuse(node, `it has codes of ${min} to ${max}, more than 8 bits`);
+    if (min < info.min || max > info.max) return refuse(node, `it has codes of ${min} to ${max}, more than 16 bits`);
     if (zeroPoint < info.min || zeroPoint > info.max) return refuse(node, `its zero point ${zeroPoint} is none of ${dtype}`);
     const shape = scale.axis < 0 ? [] : [scale.values.length];
     const axis: Node['attributes'] = scale.axis < 0 ? {} : { axis: scale.axis };
@@ -60,12 +62,22 @@ export function toQcdq(graph: Graph): Graph {
       const codes = Int32Array.from(known.codes.data, (q) => q + zeroPoint);
       return [back(constant(`${y}_codes`, { shape: known.codes.shape, dtype, data: codes }))];
     }
+    const isWhole = min === info.min && max === info.max;
+    if (isWide && !isWhole && scale.axis >= 0) return refuse(node, `it has codes of ${min} to ${max} and a scale for each channel`);
     const codes = define(`${y}_codes`);
+    const clip = (from: string, to: string, type: DataType, least: number, greatest: number): Node => {
+      const bound = (what: string, value: number): string => constant(`${y}_${what}`, makeConstant(type, [], [value]));
+      return { name: `${node.name}_clip`, op: 'Clip', inputs: [from, bound('least', least), bound('greatest', greatest)], outputs: [to], attributes: {} };
+    };
+    if (isWide && !isWhole) {
+      const inside = define(`${y}_inside`);
+      const [least, greatest] = [min, max].map((code) => (code - zeroPoint) * scale.values[0]);
+      return [clip(x, inside, 'float32', least, greatest), { name: `${node.name}_codes`, op: 'QuantizeLinear', inputs: [inside, ...parameters], outputs: [codes], attributes: axis }, back(codes)];
+    }
     const quantize: Node = { name: `${node.name}_codes`, op: 'QuantizeLinear', inputs: [x, ...parameters], outputs: [codes], attributes: axis };
-    if (min === info.min && max === info.max) return [quantize, back(codes)];
+    if (isWhole) return [quantize, back(codes)];
     const clipped = define(`${y}_clipped`);
-    const bound = (what: string, value: number): string => constant(`${y}_${what}`, makeConstant(dtype, [], [value]));
-    return [quantize, { name: `${node.name}_clip`, op: 'Clip', inputs: [codes, bound('least', min), bound('greatest', max)], outputs: [clipped], attributes: {} }, back(clipped)];
+    return [quantize, clip(codes, clipped, dtype, min, max), back(clipped)];
   });
   return dropUnused({ ...graph, nodes, values, constants });
 }

@@ -130,6 +130,7 @@ function int64Values(graph: Graph, typed: Graph): ReadonlySet<string> {
 
 /** 17, or the least later opset that has all forms in the graph. */
 function neededOpset(graph: Graph): number {
+  const wide = (name: string | undefined): boolean => ['int16', 'uint16'].includes(graph.constants[name ?? '']?.dtype);
   let opset = 17;
   const need = (n: number, when: boolean): void => {
     if (when) opset = Math.max(opset, n);
@@ -139,7 +140,7 @@ function neededOpset(graph: Graph): number {
     need(18, op === 'Pad' && (inputs.length > 3 || attributes.mode === 'wrap'));
     need(19, op === 'AveragePool' && 'dilations' in attributes);
     need(19, op === 'QuantizeLinear' && 'saturate' in attributes);
-    need(21, (op === 'QuantizeLinear' || op === 'DequantizeLinear') && ('block_size' in attributes || 'output_dtype' in attributes));
+    need(21, (op === 'QuantizeLinear' || op === 'DequantizeLinear') && ('block_size' in attributes || 'output_dtype' in attributes || wide(inputs[2])));
   }
   for (const { dtype } of Object.values(graph.constants)) {
     need(21, dtype === 'int4' || dtype === 'uint4');

@@ -122,7 +122,13 @@ export function quantize(graph: Graph, plan: QuantizationPlan, observed: Readonl
 
 // ---- Activations ---------------------------------------------------------------------------------------------------
 
-/** The codes of every point: one for each group, scales shared where the plan says so. */
+/** A scale that a sum shares may make an operand of products coarser by so much; beyond, the sum is float32. */
+const coarsest = 2;
+
+/** Codes that only sums read may have so many bits more. */
+const bitsMore = 4;
+
+/** The codes of every point: one for each group, with equal scales where the plan wants them and accuracy allows. */
 function chooseCodes(plan: QuantizationPlan, observed: ReadonlyMap<string, Observed>, settings: QuantizeSettings): Map<string, Codes> {
   const ranges = new Map<number, readonly [number, number]>();
   for (const [name, group] of plan.points) {
@@ -134,22 +140,42 @@ function chooseCodes(plan: QuantizationPlan, observed: ReadonlyMap<string, Obser
     const old = ranges.get(group) ?? [0, 0];
     ranges.set(group, [Math.min(old[0], low), Math.max(old[1], high)]);
   }
-  // Sharing a scale may move a zero point, and that the scale: until nothing grows.
-  const least = new Map<number, number>();
-  const codesOf = (group: number): Codes => {
-    const codes = codesFor(...ranges.get(group)!, settings.activationBits, least.get(plan.scales.get(group)!));
-    return { ...codes, scale: Math.fround(codes.scale) };
-  };
-  for (let grows = true; grows; ) {
-    grows = false;
-    for (const [group, tie] of plan.scales) {
-      const { scale } = codesOf(group);
-      if (scale <= (least.get(tie) ?? 0)) continue;
-      least.set(tie, scale);
-      grows = true;
-    }
+  const codes = new Map<number, Codes>();
+  for (const groups of plan.ties) {
+    const together = tiedCodes(groups.map((group) => ({ range: ranges.get(group)!, sumsOnly: plan.sumsOnly.has(group) })), settings.activationBits);
+    groups.forEach((group, i) => codes.set(group, together[i]));
   }
-  return new Map([...plan.points].map(([name, group]) => [name, codesOf(group)]));
+  return new Map([...plan.points].map(([name, group]) => [name, codes.get(group)!]));
+}
+
+interface TiedRange {
+  readonly range: readonly [number, number];
+  readonly sumsOnly: boolean;
+}
+
+/**
+ * Codes with one scale: the coarsest that an operand of products needs, or where there is none the finest of all; what only
+ * sums read takes more bits instead. Each with its own scale where that cannot be.
+ */
+function tiedCodes(ranges: readonly TiedRange[], bits: number): readonly Codes[] {
+  const rounded = (codes: Codes): Codes => ({ ...codes, scale: Math.fround(codes.scale) });
+  const own = ranges.map(({ range }) => rounded(codesFor(...range, bits)));
+  if (ranges.length === 1) return own;
+  const fixed = own.filter((_, i) => !ranges[i].sumsOnly).map((c) => c.scale);
+  let scale = fixed.length > 0 ? Math.max(...fixed) : Math.min(...own.map((c) => c.scale));
+  const least = fixed.length > 0 ? Math.min(...fixed) : scale;
+  // Sharing a scale may move a zero point, and that the scale: until nothing grows.
+  while (scale <= least * coarsest) {
+    const codes = ranges.map(({ range, sumsOnly }) => {
+      let found = rounded(codesFor(...range, bits, scale));
+      for (let more = 1; sumsOnly && more <= bitsMore && found.scale > scale; more++) found = rounded(codesFor(...range, bits + more, scale));
+      return found;
+    });
+    const grown = Math.max(...codes.map((c) => c.scale));
+    if (grown <= scale) return codes;
+    scale = grown;
+  }
+  return own;
 }
 
 // ---- Weights -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
  *
  * A value is quantized where a node that has an integer form reads it. What only moves or picks elements (movement, max
  * pooling) works on codes as they are, so the quantizer goes in front of it, behind the layer and its activation, where it
- * becomes the layer's requantization. Operands of an addition share one scale, so that codes add; parts of a
+ * becomes the layer's requantization. Operands of an addition are to share one scale, so that codes add; parts of a
  * concatenation share all.
  */
 import { fail, suggest } from '../ir/diagnostic.js';
@@ -33,8 +33,10 @@ export interface QuantizationPlan {
   readonly nodes: readonly QuantizedNode[];
   /** Values behind which a quantizer goes, by the group with which they share scale, zero point and sign. */
   readonly points: ReadonlyMap<string, number>;
-  /** For every group, the set of groups with which it shares the scale. */
-  readonly scales: ReadonlyMap<number, number>;
+  /** Groups whose scales are to be equal, for sums. Every group is in one of the lists. */
+  readonly ties: readonly (readonly number[])[];
+  /** Groups whose codes only sums read. */
+  readonly sumsOnly: ReadonlySet<number>;
   /** The quantizer whose codes a value follows from: itself, or what was moved, picked or joined to make it. */
   readonly sources: ReadonlyMap<string, readonly string[]>;
   /** Layers that have no integer form, and why. */
@@ -49,7 +51,8 @@ const quantizers = new Set(['Quant', 'BipolarQuant', 'Trunc', 'MultiThreshold', 
 /** Operators that only move or pick elements of their first input. */
 const movements = new Set(['MaxPool', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Identity', 'Dropout', 'Pad']);
 
-const sums = new Set(['AveragePool', 'GlobalAveragePool', 'ReduceMean', 'ReduceSum']);
+const additions = new Set(['Add', 'Sub']);
+const pools = new Set(['AveragePool', 'GlobalAveragePool', 'ReduceMean', 'ReduceSum']);
 const layers = new Set(['Conv', 'Gemm', 'MatMul', 'ConvTranspose']);
 
 /**
@@ -83,8 +86,8 @@ const isComputed = (graph: Graph, name: string): boolean => name !== '' && !Obje
 /** The node as one that works on integers; undefined where it is none of the kind, a reason where it is but cannot. */
 function quantizable(graph: Graph, node: Node): QuantizedNode | string | undefined {
   const [a, b] = node.inputs;
-  if (node.op === 'Add' || node.op === 'Sub') return isComputed(graph, a) && isComputed(graph, b) ? { node, inputs: [0, 1] } : undefined;
-  if (sums.has(node.op)) return isComputed(graph, a) ? { node, inputs: [0] } : undefined;
+  if (additions.has(node.op)) return isComputed(graph, a) && isComputed(graph, b) ? { node, inputs: [0, 1] } : undefined;
+  if (pools.has(node.op)) return isComputed(graph, a) ? { node, inputs: [0] } : undefined;
   if (!layers.has(node.op)) return undefined;
   if (node.op === 'ConvTranspose') return 'ConvTranspose has no integer form';
   if (!isComputed(graph, a)) return `its first input "${a}" is constant`;
@@ -104,7 +107,7 @@ function quantizable(graph: Graph, node: Node): QuantizedNode | string | undefin
 
 // ---- Places --------------------------------------------------------------------------------------------------------
 
-function placeQuantizers(graph: Graph, nodes: readonly QuantizedNode[]): Pick<QuantizationPlan, 'points' | 'scales' | 'sources'> {
+function placeQuantizers(graph: Graph, nodes: readonly QuantizedNode[]): Pick<QuantizationPlan, 'points' | 'ties' | 'sumsOnly' | 'sources'> {
   const producers = new Map(graph.nodes.flatMap((n) => n.outputs.map((name): [string, Node] => [name, n])));
   const sources = new Map<string, readonly string[]>();
   const parameters = new UnionFind();
@@ -128,11 +131,18 @@ function placeQuantizers(graph: Graph, nodes: readonly QuantizedNode[]): Pick<Qu
     points.set(name, groups.get(root)!);
   }
   const tied = new UnionFind();
+  const sumsOnly = new Set(points.values());
   for (const { node, read } of reads) {
-    if (node.op === 'Add' || node.op === 'Sub') tied.join(String(points.get(read[0][0])), String(points.get(read[1][0])));
+    const all = read.flat().map((name) => points.get(name)!);
+    if (additions.has(node.op)) all.forEach((group) => tied.join(String(all[0]), String(group)));
+    else all.forEach((group) => sumsOnly.delete(group));
   }
-  const scales = new Map([...points.values()].map((group): [number, number] => [group, Number(tied.root(String(group)))]));
-  return { points, scales, sources };
+  const ties = new Map<string, number[]>();
+  for (const group of new Set(points.values())) {
+    const root = tied.root(String(group));
+    ties.set(root, [...(ties.get(root) ?? []), group]);
+  }
+  return { points, ties: [...ties.values()], sumsOnly, sources };
 }
 
 /** The inputs whose elements `name` consists of; undefined where the node computes. */

@@ -123,6 +123,33 @@ test('residual additions, concatenations, pools and depthwise layers: integers t
   assert.equal(parts[2], parts[0]);
 });
 
+test('a sum takes the scale of what products read; what only sums read has more bits, and no product does', () => {
+  const b = new Net();
+  const first = b.node('Relu', [b.conv(b.input('x', [1, 3, 6, 6]), 3, 8)]);
+  const wide = b.node('Mul', [b.conv(b.node('Relu', [b.conv(first, 8, 8)]), 8, 8), b.scalar(9)]);
+  const graph = b.build(b.conv(b.node('Relu', [b.node('Add', [first, wide])]), 8, 4));
+  const q = quantized(graph, { activationBits: 7 });
+  const [narrow, codes] = [q.codes.get(first)!, q.codes.get(wide)!];
+  assert.is(codes.scale, narrow.scale);
+  assert.is(narrow.bits, 7);
+  assert.ok(codes.bits > 7 && codes.bits <= 11, `${codes.bits}`);
+  assert.is(narrow.scale, Math.fround(evaluate(restoreBatch(q.float, graph), q.inputs)[first].data.reduce((m, v) => Math.max(m, v), 0) / 127));
+  const { graph: g, notes } = streamlineWithNotes(infer(q.graph));
+  assert.equal(notes, []);
+  for (const n of g.nodes.filter((node) => node.op === 'Conv')) assert.ok(g.values[n.inputs[0]].range![1] <= 127, n.name);
+  assert.equal(floats(q.graph), ['Dequantize']);
+});
+
+test('a sum of values whose scales are far apart, both read by products, keeps both scales', () => {
+  const b = new Net();
+  const first = b.node('Relu', [b.conv(b.input('x', [1, 3, 6, 6]), 3, 8)]);
+  const second = b.node('Mul', [b.node('Relu', [b.conv(first, 8, 8)]), b.scalar(40)]);
+  const graph = b.build(b.node('Add', [b.conv(second, 8, 8), b.node('Add', [first, second])]));
+  const q = quantized(graph);
+  assert.ok(q.codes.get(second)!.scale > 10 * q.codes.get(first)!.scale);
+  assert.ok(ratio(graph, q.graph, q.inputs) > 30);
+});
+
 test('fewer bits, more noise: about 6 dB a bit', () => {
   const graph = mixed();
   const [eight, six, four] = [8, 6, 4].map((bits) => {
