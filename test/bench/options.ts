@@ -29,7 +29,8 @@ export const usage = `npm run bench -- [options]
 
   --section LIST   ${sections.join(', ')}
                    (default: all but instructions, which needs valgrind)
-  --only LIST      networks: mlp, lenet5, kws_dscnn, ad_ae, ic_resnet8, vww_mbv1, and those of the low-bit section
+  --only LIST      networks: mlp, lenet5, kws_dscnn, ad_ae, ic_resnet8, vww_mbv1, shapes of the low-bit
+                   section, kernels of the limit section (by how their names begin)
   --kind LIST      f32, qdq_u8s8 (default: both, and what \`quantize\` makes)
   --batch LIST     default 1,10,100
   --engines LIST   peers: onnxruntime-web, tfjs, litert, onnxruntime-node (default: all)

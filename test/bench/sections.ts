@@ -87,52 +87,53 @@ export async function runSections(options: BenchOptions, results: Results, progr
     }
   }
   if (has('relaxed')) await relaxedSection(networks, chosen, options, results, programs, setting, { attempt, absent });
-  if (has('batches')) {
-    for (const network of networks) await attempt(`batches ${network.name} ${network.kind}`, async () => void results.batches.push(await measureBatches(network, [1, 10, 100], node, setting)));
-  }
+  /** Measures, and puts what comes into a list. */
+  const add = <T>(what: string, into: T[], measured: () => Promise<T> | T): Promise<void> => attempt(what, async () => void into.push(await measured()));
+  const title = (network: Network): string => `${network.name} ${network.kind}`;
+  const named = (...names: string[]): Network[] => networks.filter((n) => names.includes(n.name));
+
+  if (has('batches')) for (const n of networks) await add(`batches ${title(n)}`, results.batches, () => measureBatches(n, [1, 10, 100], node, setting));
   const chosenShapes = Object.keys(shapes).filter((s) => !only || only.some((o) => s.startsWith(o)));
   const trained = trainedNetworks(only);
   if (has('lowbit')) {
     for (const shape of chosenShapes) {
-      for (const batch of options.batches.filter((b) => b <= 10)) await attempt(`widths of ${shape} batch ${batch}`, async () => void results.widths.push(await measureWidths(shape, batch, node, simd128, setting)));
+      for (const batch of options.batches.filter((b) => b <= 10)) await add(`widths of ${shape} batch ${batch}`, results.widths, () => measureWidths(shape, batch, node, simd128, setting));
     }
-    for (const network of trained) await attempt(network.name, async () => void results.trained.push(await measureTrained(network, options.batches, node, simd128, setting)));
+    for (const n of trained) await add(n.name, results.trained, () => measureTrained(n, options.batches, node, simd128, setting));
   }
   if (has('limit')) {
-    for (const k of kernels) {
-      await attempt(`kernel ${k.name} float32`, async () => void results.kernels.push(await measureKernel(k, 'f32', simd128, 'float32', node, setting)));
-      await attempt(`kernel ${k.name} 8-bit`, async () => void results.kernels.push(await measureKernel(k, 'w8a8', simd128, 'dot16', node, setting)));
-      const host = currentNode(programs.worker);
-      if (typeof host !== 'string' && hasTarget('relaxed')) await attempt(`kernel ${k.name} 7-bit relaxed`, async () => void results.kernels.push(await measureKernel(k, 'w8a7', { target: 'relaxed' }, 'relaxedDot', host, setting)));
+    const current = currentNode(programs.worker);
+    for (const k of kernels.filter((k) => !only || only.some((o) => k.name.startsWith(o)))) {
+      await add(`kernel ${k.name} float32`, results.kernels, () => measureKernel(k, 'f32', simd128, 'float32', node, setting));
+      await add(`kernel ${k.name} 8-bit`, results.kernels, () => measureKernel(k, 'w8a8', simd128, 'dot16', node, setting));
+      if (typeof current !== 'string' && hasTarget('relaxed')) await add(`kernel ${k.name} 7-bit relaxed`, results.kernels, () => measureKernel(k, 'w8a7', { target: 'relaxed' }, 'relaxedDot', current, setting));
     }
-    for (const network of networks.filter((n) => ['mlp', 'ad_ae'].includes(n.name))) await attempt(`limit of ${network.name} ${network.kind}`, async () => void results.dense.push(await measureDense(network, node, setting)));
+    for (const n of named('mlp', 'ad_ae')) await add(`limit of ${title(n)}`, results.dense, () => measureDense(n, node, setting));
   }
   if (has('bytes')) {
     const generated = chosenShapes.flatMap((s) => shapes[s].bits.filter((b) => b < 32).map((b) => generatedNetwork(s, b)));
-    for (const network of [...networks, ...trained, ...generated]) {
-      for (const build of ['simd128', 'relaxed'].filter((t) => hasTarget(t) && (t === 'simd128' || network.kind === 'qdq_u8s8'))) {
-        await attempt(`bytes of ${network.name} ${network.kind} ${build}`, async () => void results.bytes.push(await measureBytes(network, { target: build })));
-      }
+    for (const n of [...networks, ...trained, ...generated]) {
+      const both = hasTarget('relaxed') && n.kind === 'qdq_u8s8';
+      for (const target of both ? ['simd128', 'relaxed'] : ['simd128']) await add(`bytes of ${title(n)} ${target}`, results.bytes, () => measureBytes(n, { target }));
     }
   }
   if (has('cold')) {
-    for (const network of networks.filter((n) => ['mlp', 'lenet5', 'kws_dscnn', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`cold start ${network.name} ${network.kind}`, async () => void results.cold.push(await measureCold(network, options.quick ? 3 : 9, clock, programs.coldStart, programs.package, chosen.filter((p) => p.family !== 'relaxed'), tfliteFolder, say)));
-    }
+    const turns = options.quick ? 3 : 9;
+    const rivals = chosen.filter((p) => p.family !== 'relaxed');
+    for (const n of named('mlp', 'lenet5', 'kws_dscnn', 'vww_mbv1')) await add(`cold start ${title(n)}`, results.cold, () => measureCold(n, turns, clock, programs.coldStart, programs.package, rivals, tfliteFolder, say));
   }
   if (has('compile')) {
-    for (const network of networks.filter((n) => ['lenet5', 'vww_mbv1'].includes(n.name))) {
-      await attempt(`compile ${network.name} ${network.kind}`, async () => void results.compile.push(measureCompile(network, options.quick ? 1 : 5, clock, programs.package, path.join(scratch, 'compile'))));
-    }
+    const turns = options.quick ? 1 : 5;
+    for (const n of named('lenet5', 'vww_mbv1')) await add(`compile ${title(n)}`, results.compile, () => measureCompile(n, turns, clock, programs.package, path.join(scratch, 'compile')));
   }
   if (has('instructions')) {
     if (!hasValgrind()) absent('instructions: valgrind is missing (apt-get install valgrind).');
-    else for (const network of [...networks, ...trained]) for (const build of builds) await attempt(`instructions of ${network.name} ${network.kind} ${build.target}`, async () => void results.instructions.push(await measureInstructions(network, build)));
+    else for (const n of [...networks, ...trained]) for (const build of builds) await add(`instructions of ${title(n)} ${build.target}`, results.instructions, () => measureInstructions(n, build));
   }
   if (has('threads')) {
     const pool = poolEntry(programs.package);
     if (!pool) absent('threads: this tree has no worker pool in the package.');
-    else for (const network of networks) for (const batch of [1, 10]) await attempt(`threads ${network.name} ${network.kind} batch ${batch}`, async () => void results.threads.push(await measureThreads(network, batch, rounds, milliseconds, programs.threads, programs.package, pool)));
+    else for (const n of networks) for (const batch of [1, 10]) await add(`threads ${title(n)} batch ${batch}`, results.threads, () => measureThreads(n, batch, rounds, milliseconds, programs.threads, programs.package, pool));
   }
 }
 

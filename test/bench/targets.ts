@@ -23,6 +23,9 @@ const noise = 0.98;
 
 const conv = ['lenet5', 'kws_dscnn', 'ic_resnet8', 'vww_mbv1'];
 
+/** Microseconds that sketches reached on one machine: float32 and 8-bit, simd128, batch 1. */
+const orientation: Readonly<Record<string, readonly [number, number]>> = { mlp: [5.5, 3.5], lenet5: [30, 22], kws_dscnn: [140, 85], ad_ae: [17, 10], ic_resnet8: [600, 320], vww_mbv1: [420, 220] };
+
 /** The worst of several against a bound, `least` or `most`. */
 function judge(target: string, found: readonly Found[], bound: { least?: number; most?: number; wanted: string; show?: (x: number) => string }): Verdict {
   const { least, most, wanted, show = format } = bound;
@@ -44,6 +47,7 @@ export function verdicts(r: Results): Verdict[] {
   const all = (list: readonly Inference[], names: readonly string[]): Inference[] => list.filter((i) => names.includes(i.network));
   const gain = (list: readonly Inference[], label: string): Found[] => list.map((i) => ({ name: `${i.network}, ${i.host}`, value: timesFaster(i.times[simd], i.times[label]).median }));
   const share = (list: readonly Inference[], name: string, kind: 'float32' | 'dot16'): Found[] => all(list, [name]).map((i) => ({ name: '', value: shareOfPeak(i, kind) }));
+  const toSketch = (list: readonly Inference[], kind: 0 | 1): Found[] => list.filter((i) => orientation[i.network]).map((i) => ({ name: i.network, value: (i.times[simd]?.median ?? NaN) / orientation[i.network][kind] }));
   const widths = (slow: string, quick: string, only?: RegExp): Found[] =>
     r.widths.filter((w) => !only || only.test(w.shape)).map((w) => ({ name: w.shape, value: timesFaster(w.times[slow], w.times[quick]).median }));
   const cold = (names: readonly string[]): Found[] => r.cold.filter((c) => names.includes(c.network)).map((c) => ({ name: `${c.network} ${c.kind}`, value: c.total[simd]?.median ?? NaN }));
@@ -54,6 +58,8 @@ export function verdicts(r: Results): Verdict[] {
     judge('the same, geometric mean', [{ name: '', value: mean(leads(float).map((f) => f.value)) }], { least: 1.6, wanted: 'at least 1.6' }),
     judge('8-bit, simd128, batch 1: ratio to the best web peer, each network', leads(byte), { least: 1, wanted: 'above 1' }),
     judge('the same, geometric mean', [{ name: '', value: mean(leads(byte).map((f) => f.value)) }], { least: 2.2, wanted: 'at least 2.2' }),
+    judge('float32 time over the orientation of one machine', toSketch(float, 0), { most: 1, wanted: 'at most 1, orientation' }),
+    judge('8-bit time over the orientation of one machine', toSketch(byte, 1), { most: 1, wanted: 'at most 1, orientation' }),
     judge('relaxed, 8-bit with full range: over our simd128', gain(pick(r.relaxed, 'qdq_u8s8'), relaxed), { least: noise, wanted: 'not slower (1.2 as orientation)' }),
     judge('relaxed, 7-bit activations: over our simd128, convolutional networks', gain(all(pick(r.relaxed, 'w8a7'), conv), relaxed), { least: 1.8, wanted: 'at least 1.8' }),
     judge('relaxed, 8-bit: ratio to LiteRT.js relaxed', pick(r.relaxed, 'qdq_u8s8').map((i) => ({ name: `${i.network}, ${i.host}`, value: lead(i, ['relaxed'], i.times[relaxed] ? relaxed : simd) })), { least: 1, wanted: 'above 1' }),
