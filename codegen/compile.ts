@@ -145,7 +145,7 @@ export async function compileMany(graphs: readonly Graph[], target: Target, tool
   const units: ProgramUnit[] = [];
   let start = 64;
   for (const g of graphs) {
-    units.push(build(g, target, { keepAll: true, start }));
+    units.push(build(g, target, { start }));
     start = align(units[units.length - 1].program.arenaBytes!);
   }
   return { ...(await assemblePrograms(units, target, toolchain)), units };

@@ -50,7 +50,7 @@ const isPlain = (i: Index, name: string): boolean => i.offset === 0 && i.terms.l
 /** Bits from one image to the next; undefined where images do not lie one after the other. */
 function imageStride({ layout }: Tensor): number | undefined {
   const [digits] = layout.dims;
-  if (digits.length !== 1 || digits[0].divisor !== 1 || digits[0].modulus !== 0 || layout.pad?.[0] || layout.halo?.[0].some((n) => n > 0)) return undefined;
+  if (digits?.length !== 1 || digits[0].divisor !== 1 || digits[0].modulus !== 0 || layout.pad?.[0] || layout.halo?.[0].some((n) => n > 0)) return undefined;
   return digits[0].stride;
 }
 

@@ -273,7 +273,7 @@ function bodyLines(body: readonly Stmt[], scope: Scope): string[] {
 function kernelText(kernel: Kernel, name: string, program: Program, repeats: ReadonlyMap<string, number>): string {
   if (!kernel.scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
   const scope = new Scope(program, kernel.name);
-  const parameters = [...repeats].map(([axis, most]) => `int64_t ${scope.declareAxis(axis, 0, most)}`);
+  const parameters = [...repeats].map(([axis, most]) => `[[maybe_unused]] int64_t ${scope.declareAxis(axis, 0, most)}`);
   const locals = kernel.scheduled.locals.map((l) => `${carrier(l.type)} ${scope.declare('local', l.name, l.type)}${l.shape.map((n) => `[${n}]`).join('')};`);
   const steps = kernel.scheduled.steps.map((s) => `// ${s}`);
   return [`// ${kernel.op}`, ...steps, `static void ${name}(${parameters.join(', ')}) {`, ...indented([...locals, ...bodyLines(kernel.scheduled.body, scope)]), '}', ''].join('\n');

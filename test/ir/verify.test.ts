@@ -181,6 +181,13 @@ test('a repeat starts without what its last iteration left', () => {
   verify(makeUnit(tensors, [{ kind: 'repeat', axis: 'r', count: 4, body: [...body].reverse() }]));
 });
 
+test('iterations of a repeat write apart', () => {
+  const tensors: Record<string, TensorSpec> = { x: { shape: [4], role: 'input' }, y: { shape: [8], role: 'output' } };
+  const write = (coeff: number): Kernel => makeKernel({ name: 'write', space: [{ name: 'i', extent: 2 }], stores: [{ tensor: 'y', at: [{ offset: 0, terms: [{ coeff, of: 'r' }, { coeff: 1, of: 'i' }] }], value: load('x', ['r']) }] });
+  verify(makeUnit(tensors, [{ kind: 'repeat', axis: 'r', count: 4, body: [write(2)] }]));
+  broken(makeUnit(tensors, [{ kind: 'repeat', axis: 'r', count: 4, body: [write(1)] }]), 'write: it writes over elements of y that another kernel has written');
+});
+
 // ---- 5: types ----
 
 const int8s = io(4, { dtype: 'int8' });

@@ -63,12 +63,18 @@ test('a start moves all by as much', () => {
   assert.is(high.arenaBytes! - low.arenaBytes!, 4096 - 64);
 });
 
-test('a repeat is one block: what it touches lives throughout', () => {
+test('what passes a repeat lives throughout; what each iteration makes anew only as long as it is used there', () => {
   const { program } = makeUnit({ x: { shape: [4], role: 'input' }, a: { shape: [4], role: 'temporary' }, b: { shape: [4], role: 'temporary' }, y: { shape: [4], role: 'output' } }, [
     mapKernel('x', 'a', 4, (v) => v, 'k0'),
     { kind: 'repeat', axis: 'r', count: 3, body: [mapKernel('a', 'b', 4, (v) => v, 'k1'), mapKernel('b', 'y', 4, (v) => v, 'k2')] },
   ]);
-  assert.equal([...bufferLives(program)], [['x', [0, 0]], ['a', [0, 1]], ['b', [1, 1]], ['y', [1, 1]]]);
+  assert.equal([...bufferLives(program)], [['x', [0, 0]], ['a', [0, 2]], ['b', [1, 2]], ['y', [1, 2]]]);
+  const anew = makeUnit({ x: { shape: [4], role: 'input' }, a: { shape: [4], role: 'temporary' }, b: { shape: [4], role: 'temporary' }, c: { shape: [4], role: 'temporary' }, y: { shape: [4], role: 'output' } }, [
+    { kind: 'repeat', axis: 'r', count: 3, body: [mapKernel('x', 'a', 4, (v) => v, 'k0'), mapKernel('a', 'b', 4, (v) => v, 'k1'), mapKernel('b', 'c', 4, (v) => v, 'k2')] },
+    mapKernel('c', 'y', 4, (v) => v, 'k3'),
+  ]).program;
+  assert.equal(Object.fromEntries(bufferLives(anew)), { x: [0, 2], a: [0, 1], b: [1, 2], c: [0, 3], y: [3, 3] });
+  assert.equal(overlaps(planMemory(anew, { reuse: true })), []);
   assert.equal(overlaps(planMemory(program, { reuse: true })), []);
 });
 
