@@ -78,7 +78,7 @@ test('convolution 3 x 3', () => {
   const net = network([1, 3, 7, 9], (n) => n.node('Conv', ['x', n.weight(10, 3, 3, 3)], { pads: [1, 1, 1, 1] }));
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
-      'split o by 4, overrun; split o.o by 3; split x by 3; reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; unroll c; vectorize o.i',
+      'split o by 4, overrun; split o.o by 3; split x by 3; reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; vectorize o.i',
       'packed 32 of 32, pad 2 0 0 0',
     ],
     ['split o by 5; reorder n o.o y x ky kx c o.i; unroll o.i', 'packed 32 of 32'],
@@ -94,7 +94,7 @@ test('depthwise convolution', () => {
   const net = network([1, 6, 6, 6], (n) => n.node('Conv', ['x', n.weight(6, 1, 3, 3)], { pads: [1, 1, 1, 1], group: 6 }));
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
-      'split o by 4, overrun; split o.o by 1; split x by 6; reorder n o.o.o y x.o ky kx x.i o.o.i o.i; unroll o.o.i; unroll x.i; unroll kx; vectorize o.i',
+      'split o by 4, overrun; split o.o by 2; split x by 3; reorder n o.o.o y x.o ky kx x.i o.o.i o.i; unroll o.o.i; unroll x.i; vectorize o.i',
       'packed 32 of 32, pad 2 0 0 0',
     ],
     ['', 'packed 32 of 32'],
@@ -106,7 +106,7 @@ test('pools', () => {
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
       '',
-      'split c by 4, overrun; split c.o by 1; split x by 2; reorder n c.o.o y x.o ky kx x.i c.o.i c.i; unroll c.o.i; unroll x.i; unroll kx; unroll ky; vectorize c.i',
+      'split c by 4, overrun; split c.o by 1; split x by 2; reorder n c.o.o y x.o ky kx x.i c.o.i c.i; unroll c.o.i; unroll x.i; vectorize c.i',
     ],
     ['', ''],
   ]);
@@ -146,7 +146,7 @@ test('digits of a view are loops; partial sums are never split', () => {
   const net = network([1, 4, 3, 4], (n) => n.node('MatMul', [n.node('Flatten', [n.node('Conv', ['x', n.weight(8, 4, 3, 3)])]), n.weight(16, 3)]));
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
-      'split o by 4, overrun; split o.o by 2; split x by 2; reorder n y o.o.o x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; unroll c; unroll kx; vectorize o.i',
+      'split o by 4, overrun; split o.o by 2; split x by 2; reorder n y o.o.o x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; vectorize o.i',
       'unroll k.p',
       'packed 32 of 32',
       'packed 32 of 32',

@@ -122,9 +122,9 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   }
   if (perLane) {
     // Every product of a depthwise tile has operands of its own: six of them fill the registers.
-    const square = depthwise && nest.kernel.accumulators[0].type === 'float32' && vectors % 2 === 0 && row.extent % 3 === 0;
-    const columns = asked ?? (square ? 2 : 1);
-    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : square ? 3 : fewestRests(row.extent, most(columns)), columns, depthwise };
+    const isSquare = depthwise && nest.kernel.accumulators[0].type === 'float32' && vectors % 2 === 0 && row.extent % 3 === 0;
+    const columns = asked ?? (isSquare ? 2 : 1);
+    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : isSquare ? 3 : fewestRests(row.extent, most(columns)), columns, depthwise };
   }
   const isFloat = nest.kernel.accumulators.some((a) => a.type === 'float32');
   const unpack = group && group.fields > 1 ? 2 : 0;
