@@ -25,6 +25,7 @@ import { streamline } from './passes/streamline.js';
 import { lower } from './schedule/lower.js';
 import { recordedSchedules, type TuningFile } from './schedule/records.js';
 import { schedule, type ScheduleOptions } from './schedule/schedule.js';
+import { processors } from './targets/processor.js';
 import { targets, type Target } from './targets/target.js';
 import type { Manifest } from '../sdk/runtime/manifest.js';
 
@@ -36,6 +37,8 @@ export interface CompileOptions {
    * on others. The one option that changes results; the manifest says so.
    */
   readonly fastMath?: boolean;
+  /** What tiles are made for: x86-64 (default) or arm64, which has twice the vector registers. Changes times, never a result. */
+  readonly processor?: 'x86-64' | 'arm64';
   /** Inferences in one call; default the model's own batch, 1 where that is free. */
   readonly batch?: number;
   /** Also a WASI command. */
@@ -97,16 +100,17 @@ export function runPasses(graph: Graph, batch?: number): Graph {
   return infer(g);
 }
 
-/** The target of a name; raises cli/usage-like diagnostics with the nearest valid name. */
-export function targetOf(name: string, fastMath = false): Target {
+/** The target of a name, for a processor; raises target/unsupported with the nearest valid name. */
+export function targetOf(name: string, { fastMath, processor }: Pick<CompileOptions, 'fastMath' | 'processor'> = {}): Target {
+  if (!Object.hasOwn(targets, name)) fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
   if (fastMath && name !== 'relaxed') fail('target/unsupported', name, 'fast math is relaxed SIMD, which this target does not have', 'Compile with target relaxed, or without fastMath.');
-  if (fastMath) return { ...targets.relaxed, fusedMultiplyAdd: true };
-  return Object.hasOwn(targets, name) ? targets[name] : fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
+  if (processor !== undefined && !Object.hasOwn(processors, processor)) fail('target/unsupported', processor, 'there is no such processor', suggest(processor, Object.keys(processors), 'processor'));
+  return { ...targets[name], ...(fastMath ? { fusedMultiplyAdd: true } : {}), ...(processor ? { processor: processors[processor] } : {}) };
 }
 
 /** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */
 export async function compileGraph(graph: Graph, options: CompileOptions, toolchain: Toolchain): Promise<Artifact> {
-  const target = targetOf(options.target ?? 'simd128', options.fastMath);
+  const target = targetOf(options.target ?? 'simd128', options);
   verifyGraph(graph);
   const passed = runPasses(graph, options.batch);
   const unit = build(passed, target, { keepAll: options.debug, choose: options.tuning && recordedSchedules(options.tuning, target) });

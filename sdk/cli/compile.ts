@@ -6,7 +6,7 @@ import { bundleFiles } from '../compile.js';
 import { usage, type Command } from './command.js';
 import { build } from './engines.js';
 import { checkFolder, readBytes, writeAll, type Output } from './files.js';
-import { batchOption, largestBatch, readModel, targetOf, targetOption, targets } from './models.js';
+import { batchOption, largestBatch, readModel, processorOf, processorOption, targetOf, targetOption, targets } from './models.js';
 import { count, duration, table } from './text.js';
 
 const stages = ['graph', 'program', 'source', 'wat'] as const;
@@ -22,6 +22,7 @@ app imports load().`,
   options: [
     { name: 'output', short: 'o', value: 'DIR', doc: 'the folder to write to; made where it is missing' },
     targetOption,
+    processorOption,
     { name: 'fast-math', doc: 'target relaxed: float sums by fused multiply-add; faster, and the bits differ between machines' },
     batchOption,
     { name: 'bundle', doc: `NAME.TARGET.wasm for ${targets.join(', ')}, and NAME.mjs: its load() fetches the best for an engine` },
@@ -48,9 +49,10 @@ app imports load().`,
     const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);
     const start = performance.now();
     const target = targetOf(args);
-    const artifact = await build(model, { target, fastMath, batch, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
+    const processor = processorOf(args);
+    const artifact = await build(model, { target, processor, fastMath, batch, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
     const builds: Record<string, Artifact> = {};
-    for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, batch, tuning: tuning?.target === other ? tuning : undefined });
+    for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, processor, batch, tuning: tuning?.target === other ? tuning : undefined });
     const time = performance.now() - start;
 
     const place = (extension: string): string => path.join(folder, `${model.name}.${extension}`);

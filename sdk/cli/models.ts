@@ -51,3 +51,5 @@ export const targets = ['scalar', 'simd128', 'relaxed'] as const;
 export type WasmTarget = (typeof targets)[number];
 export const targetOption: Option = { name: 'target', value: 'NAME', doc: 'scalar, simd128 or relaxed (default simd128)', choices: targets };
 export const targetOf = (args: Arguments): WasmTarget => (args.text('target') as WasmTarget | undefined) ?? 'simd128';
+export const processorOption: Option = { name: 'processor', value: 'NAME', doc: 'what tiles are made for: x86-64 (default) or arm64; changes times, never a result', choices: ['x86-64', 'arm64'] };
+export const processorOf = (args: Arguments): 'x86-64' | 'arm64' | undefined => args.text('processor') as 'x86-64' | 'arm64' | undefined;

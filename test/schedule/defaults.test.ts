@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { describe } from '../../codegen/ir/datatype.js';
 import { makeConstant, type Graph } from '../../codegen/ir/graph.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
+import { arm64 } from '../../codegen/targets/processor.js';
 import { scalar, simd128, type Target } from '../../codegen/targets/target.js';
 import { compareScheduled, lowerCase, type Lowered } from '../ops/harness.js';
 import { Random } from '../support/random.js';
@@ -78,14 +79,14 @@ test('convolution 3 x 3', () => {
   const net = network([1, 3, 7, 9], (n) => n.node('Conv', ['x', n.weight(10, 3, 3, 3)], { pads: [1, 1, 1, 1] }));
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
-      'split o by 4, overrun; split o.o by 3; split x by 3; reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; vectorize o.i',
+      'part 0: partition x from 0 to 8; part 0: split o by 4, overrun; part 0: split o.o by 3; part 0: split x by 2; part 0: reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; part 0: unroll o.o.i; part 0: unroll x.i; part 0: vectorize o.i; part 1: partition x from 8 to 9; part 1: split o by 4, overrun; part 1: split o.o by 3; part 1: split x by 1; part 1: reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; part 1: unroll o.o.i; part 1: unroll x.i; part 1: vectorize o.i',
       'packed 32 of 32, pad 2 0 0 0',
     ],
     ['split o by 5; reorder n o.o y x ky kx c o.i; unroll o.i', 'packed 32 of 32'],
   ]);
   assert.equal(chosen(integers('Conv', [1, 4, 5, 6], [8, 4, 3, 3], 'int4'), simd128), [
     'reorder n y x c; join y x',
-    'split o by 4, overrun; split o.o by 2; split x by 4; split c by 2; split c.o by 2; reorder n o.o.o y x.o ky kx c.o.o c.o.i x.i o.o.i o.i c.i; unroll o.o.i; unroll x.i; unroll c.o.i; vectorize o.i; dot c.i',
+    'split o by 4, overrun; split o.o by 2; split x by 4; split c by 2; split c.o by 1; reorder n o.o.o y x.o c.o.o ky kx c.o.i x.i o.o.i o.i c.i; unroll o.o.i; unroll x.i; unroll c.o.o; vectorize o.i; dot c.i',
     'packed 4 of 16',
   ]);
 });
@@ -158,6 +159,16 @@ test('digits of a view are loops; partial sums are never split', () => {
       'packed 32 of 32',
     ],
   ]);
+});
+
+test('tiles: rows and columns together, and more of both where there are more registers', () => {
+  const tile = (target: Target, rows: number, outputs: number): string => {
+    const net = network([rows, 32], (n) => n.node('MatMul', ['x', n.weight(32, outputs)]));
+    return chosen(net, target)[0].match(/split o\.o by \d+; (part \d: )?split m by \d+/)![0];
+  };
+  const arm: Target = { ...simd128, processor: arm64 };
+  assert.equal([tile(simd128, 12, 16), tile(simd128, 5, 16), tile(simd128, 6, 24)], ['split o.o by 2; split m by 4', 'split o.o by 4; part 0: split m by 2', 'split o.o by 2; split m by 3']);
+  assert.is(tile(arm, 12, 16), 'split o.o by 4; split m by 4');
 });
 
 test.run();
