@@ -228,6 +228,29 @@ test('accumulators beyond 2^24: the float form is proved with the inexact conver
   assert.ok(admitted < 60, 'at this size some scale must be refused');
 });
 
+test('256 levels of a wide accumulator: about a middle level float32 has the bits, and channels of very different scale too', () => {
+  const boundaries = boundariesOf('ROUND', 0, 255);
+  const next = random(11);
+  const range: [number, number] = [-300_000, 300_000];
+  let [plain, centred] = [0, 0];
+  for (let i = 0; i < 40; i++) {
+    const scale = Float32Array.of(0.001 * (1 + next()), 0.002 * (1 + next()), i % 2 === 0 ? 0.00005 * (1 + next()) : 0.02);
+    const f: MonotoneFunction = { channels: 3, pieces: [{ scale, offset: scale.map(() => 40 * next() - 10) }], combine: 'max', ...open(3) };
+    const it: Case = { f, mode: 'ROUND', min: 0, max: 255, range };
+    const steps = exactSteps(f, () => boundaries, 0, range);
+    const form = scaleForm(f, steps, () => boundaries, 1, range);
+    if (!form) continue;
+    if (form.centre.some((l) => l !== 0)) centred++;
+    else plain++;
+    for (let c = 0; c < 3; c++) {
+      for (const t of steps.thresholds.subarray(c * steps.levels, (c + 1) * steps.levels)) {
+        for (const acc of [t - 1, t].filter((a) => a >= range[0] && a <= range[1])) assert.is(byScale(form, steps, c, acc), bruteForce(it, c, acc));
+      }
+    }
+  }
+  assert.ok(centred >= 10, `${plain} plain and ${centred} centred forms in 40`);
+});
+
 test('levels that no channel reaches are dropped', () => {
   const f: MonotoneFunction = { channels: 1, pieces: [{ scale: Float32Array.of(0.5), offset: Float32Array.of(0) }], combine: 'max', low: Float32Array.of(0), high: Float32Array.of(Infinity) };
   const steps = exactSteps(f, () => boundariesOf('FLOOR', -8, 7), -8, [-100, 7]);
