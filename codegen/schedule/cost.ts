@@ -74,9 +74,9 @@ export function costOf(kernel: Kernel, program: Program, target: Target): Cost {
     const seen = new Set<string>();
     const visit = (s: Stmt, unrolled: readonly Unrolled[], chains: number): void => {
       if (s.kind === 'loop') {
-        const isVector = s.mode === 'vector' && s.extent === target.lanes && target.lanes > 1;
+        const vectors = s.mode === 'vector' && target.lanes > 1 && s.extent % target.lanes === 0 ? s.extent / target.lanes : undefined;
         if (s.extent === 1 || s.mode === 'unrolled' || s.mode === 'vector') {
-          const next = [...unrolled, { axis: s.axis, extent: s.extent, copies: isVector ? 1 : s.extent }];
+          const next = [...unrolled, { axis: s.axis, extent: s.extent, copies: vectors ?? s.extent }];
           for (const inner of s.body) visit(inner, next, chains);
           return;
         }
@@ -140,7 +140,9 @@ function count(e: Expr, unrolled: readonly Unrolled[], region: Region, seen: Set
   if (e.op === 'ref') for (const u of unrolled) depends.add(u.axis);
   if (e.op === 'float' || e.op === 'int' || e.op === 'ref' || e.op === 'index') return depends;
   const wide = 'type' in e && e.type !== 'float32' && describe(e.type).bits > 32 ? 3 : 1;
-  region.arithmetic += copies() * wide * (e.op === 'div' || e.op === 'sqrt' ? divide : 1);
+  // A lookup (index, clamp, swizzle, addition) gives two to four products of 16 lanes, and a copy here is of four.
+  const lookups = e.op === 'dot' && e.table !== undefined ? e.extent / 2 : 1;
+  region.arithmetic += copies() * wide * lookups * (e.op === 'div' || e.op === 'sqrt' ? divide : 1);
   return depends;
 }
 

@@ -1,26 +1,23 @@
 /**
- * Kernels that are one integer sum of products of two tensors: what groups of products, lookups and counts of bits begin with.
+ * Kernels that are one integer sum of products of data and a constant: which of the two is which. What lookups begin with.
  */
-import { isInteger } from '../ir/datatype.js';
-import type { Expr, Kernel, Program } from '../ir/program.js';
-import { isProductSum } from './steps.js';
+import type { Kernel, Program } from '../ir/program.js';
+import { productsOf } from './defaults/groups.js';
+import { loadsOf } from './fuse.js';
 
-type Load = Extract<Expr, { op: 'load' }>;
-
+/** Names of tensors. */
 export interface ProductOperands {
-  readonly data: Load;
+  readonly data: string;
   /** The constant. */
-  readonly weight: Load;
+  readonly weight: string;
 }
 
 /** The operands of a kernel that sums integer products of a constant and something else, both read without guards. */
 export function productOperands(kernel: Kernel, program: Program): ProductOperands | undefined {
-  if (kernel.accumulators.length !== 1 || kernel.body.length > 0) return undefined;
-  const [acc] = kernel.accumulators;
-  if (!isInteger(acc.type) || !isProductSum(acc.update, acc.name)) return undefined;
-  const { a, b } = (acc.update as unknown as { b: { a: Expr; b: Expr } }).b;
-  if (a.op !== 'load' || b.op !== 'load' || a.guard || b.guard) return undefined;
-  const constant = (l: Load): boolean => program.buffers[program.tensors[l.tensor].buffer].role === 'constant';
-  if (constant(b) && !constant(a)) return { data: a, weight: b };
-  return constant(a) && !constant(b) ? { data: b, weight: a } : undefined;
+  const products = productsOf(kernel);
+  if (!products || loadsOf(kernel).some((l) => l.guard && (l.tensor === products.a || l.tensor === products.b))) return undefined;
+  const { a, b } = products;
+  const constant = (name: string): boolean => program.buffers[program.tensors[name].buffer].role === 'constant';
+  if (constant(a) === constant(b)) return undefined;
+  return constant(b) ? { data: a, weight: b } : { data: b, weight: a };
 }

@@ -96,8 +96,8 @@ function scheduleKernels(unit: ProgramUnit, target: Target, choose: ScheduleOpti
 
 /** The table of a nest's lookups as a constant; kernels with the same operand types share it. */
 function addTable(nest: Nest, program: Program, data: Map<string, Uint8Array>): { name: string; program: Program } {
-  const { data: x, weight } = productOperands(nest.kernel, program)!;
-  const entries = lookupTable(program.tensors[x.tensor], program.tensors[weight.tensor]);
+  const operands = productOperands(nest.kernel, program);
+  const entries = operands && lookupTable(program.tensors[operands.data], program.tensors[operands.weight]);
   if (!entries) fail('schedule/illegal', nest.kernel.name, 'its products have no table', 'Pack the weights as fields of 1 or 2 bits.');
   const bytes = new Uint8Array(entries.buffer);
   const hash = sha256(bytes).slice(0, 32);

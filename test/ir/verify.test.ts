@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import {
   add, axis, binary, bitcast, compare, constant, convert, div, factor, float, int, load, maximum, minimum, mul, ref, rowMajor, select, sum, times, unary, within,
 } from '../../codegen/ir/build.js';
-import type { Expr, Kernel, Layout, Program, ProgramUnit, Stmt } from '../../codegen/ir/program.js';
+import { lookupTable } from '../../codegen/ir/lookup.js';
+import type { Expr, Kernel, Layout, Program, ProgramUnit, Stmt, Tensor } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { makeKernel, makeUnit, mapKernel, type TensorSpec } from '../support/programs.js';
 import { refuses } from '../support/refuses.js';
@@ -259,6 +260,43 @@ test('a scheduled group of products is one of the accumulator\'s proved sums', (
   };
   verify(group({ op: 'local', name: 'a', at: [] }));
   broken(group(int(0)), 'k: dot gives -4080 .. 3570, and its type int12 holds -2048 .. 2047\n  The expression is dot(j<2: x[2*k + j] * w[2*k + j]):int12.\n  Use a wider type, or a saturating convert.');
+});
+
+test('the table of a dot holds the sums of products that the codes of its operands stand for', () => {
+  const layout: Layout = { offset: 0, dims: [[{ stride: 2, divisor: 1, modulus: 0 }]], elementBits: 2, containerBits: 8 };
+  const looked = (change: (table: Int8Array) => Int8Array, weight: Partial<TensorSpec> = {}): ProgramUnit => {
+    const data: TensorSpec = { dtype: 'uint2', shape: [4], role: 'input' };
+    const w: TensorSpec = { dtype: 'int2', shape: [4], role: 'constant', layout, data: Uint8Array.of(0b11_00_01_10), ...weight };
+    const tensor = (t: TensorSpec): Tensor => ({ name: '', dtype: t.dtype!, shape: t.shape, buffer: '', layout: t.layout ?? rowMajor(t.shape, 8) });
+    const table = change(lookupTable(tensor(data), tensor({ ...w, layout }))!);
+    const tensors: Record<string, TensorSpec> = {
+      x: data, w, table: { dtype: 'int8', shape: [table.length], role: 'constant', data: table }, y: { dtype: 'int8', shape: [1], role: 'output' },
+    };
+    const kernel = makeKernel({
+      space: [], reduce: [{ name: 'k', extent: 4 }],
+      accumulators: [{ name: 'a', type: 'int5', init: int(0), update: add('int5', ref('a'), mul('int4', load('x', ['k']), load('w', ['k']))) }],
+      stores: [{ tensor: 'y', at: [constant(0)], value: ref('a') }],
+    });
+    const dot: Expr = { op: 'dot', type: 'int8', axis: 'k', extent: 4, a: load('x', ['k']), b: load('w', ['k']), table: 'table' };
+    const a: Expr = { op: 'local', name: 'a', at: [] };
+    const body: readonly Stmt[] = [{ kind: 'set', name: 'a', at: [], value: int(0) }, { kind: 'set', name: 'a', at: [], value: add('int5', a, dot) }, { kind: 'store', tensor: 'y', at: [constant(0)], value: a }];
+    return makeUnit(tensors, [{ ...kernel, scheduled: { steps: [], locals: [{ name: 'a', type: 'int5', shape: [] }], body } }]);
+  };
+  verify(looked((t) => t));
+  broken(looked((t) => t.map((v, i) => (i === 17 ? v + 1 : v))), 'k: the table table does not hold the sums of products of x and w');
+  broken(looked((t) => t.slice(16)), 'k: the table table does not hold the sums of products of x and w');
+  broken(looked((t) => t, { layout: rowMajor([4], 8), data: Int8Array.of(-2, 1, 0, -1) }), 'k: the table table has no meaning: its dot is not over fields of half a byte');
+});
+
+test('codes in fields, and the steps between values', () => {
+  const coded = (more: Partial<TensorSpec>, bytes = Uint8Array.of(0b0101)): ProgramUnit =>
+    makeUnit({ w: { dtype: 'int2', shape: [4], role: 'constant', range: [-1, 1], data: bytes, layout: { offset: 0, dims: [[{ stride: 1, divisor: 1, modulus: 0 }]], elementBits: 1, containerBits: 8, code: { base: -1, step: 2 } }, ...more }, y: { dtype: 'int2', shape: [4], role: 'output' } }, [mapKernel('w', 'y', 4, (x) => x)]);
+  verify(coded({}));
+  const layout = (more: object): Layout => ({ offset: 0, dims: [[{ stride: 1, divisor: 1, modulus: 0 }]], elementBits: 1, containerBits: 8, ...more });
+  broken(coded({ layout: layout({}) }), 'w: values -1 .. 1 of int2 do not fit 1 bits');
+  broken(coded({ layout: layout({ code: { base: -1, step: 1 } }) }), 'w: values -1 .. 1 of int2 do not fit 1 bits');
+  broken(coded({ layout: layout({ code: { base: -1, step: 0 } }) }), 'w: the step of its codes is 0, and an integer of at least 1 is needed');
+  broken(coded({ layout: { ...rowMajor([4], 8), code: { base: -1, step: 2 } }, data: Int8Array.of(1, -1, 1, -1) }), 'w: codes are for integers in fields');
 });
 
 test('the epilogue of a scheduled form adds to the accumulator, and is no part of it', () => {

@@ -8,7 +8,7 @@ import { makeConstant } from '../../codegen/ir/graph.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { Index, Tensor } from '../../codegen/ir/program.js';
 import { constantBytes } from '../../codegen/schedule/lower.js';
-import { fieldBits, packedLayout, repack, type PackLoop } from '../../codegen/schedule/pack.js';
+import { codedField, fieldBits, packedLayout, repack, type PackLoop } from '../../codegen/schedule/pack.js';
 import { makeKernel, makeUnit, type TensorSpec } from '../support/programs.js';
 import { Random } from '../support/random.js';
 
@@ -53,6 +53,25 @@ test('fields of 1 to 7 bits, signed and not, in containers of 8 and 16 bits', ()
       }
     }
   }
+});
+
+test('digits of a loop: some of its iterations share a byte, and the lanes run between them and the others', () => {
+  const order = [{ name: 'k.o', extent: 2 }, { name: 'k.i', extent: 3, by: 4 }, { name: 'o', extent: 16 }, { name: 'k.i', extent: 4 }];
+  const { tensor, bytes } = roundTrip('int8', [-2, 1], [24, 10], [digits([12, 'k.o'], [1, 'k.i']), axis('o')], order, 2, 8);
+  assert.is(bytes.length, 2 * 3 * 16);
+  assert.is(addressAt(tensor.layout, [12 + 4 + 3, 5]), ((3 + 1) * 16 + 5) * 8 + 3 * 2);
+});
+
+test('two values far apart take one bit, and the last ones stand where there are no more', () => {
+  const values = Array.from({ length: 3 * 5 }, (_, i) => (i % 4 < 2 ? -3 : 5));
+  const plain: Tensor = { name: 'w', dtype: 'int8', shape: [3, 5], buffer: 'w', layout: rowMajor([3, 5], 8), range: [-3, 5], step: 8 };
+  const { bits, code } = codedField(plain);
+  assert.equal([bits, code], [1, { base: -3, step: 8 }]);
+  assert.equal(codedField({ ...plain, step: 1 }), { bits: 4 });
+  const packed = packedLayout([3, 5], [axis('k'), axis('o')], { order: loops('k<3 o<8'), elementBits: 1, containerBits: 8, code })!;
+  const { bytes } = repack(plain, constantBytes(makeConstant('int8', [3, 5], values), 8), 'w', packed.layout, packed.bits);
+  // -3 is 0 and 5 is 1; outputs 5 to 7 repeat output 4.
+  assert.equal([...bytes], [0b000_01100, 0b000_00110, 0b111_10011]);
 });
 
 test('whole elements of 8, 16 and 32 bits in reading order', () => {

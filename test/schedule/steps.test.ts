@@ -88,7 +88,7 @@ test('loops that there are not', () => {
   const why = 'there is no loop z; loops: o n a b';
   const steps: Step[] = [
     { step: 'split', loop: 'z', factor: 2 }, { step: 'join', outer: 'z', inner: 'n' }, { step: 'join', outer: 'o', inner: 'z' }, { step: 'reorder', order: ['o', 'n', 'a', 'z'] },
-    { step: 'unroll', loop: 'z' }, { step: 'vectorize', loop: 'z' }, { step: 'dot', loop: 'z' }, { step: 'pipeline', loop: 'z', initiationInterval: 1 },
+    { step: 'unroll', loop: 'z' }, { step: 'vectorize', loop: 'z' }, { step: 'dot', loop: 'z' }, { step: 'lookup', loop: 'z' }, { step: 'pipeline', loop: 'z', initiationInterval: 1 },
   ];
   for (const s of steps) illegal(product('int32'), [s], why);
 });
@@ -131,6 +131,8 @@ test('illegal lanes and groups', () => {
   illegal(product('int32'), [{ step: 'vectorize', loop: 'a' }], 'lanes run over outputs or partial sums, never over a reduction');
   illegal(product('int32'), [{ step: 'vectorize', loop: 'o' }, { step: 'vectorize', loop: 'n' }], 'a nest has one vector loop');
   illegal(product('int32'), [{ step: 'dot', loop: 'a' }], 'it must be the innermost loop, and of the reduction');
+  illegal(product('int32'), [{ step: 'lookup', loop: 'a' }], 'it must be the innermost loop, and of the reduction');
+  illegal(product('float32'), [{ step: 'lookup', loop: 'b' }], 'only integer sums of products have it');
   illegal(product('int32', { reduce: [] }), [{ step: 'dot', loop: 'n' }], 'it must be the innermost loop, and of the reduction');
   illegal(product('float32'), [{ step: 'dot', loop: 'b' }], 'only integer sums of products have it');
   const largest = maximum('int32', ref('acc'), load('x', ['n', 'a', 'b']));

@@ -24,9 +24,9 @@ interface Group {
 export function lookup(start: Nest, program: Program, target: Target, lane: string, choices: Choices): KernelSchedule | undefined {
   const operands = productOperands(start.kernel, program);
   if (target.lookups === 0 || !operands) return undefined;
-  const field = codedField(program.tensors[operands.weight.tensor]);
+  const field = codedField(program.tensors[operands.weight]);
   if (field.bits > 2) return undefined;
-  const group = groupOf(start, program, lane, operands.data.tensor, operands.weight.tensor, 8 / field.bits);
+  const group = groupOf(start, program, lane, operands.data, operands.weight, 8 / field.bits);
   const laneLoop = start.loops.find((l) => l.name === lane)!;
   const rest = laneLoop.extent % target.lookups;
   if (!group || laneLoop.kind !== 'space' || laneLoop.extent < 8) return undefined;
@@ -56,7 +56,7 @@ export function lookup(start: Nest, program: Program, target: Target, lane: stri
     return applySteps(part, steps);
   });
   const pack = { elementBits: field.bits, containerBits: 8, grouped: `${group.loop}.i`, ...(field.code ? { code: field.code } : {}) };
-  return { nests, packs: { [operands.weight.tensor]: pack } };
+  return { nests, packs: { [operands.weight]: pack } };
 }
 
 /** `perByte`: products whose weights share a byte. */
