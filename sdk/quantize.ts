@@ -167,7 +167,11 @@ interface Measured {
 
 /** Float and quantized network side by side: first, where wanted, the corrections of biases; then the error with them. */
 async function measure(float: Graph, original: Graph, plan: QuantizationPlan, settings: QuantizeSettings, quantization: Quantization, set: CalibrationSet, batch: number, correct: boolean): Promise<Measured> {
-  const inputs = Object.fromEntries(original.inputs.map((name) => [name, original.values[name]]));
+  // The batch gets a name: the further inputs have first dimensions of 1, which are none.
+  const inputs = Object.fromEntries(set.inputs.map(({ name, batched }) => {
+    const value = original.values[name];
+    return [name, batched && set.rebatches ? { ...value, shape: ['N', ...value.shape!.slice(1)] } : value];
+  }));
   const { graph, onTheFly, probes } = errorGraph(float, plan, quantization, inputs);
   const runner = await prepareRunner(graph, set, batch);
   const { session } = runner;

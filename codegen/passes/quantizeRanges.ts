@@ -126,8 +126,8 @@ function percentileRange({ min, max, histogram }: Observed, percentile: number):
   return [Math.min(cut(0, 1, outside / 2), 0), Math.max(cut(bins - 1, -1, outside / 2), 0)];
 }
 
-/** Candidates of `mse` shrink the range by the first factor, so often; around the best of them by the second. */
-const [coarse, candidates, fine] = [0.97, 130, 0.995];
+/** Candidates of `mse` shrink the range by the first factor, so often; around the best of them by the second, so often. */
+const [coarse, candidates, fine, finer] = [0.97, 130, 0.9975, 61];
 
 /** Squared error of codes, in sum, over values that occur so often. */
 function squaredError(values: Float64Array, counts: Float64Array, codes: Codes): number {
@@ -154,7 +154,7 @@ function leastErrorRange({ histogram }: Observed, [low, high]: readonly [number,
     if (e < error) [best, error] = [[from, to], e];
   };
   const factors = Array.from({ length: candidates }, (_, k) => coarse ** k);
-  const near = Array.from({ length: 13 }, (_, k) => fine ** (k - 6));
+  const near = Array.from({ length: finer }, (_, k) => fine ** (k - (finer - 1) / 2));
   for (const f of factors) attempt(low * f, high * f);
   if (low < 0 && high > 0) {
     const reach = Math.max(-low, high);
@@ -164,5 +164,8 @@ function leastErrorRange({ histogram }: Observed, [low, high]: readonly [number,
   }
   const [from, to] = best;
   for (const f of near) attempt(Math.max(from * f, low), Math.min(to * f, high));
+  if (low === 0 || high === 0) return best;
+  for (const f of near) attempt(best[0], Math.min(to * f, high));
+  for (const f of near) attempt(Math.max(from * f, low), best[1]);
   return best;
 }
