@@ -37,7 +37,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     name: graph.name,
     batch,
     target: options.target.name as Manifest['target'],
-    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : []), ...(fastMath || hasByteDots(program) ? ['relaxed-simd'] : [])],
+    features: ['sign-extension', 'nontrapping-f2i', ...(options.target.lanes > 1 ? ['simd128'] : []), ...(fastMath || usesRelaxed(program, options.target) ? ['relaxed-simd'] : [])],
     inputs: graph.inputs.map((name) => describeTensor(name, program.tensors[name])),
     outputs: graph.outputs.map((name, i) => describeTensor(name, program.tensors[program.outputs[i]])),
     ...(fastMath ? { fastMath } : {}),
@@ -53,12 +53,13 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
   };
 }
 
-/** Whether any kernel uses an instruction that only relaxed SIMD has. */
-function hasByteDots(program: Program): boolean {
+/** Whether any kernel uses an instruction that only relaxed SIMD has: a dot product of bytes, a lookup. */
+function usesRelaxed(program: Program, target: Target): boolean {
+  if (!target.features.includes('relaxed-simd')) return false;
   let found = false;
   const visit = (b: Block): void => {
     if (b.kind === 'repeat') b.body.forEach(visit);
-    else walkStmts(b.scheduled?.body ?? [], { expr: (e) => { if (e.op === 'dot' && e.bytes) found = true; } });
+    else walkStmts(b.scheduled?.body ?? [], { expr: (e) => { if (e.op === 'dot' && (e.bytes || e.table !== undefined)) found = true; } });
   };
   program.blocks.forEach(visit);
   return found;

@@ -25,6 +25,9 @@ for (const kind of kinds) {
       const wasmtime = await runWasmtime(wasi!, stdin);
       assert.is(wasmtime.stderr, '');
       assert.equal(new Uint8Array(wasmtime.stdout), new Uint8Array(expected));
+      const relaxed = await runWasmtime((await compile(graph, { target: 'relaxed', wasi: true })).wasi!, stdin);
+      assert.is(relaxed.stderr, '');
+      assert.equal(new Uint8Array(relaxed.stdout), new Uint8Array(expected));
     });
   }
 }

@@ -2,6 +2,7 @@
  * The 8-bit dot product of relaxed SIMD: chosen where its operands are proved to be ones on which all engines agree, and
  * nowhere else; and refused by the verifier where a Program's ranges no longer prove it.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DataType } from '../../codegen/ir/datatype.js';
@@ -11,6 +12,7 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { relaxed, simd128 } from '../../codegen/targets/target.js';
+import { compile } from '../../sdk/compile.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
 import { hostFor } from '../support/hosts.js';
@@ -93,6 +95,16 @@ function withRange(unit: ProgramUnit, name: string, dtype: DataType, range: read
   const free = Object.entries(program.tensors).map(([key, { range: old, ...t }]) => [key, key === name ? { ...t, dtype, range } : old && program.buffers[t.buffer].role === 'constant' ? { ...t, range: old } : t]);
   return { ...unit, program: { ...program, tensors: Object.fromEntries(free) } };
 }
+
+test('a manifest says that relaxed SIMD is needed where the module has such an instruction', async () => {
+  const folder = new URL('../../examples/models/', import.meta.url);
+  for (const file of readdirSync(folder).filter((f) => f.endsWith('.onnx'))) {
+    for (const target of ['simd128', 'relaxed'] as const) {
+      const { manifest, stages } = await compile(readFileSync(new URL(file, folder)), { target });
+      assert.is(manifest.features.includes('relaxed-simd'), /\.relaxed_/.test(stages.source), `${file} for ${target}`);
+    }
+  }
+});
 
 test('the verifier refuses ranges that prove too little, and ranges that are not kept', () => {
   const unit = schedule(convolution([0, 100], [-128, 127]).unit, relaxed);
