@@ -78,7 +78,7 @@ test('convolution 3 x 3', () => {
   const net = network([1, 3, 7, 9], (n) => n.node('Conv', ['x', n.weight(10, 3, 3, 3)], { pads: [1, 1, 1, 1] }));
   assert.equal([chosen(net, simd128), chosen(net, scalar)], [
     [
-      'split o by 4, overrun; split o.o by 3; split x by 3; reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; unroll o.o.i; unroll x.i; vectorize o.i',
+      'part 0: partition x from 0 to 8; part 0: split o by 4, overrun; part 0: split o.o by 3; part 0: split x by 2; part 0: reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; part 0: unroll o.o.i; part 0: unroll x.i; part 0: vectorize o.i; part 1: partition x from 8 to 9; part 1: split o by 4, overrun; part 1: split o.o by 3; part 1: split x by 1; part 1: reorder n o.o.o y x.o ky kx c x.i o.o.i o.i; part 1: unroll o.o.i; part 1: unroll x.i; part 1: vectorize o.i',
       'packed 32 of 32, pad 2 0 0 0',
     ],
     ['split o by 5; reorder n o.o y x ky kx c o.i; unroll o.i', 'packed 32 of 32'],
