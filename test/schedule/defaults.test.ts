@@ -85,7 +85,7 @@ test('convolution 3 x 3', () => {
   ]);
   assert.equal(chosen(integers('Conv', [1, 4, 5, 6], [8, 4, 3, 3], 'int4'), simd128), [
     'reorder n y x c; join y x',
-    'split o by 4, overrun; split o.o by 2; split x by 4; split c by 2; split c.o by 2; reorder n o.o.o y x.o ky kx c.o.o c.o.i x.i o.o.i o.i c.i; unroll o.o.i; unroll x.i; unroll c.o.i; vectorize o.i; dot c.i',
+    'split o by 4, overrun; split o.o by 2; split x by 4; split c by 2; split c.o by 1; reorder n o.o.o y x.o c.o.o ky kx c.o.i x.i o.o.i o.i c.i; unroll o.o.i; unroll x.i; unroll c.o.o; vectorize o.i; dot c.i',
     'packed 4 of 16',
   ]);
 });
