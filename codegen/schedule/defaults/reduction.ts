@@ -130,12 +130,11 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   // Instructions a vector of weights: fields are cut out, bytes of pairs widened.
   const unpack = !group ? 0 : group.fields > 1 ? 2 : group.extent === 2 ? 1 : 0;
   const cycles = (rows: number, columns: number): number => tileCycles(rows, columns, accumulators, isFloat, unpack, processor);
-  // Measured: eight rows of widened pairs spill (8-bit ResNet-8 524 instead of 280 us).
-  const mostRows = unpack === 1 ? 4 : 8;
   let best = { rows: 1, columns: asked ?? 1 };
   let least = Infinity;
-  // Fields take registers of their own: eight rows of one vector spill (24 against 46 GMAC/s with six).
-  const mostRows = unpack > 0 ? 6 : 8;
+  // Widening and fields take registers of their own: measured, eight rows of one vector spill (8-bit ResNet-8 524 instead of 280 us,
+  // 4-bit layers 24 instead of 46 GMAC/s).
+  const mostRows = [8, 4, 6][unpack];
   for (let columns = asked ?? 1; columns <= (asked ?? 8); columns++) {
     if (vectors % columns !== 0) continue;
     for (let rows = choices.rows ? Math.min(choices.rows, row.extent) : 1; rows <= Math.min(choices.rows ?? mostRows, row.extent); rows++) {
