@@ -26,8 +26,8 @@ test('dense 1 x 1000 -> 20: the loop of five vectors is counted', () => {
 
 test('one vector of outputs waits for its own sums', () => {
   const { cycles } = cost(simd128, 1000, 20, { columns: 1 });
-  // 5 turns of the outer loop; each of the 1000 inside takes the chain of 4 and the loop's 1.5.
-  assert.ok(cycles >= 27500 && cycles < 27500 + 100, String(cycles));
+  // 5 turns of the outer loop; each of the 1000 inside takes the chain of 4.5 and the loop's 1.5.
+  assert.ok(cycles >= 30000 && cycles < 30000 + 100, String(cycles));
 });
 
 test('what must rank above what', () => {
