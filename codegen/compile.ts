@@ -152,11 +152,11 @@ export function build(graph: Graph, target: Target, options: ScheduleOptions = {
 }
 
 /** Several graphs in one module and one assembler call, each with an entry `runN` and bytes of its own. For tests. */
-export async function compileMany(graphs: readonly Graph[], target: Target, toolchain: Toolchain): Promise<{ wasm: Uint8Array; units: readonly ProgramUnit[]; entries: readonly string[] }> {
+export async function compileMany(graphs: readonly Graph[], target: Target, toolchain: Toolchain, options: { keepAll?: boolean } = {}): Promise<{ wasm: Uint8Array; units: readonly ProgramUnit[]; entries: readonly string[] }> {
   const units: ProgramUnit[] = [];
   let start = 64;
   for (const g of graphs) {
-    units.push(build(g, target, { start }));
+    units.push(build(g, target, { ...options, start }));
     start = align(units[units.length - 1].program.arenaBytes!);
   }
   return { ...(await assemblePrograms(units, target, toolchain)), units };

@@ -22,7 +22,7 @@ export interface CompiledProgram {
 
 /** Compiles a graph that has been through the passes, for a target. */
 export async function makeProgram(graph: Graph, target: string): Promise<CompiledProgram> {
-  const { wasm, units: [unit], entries } = await compileMany([graph], targets[target], toolchain());
+  const { wasm, units: [unit], entries } = await compileMany([graph], targets[target], toolchain(), { keepAll: true });
   const { program } = unit;
   const offset = (t: Tensor): number => program.buffers[t.buffer].offset!;
   const kept = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role !== 'constant');
