@@ -7,7 +7,7 @@ import { fail } from '../ir/diagnostic.js';
 import { sha256 } from '../ir/hash.js';
 import { columns as tableColumns, lookupTable } from '../ir/lookup.js';
 import { indexKey, interval, mapLoads, simplify, substitute } from '../ir/indexing.js';
-import type { Index, Kernel, Program, ProgramUnit, Stmt, Tensor } from '../ir/program.js';
+import type { Index, Kernel, Program, ProgramUnit, Repeat, Stmt, Tensor } from '../ir/program.js';
 import { factorDependsOn } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -37,14 +37,12 @@ export interface ScheduleOptions {
 /** Schedules a lowered Program. The result has the same bits for every target. */
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
-  const prepared = prepare(unit, target, steps);
-  const ordered = options.keepAll ? prepared : imageByImage(prepared, steps);
-  const u = withoutUnused(scheduleKernels(ordered, target, options.choose));
+  const u = withoutUnused(scheduleKernels(prepare(unit, target, steps, options.keepAll), target, options.choose));
   return { ...u, program: { ...planMemory(u.program, { reuse: !options.keepAll, start: options.start }), target: target.name, ...(steps.length > 0 ? { steps } : {}) } };
 }
 
 /** All that comes before the kernels' own schedules: which kernels there are, and where tensors lie. Appends what was done to `steps`. */
-export function prepare(unit: ProgramUnit, target: Target, steps: string[]): ProgramUnit {
+export function prepare(unit: ProgramUnit, target: Target, steps: string[], keepAll = false): ProgramUnit {
   // Integers wider than lanes would make the whole kernel scalar.
   const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
@@ -54,21 +52,28 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[]): Pro
   u = stageInputs(u, steps);
   u = assignLayouts(u, target, steps);
   u = dropCoveredGuards(u);
-  return makeViews(u, steps);
+  u = makeViews(u, steps);
+  return keepAll ? u : imageByImage(u, steps);
+}
+
+/** A kernel, and the repeat that it is in. */
+export interface Alone {
+  readonly kernel: Kernel;
+  readonly repeat?: Repeat;
 }
 
 /**
  * One kernel of a prepared unit, scheduled, as a Program of its own: what it reads are inputs, what it writes temporaries.
  * Undefined where it reads and writes the same bytes.
  */
-export function isolate(prepared: ProgramUnit, kernel: Kernel, target: Target, chosen: KernelSchedule, start?: number): ProgramUnit | undefined {
+export function isolate(prepared: ProgramUnit, { kernel, repeat }: Alone, target: Target, chosen: KernelSchedule, start?: number): ProgramUnit | undefined {
   const { program } = prepared;
   const inputs = [...new Set(loadsOf(kernel).map((l) => l.tensor))].filter((t) => program.buffers[program.tensors[t].buffer].role !== 'constant');
   const written = new Set(kernel.stores.map((s) => program.tensors[s.tensor].buffer));
   const read = new Set(inputs.map((t) => program.tensors[t].buffer));
   if ([...read].some((b) => written.has(b))) return undefined;
   const buffers = Object.fromEntries(Object.values(program.buffers).map((b) => [b.name, { ...b, role: b.role === 'constant' ? b.role : read.has(b.name) ? ('input' as const) : ('temporary' as const) }]));
-  const alone: Program = { name: kernel.name, buffers, tensors: program.tensors, inputs, outputs: [], blocks: [kernel] };
+  const alone: Program = { name: kernel.name, buffers, tensors: program.tensors, inputs, outputs: [], blocks: [repeat ? { ...repeat, body: [kernel] } : kernel] };
   const u = withoutUnused(scheduleKernels(withoutUnused({ ...prepared, program: alone }), target, () => chosen));
   return { ...u, program: { ...planMemory(u.program, { reuse: false, start }), target: target.name } };
 }

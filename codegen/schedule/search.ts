@@ -2,7 +2,7 @@
  * The search's space: which kernels of a Program are worth it, and which other schedules each has, cheapest first by the
  * cost model. Pure; what runs and measures them is the host's (sdk/tune).
  */
-import type { Kernel, ProgramUnit } from '../ir/program.js';
+import type { Block, Kernel, ProgramUnit, Repeat } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { scheduleData, type Choices, type KernelSchedule, type ScheduleData } from './choice.js';
 import { costOf, type Cost } from './cost.js';
@@ -15,6 +15,8 @@ export interface Site {
   /** What it is, for people: name, operation, extents. */
   readonly text: string;
   readonly kernel: Kernel;
+  /** The repeat that it is in. */
+  readonly repeat?: Repeat;
   /** Kernels of the Program with this key. */
   readonly uses: number;
 }
@@ -36,13 +38,20 @@ export interface SearchSpace {
 export function searchSpace(lowered: ProgramUnit, target: Target): SearchSpace {
   const prepared = prepare(lowered, target, []);
   const sites = new Map<string, Site>();
-  for (const kernel of prepared.program.blocks) {
-    if (kernel.kind !== 'kernel' || kernel.op === 'halo') continue;
-    const key = kernelKey(kernel, prepared.program, target);
-    const old = sites.get(key);
-    if (old) sites.set(key, { ...old, uses: old.uses + 1 });
-    else if (candidate({ prepared, target, sites: [] }, kernel, {})) sites.set(key, { key, text: textOf(kernel), kernel, uses: 1 });
-  }
+  const visit = (blocks: readonly Block[], repeat?: Repeat): void => {
+    for (const block of blocks) {
+      if (block.kind === 'repeat') {
+        visit(block.body, block);
+        continue;
+      }
+      if (block.op === 'halo') continue;
+      const key = kernelKey(block, prepared.program, target);
+      const old = sites.get(key);
+      const site: Site = { key, text: textOf(block), kernel: block, ...(repeat ? { repeat } : {}), uses: (old?.uses ?? 0) + 1 };
+      if (old || candidate({ prepared, target, sites: [] }, site, {})) sites.set(key, site);
+    }
+  };
+  visit(prepared.program.blocks);
   return { prepared, target, sites: [...sites.values()] };
 }
 
@@ -52,13 +61,14 @@ function textOf(kernel: Kernel): string {
 }
 
 /** Undefined where a site cannot run alone, or the choices are not legal for it. */
-function candidate(space: SearchSpace, kernel: Kernel, choices: Choices): Candidate | undefined {
+function candidate(space: SearchSpace, site: Site, choices: Choices): Candidate | undefined {
   const { prepared, target } = space;
-  const schedule = defaultSchedule(kernel, prepared.program, target, choices);
-  const alone = isolate(prepared, kernel, target, schedule);
+  const schedule = defaultSchedule(site.kernel, prepared.program, target, choices);
+  const alone = isolate(prepared, site, target, schedule);
   if (!alone) return undefined;
   const [block] = alone.program.blocks;
-  return { data: scheduleData(schedule), schedule, cost: costOf(block as Kernel, alone.program, target) };
+  const [kernel] = block.kind === 'repeat' ? block.body : [block];
+  return { data: scheduleData(schedule), schedule, cost: costOf(kernel as Kernel, alone.program, target) };
 }
 
 const tiles: readonly Choices[] = [1, 2, 3, 4, 5, 6, 8].flatMap((rows) => [1, 2, 3, 4, 5, 6, 7, 8].map((columns) => ({ rows, columns })));
@@ -72,7 +82,7 @@ export function candidates(space: SearchSpace, site: Site, best?: Choices): (Can
   const seen = new Set<string>();
   const list = best === undefined ? tiles : rest.map((r) => ({ ...best, ...Object.fromEntries(Object.entries(r).filter(([, v]) => v !== undefined)) }));
   const found = list.flatMap((choices) => {
-    const c = candidate(space, site.kernel, choices);
+    const c = candidate(space, site, choices);
     const text = JSON.stringify(c?.data);
     if (!c || seen.has(text)) return [];
     seen.add(text);
@@ -83,5 +93,5 @@ export function candidates(space: SearchSpace, site: Site, best?: Choices): (Can
 
 /** The default schedule of a site. */
 export function defaultCandidate(space: SearchSpace, site: Site): Candidate {
-  return candidate(space, site.kernel, {})!;
+  return candidate(space, site, {})!;
 }

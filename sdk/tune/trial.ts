@@ -6,7 +6,7 @@ import { assemblePrograms } from '../../codegen/compile.js';
 import { describe } from '../../codegen/ir/datatype.js';
 import { fail } from '../../codegen/ir/diagnostic.js';
 import { addressAt } from '../../codegen/ir/indexing.js';
-import type { ProgramUnit, Tensor } from '../../codegen/ir/program.js';
+import type { Kernel, ProgramUnit, Tensor } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import type { KernelSchedule } from '../../codegen/schedule/choice.js';
 import { isolate } from '../../codegen/schedule/schedule.js';
@@ -32,7 +32,7 @@ export function trialUnits(space: SearchSpace, list: readonly Entrant[]): Progra
   const units: ProgramUnit[] = [];
   let start = pageBytes;
   for (const { site, schedule } of list) {
-    const unit = isolate(space.prepared, site.kernel, space.target, schedule, start)!;
+    const unit = isolate(space.prepared, site, space.target, schedule, start)!;
     verify(unit);
     units.push(unit);
     start = Math.ceil(unit.program.arenaBytes! / pageBytes) * pageBytes + pageBytes;
@@ -84,8 +84,8 @@ export function outputsOf({ program }: ProgramUnit, memory: WebAssembly.Memory):
   const view = new DataView(memory.buffer);
   const out: number[] = [];
   for (const block of program.blocks) {
-    if (block.kind !== 'kernel') continue;
-    for (const { tensor } of block.stores) {
+    const [kernel] = block.kind === 'repeat' ? (block.body as Kernel[]) : [block];
+    for (const { tensor } of kernel.stores) {
       const t = program.tensors[tensor];
       for (const at of addresses(t, program.buffers[t.buffer].offset!)) {
         const bits = t.layout.elementBits === 32 ? view.getInt32(at, true) : t.layout.elementBits === 16 ? view.getInt16(at, true) : view.getInt8(at);

@@ -13,7 +13,7 @@ function cost(target: Target, inputs: number, outputs: number, choices: Choices 
   const { unit } = network([rows, inputs], (n) => n.node('MatMul', ['x', n.weight(inputs, outputs)]));
   const prepared = prepare(unit, target, []);
   const kernel = prepared.program.blocks[0] as Kernel;
-  const alone = isolate(prepared, kernel, target, defaultSchedule(kernel, prepared.program, target, choices))!;
+  const alone = isolate(prepared, { kernel }, target, defaultSchedule(kernel, prepared.program, target, choices))!;
   return costOf(alone.program.blocks[0] as Kernel, alone.program, target);
 }
 
