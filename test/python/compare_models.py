@@ -13,20 +13,10 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import versions  # noqa: F401
+
 warnings.simplefilter("ignore")
 QONNX = {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "finn"}
-
-
-def supported(model):
-    """qonnx writes the newest IR version for single nodes, which onnxruntime may not know yet."""
-    model.ir_version = min(model.ir_version, 10)
-    return model
-
-
-original_session = onnxruntime.InferenceSession
-onnxruntime.InferenceSession = lambda data, *args, **kw: original_session(
-    supported(onnx.load_from_string(data)).SerializeToString() if isinstance(data, bytes) else data, *args, **kw
-)
 
 
 def run(model, feeds):

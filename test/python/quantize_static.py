@@ -16,6 +16,7 @@ import warnings
 import numpy as np
 import onnx
 import onnxruntime
+import versions  # noqa: F401
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 warnings.simplefilter("ignore")
@@ -32,7 +33,6 @@ class Reader(CalibrationDataReader):
 
 def outputs(path, data):
     model = onnx.load(path)
-    model.ir_version = min(model.ir_version, 10)
     shape = [-1] + [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
     data = data.reshape(shape)
     name = model.graph.input[0].name
