@@ -69,24 +69,24 @@ export function costOf(kernel: Kernel, program: Program, target: Target): Cost {
     ref: (name) => [...kernel.body, ...kernel.epilogue, ...kernel.accumulators].find((l) => name.endsWith(l.name))?.type ?? 'int32',
     local: (name) => locals.get(name)?.type ?? 'int32',
   };
-  const visitRegion = (body: readonly Stmt[], around: readonly Unrolled[]): Cost => {
+  const visitRegion = (body: readonly Stmt[]): Cost => {
     const region: Region = { loads: 0, arithmetic: 0, inner: { cycles: 0, codeBytes: 0 }, chain: 0, registers: 0 };
     const seen = new Set<string>();
-    const visit = (s: Stmt, unrolled: readonly Unrolled[], chains: number): void => {
+    const visit = (s: Stmt, unrolled: readonly Unrolled[]): void => {
       if (s.kind === 'loop') {
         const vectors = s.mode === 'vector' && target.lanes > 1 && s.extent % target.lanes === 0 ? s.extent / target.lanes : undefined;
         if (s.extent === 1 || s.mode === 'unrolled' || s.mode === 'vector') {
           const next = [...unrolled, { axis: s.axis, extent: s.extent, copies: vectors ?? s.extent }];
-          for (const inner of s.body) visit(inner, next, chains);
+          for (const inner of s.body) visit(inner, next);
           return;
         }
-        const once = visitRegion(s.body, []);
+        const once = visitRegion(s.body);
         const copies = product(unrolled);
         region.inner = { cycles: region.inner.cycles + copies * s.extent * (once.cycles + loopOverhead), codeBytes: region.inner.codeBytes + copies * (once.codeBytes + 24) };
         return;
       }
       if (s.kind === 'if') {
-        for (const inner of s.body) visit(inner, unrolled, chains);
+        for (const inner of s.body) visit(inner, unrolled);
         return;
       }
       count(s.value, unrolled, region, seen);
@@ -101,13 +101,13 @@ export function costOf(kernel: Kernel, program: Program, target: Target): Cost {
         }
       }
     };
-    for (const s of body) visit(s, around, 1);
+    for (const s of body) visit(s, []);
     const issue = region.loads + region.arithmetic;
     const tooMany = Math.max(0, region.registers + 3 - target.processor.registers);
     const straight = Math.max(region.loads / target.processor.loadsPerCycle, region.arithmetic / target.processor.arithmeticPerCycle, issue / target.processor.issuePerCycle, region.chain) + tooMany * spill;
     return { cycles: straight + region.inner.cycles, codeBytes: issue * bytesPerInstruction + region.inner.codeBytes };
   };
-  return visitRegion(kernel.scheduled!.body, []);
+  return visitRegion(kernel.scheduled!.body);
 }
 
 const product = (unrolled: readonly Unrolled[]): number => unrolled.reduce((n, u) => n * u.copies, 1);

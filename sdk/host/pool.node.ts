@@ -5,6 +5,7 @@ import type { ModuleSource } from '../runtime/model.js';
 import type { ModelTypes } from '../runtime/session.js';
 import { poolOn, type Pool, type PoolOptions } from '../pool/pool.js';
 import type { Host, Thread } from '../pool/transport.js';
+import { nodeThread } from './nodeThread.js';
 import { nodeCode } from './poolCode.js';
 
 export { Pool, type PoolOptions } from '../pool/pool.js';
@@ -25,16 +26,5 @@ const host: Host = { cores: availableParallelism(), advice: 'Ask for fewer threa
 function start(): Thread {
   const { text, url } = nodeCode;
   // Of the process's own arguments the text needs none: a loader of TypeScript, say, would start in every worker.
-  const worker = text === undefined ? new Worker(url!) : new Worker(text, { eval: true, execArgv: [] });
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    listen(receive, lost) {
-      let why = '';
-      worker.on('message', receive);
-      worker.on('error', (error) => (why = error.message));
-      worker.on('exit', (code) => lost(why || `it exited with code ${code}`));
-    },
-    hold: (held) => (held ? worker.ref() : worker.unref()),
-    end: () => void worker.terminate(),
-  };
+  return nodeThread(text === undefined ? new Worker(url!) : new Worker(text, { eval: true, execArgv: [] }));
 }

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { finishModule } from '../../codegen/emit/module.js';
 import { assemble } from '../../sdk/host/assembler.js';
+import { nodeThread } from '../../sdk/host/nodeThread.js';
 import { nodeCode } from '../../sdk/host/poolCode.js';
 import type { Host } from '../../sdk/pool/transport.js';
 import { tinyData, tinyManifest, tinySource } from '../runtime/tiny.js';
@@ -23,17 +24,7 @@ export function killable(code: string | URL = nodeCode.url!): Host & { readonly 
     start() {
       const worker = typeof code === 'string' ? new Worker(code, { eval: true }) : new Worker(code);
       workers.push(worker);
-      return {
-        post: (message, transfer) => worker.postMessage(message, transfer),
-        listen(receive, lost) {
-          let why = '';
-          worker.on('message', receive);
-          worker.on('error', (error) => (why = error.message));
-          worker.on('exit', (status) => lost(why || `it exited with code ${status}`));
-        },
-        hold: (held) => (held ? worker.ref() : worker.unref()),
-        end: () => void worker.terminate(),
-      };
+      return nodeThread(worker);
     },
   };
 }
