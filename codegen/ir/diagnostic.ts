@@ -9,6 +9,7 @@
 export const diagnosticCodes = {
   'file/unreadable': 'a file that cannot be read',
   'file/unwritable': 'a file that cannot be written',
+  'file/not-safetensors': 'a file that is not safetensors',
   'file/not-npy': 'a file that is not .npy or .npz',
   'onnx/not-a-model': 'bytes that are not an ONNX model',
   'onnx/truncated': 'a tensor whose bytes do not fit its shape',
@@ -28,6 +29,8 @@ export const diagnosticCodes = {
   'graph/data-type': 'a data type that the operator does not take',
   'graph/not-constant': 'an input that must be known at compile time',
   'graph/unsupported': 'a form of an operator that is not supported',
+  'graph/posterior': 'a posterior that does not fit its weight',
+  'graph/no-moments': 'an operator whose moments are not known',
   'graph/too-large': 'a tensor or a model beyond the limits',
   'program/invalid': 'a Program that breaks an invariant (a fault of the compiler, or of a hand-written Program)',
   'schedule/illegal': 'a schedule step that is not legal here',

@@ -47,6 +47,14 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/**
+ * A constant that is a random variable: normal, each element apart from all others. Its mean is the constant itself.
+ */
+export interface Posterior {
+  /** Standard deviation of each element: float32, of the constant's shape, finite, not negative. */
+  readonly deviation: Constant;
+}
+
 export interface Graph {
   readonly name: string;
   /** In the order of the interface; not including constants. */
@@ -57,6 +65,8 @@ export interface Graph {
   readonly constants: Readonly<Record<string, Constant>>;
   /** In topological order. */
   readonly nodes: readonly Node[];
+  /** Which constants are random, by name. Only the twin passes know of them: after `mean`, `sample` or `moments` there are none. */
+  readonly posteriors?: Readonly<Record<string, Posterior>>;
   /** Batch of which shapes were inferred, where the batch is known (see passes/infer.ts). */
   readonly batch?: number;
 }

@@ -258,7 +258,8 @@ export function printGraph(g: Graph): string {
     ...byName(g.constants).map(([name, c]) => {
       const v = lookUp(g.values, name);
       const facts = printValue(name, { name, dtype: c.dtype, shape: c.shape, range: v?.range, annotation: v?.annotation });
-      return `constant ${facts} sha256 ${contentHash(c)}`;
+      const random = g.posteriors && Object.hasOwn(g.posteriors, name) ? ` deviation sha256 ${contentHash(g.posteriors[name].deviation)}` : '';
+      return `constant ${facts} sha256 ${contentHash(c)}${random}`;
     }),
     ...g.nodes.map((n) => printNode(n, g)),
     ...g.outputs.map((o) => `output ${printName(o)}`),

@@ -4,10 +4,10 @@
  */
 import { parseDataType } from './datatype.js';
 import { fail, suggest } from './diagnostic.js';
-import { elementCount, formatShape, type Graph } from './graph.js';
+import { elementCount, formatShape, type Graph, type Posterior } from './graph.js';
 
 /**
- * Raises graph/doubly-defined, graph/missing-tensor, graph/data-type and graph/shape. Importers check what they read; this is
+ * Raises graph/doubly-defined, graph/missing-tensor, graph/data-type, graph/shape and graph/posterior. Importers check what they read; this is
  * for graphs that come from elsewhere, before any pass sees them.
  */
 export function verifyGraph(graph: Graph): void {
@@ -25,6 +25,7 @@ export function verifyGraph(graph: Graph): void {
       fail('graph/shape', name, `the constant has ${c.data.length} elements, and its shape ${formatShape(c.shape)} holds ${elementCount(c.shape)}`, 'Give it as many elements as its shape holds.');
     }
   }
+  for (const name of Object.keys(graph.posteriors ?? {})) verifyPosterior(graph, name);
   const names = new Set<string>();
   for (const node of graph.nodes) {
     if (names.has(node.name)) fail('graph/doubly-defined', node.name, 'two nodes have this name', 'Give one of the two another name.');
@@ -39,4 +40,22 @@ export function verifyGraph(graph: Graph): void {
   for (const name of graph.outputs) {
     if (!defined.has(name)) fail('graph/missing-tensor', name, 'nothing defines this output of the graph', suggest(name, [...defined], 'tensor'));
   }
+}
+
+function verifyPosterior(graph: Graph, name: string): void {
+  const { deviation }: Posterior = graph.posteriors![name];
+  const refuse = (message: string, advice: string): never => fail('graph/posterior', name, message, advice);
+  if (!Object.hasOwn(graph.constants, name)) {
+    refuse('this tensor has a standard deviation, and is no constant of the graph', suggest(name, Object.keys(graph.constants), 'weight'));
+  }
+  const mean = graph.constants[name];
+  if (mean.dtype !== 'float32') refuse(`this weight is ${mean.dtype}, and only float32 weights can be random`, 'Give its standard deviation to the float32 weight, or remove it.');
+  if (deviation.dtype !== 'float32' || formatShape(deviation.shape) !== formatShape(mean.shape) || deviation.data.length !== mean.data.length) {
+    refuse(`the mean is float32 ${formatShape(mean.shape)} and the standard deviation ${deviation.dtype} ${formatShape(deviation.shape)}`, 'Give one standard deviation for each mean.');
+  }
+  // its square is the variance, in float32
+  const bad = deviation.data.findIndex((s) => !(s >= 0 && Math.fround(s * s) < Infinity));
+  if (bad >= 0) refuse(`the standard deviation of element ${bad} is ${deviation.data[bad]}`, 'Standard deviations are finite and not negative; a network that stores something else (log variances, values before softplus) must be converted.');
+  const wrong = mean.data.findIndex((m) => !Number.isFinite(m));
+  if (wrong >= 0) refuse(`the mean of element ${wrong} is ${mean.data[wrong]}`, 'Means must be finite.');
 }

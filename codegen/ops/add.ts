@@ -32,6 +32,8 @@ export const add: OperatorRecord = {
     label: 'exact',
     rule(_context, [a, b], build) {
       const mean = build.node('Add', [a.mean, b.mean]);
+      // x + x = 2 x
+      if (a.variance !== undefined && a.mean === b.mean) return { mean, variance: build.node('Mul', [a.variance, build.scalar(4)]) };
       if (a.variance !== undefined && b.variance !== undefined) return { mean, variance: build.node('Add', [a.variance, b.variance]) };
       const one = a.variance ?? b.variance;
       return one === undefined ? { mean } : { mean, variance: broadcastTo(build, one, build.info(mean).shape) };

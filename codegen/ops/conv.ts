@@ -6,7 +6,7 @@ import { elementCount, formatShape, type Attribute } from '../ir/graph.js';
 import { convGradient } from './convgradient.js';
 import { convSamples } from './convsamples.js';
 import { broadcastTo, floatOutput } from './elementwise.js';
-import { productMoments } from './matmul.js';
+import { productMoments } from './productMoments.js';
 import {
   accumulatorRange, elementType, integerOutput, intVector, kernelName, makeKernel, operandKind, partialSums, productRange, rangeOf,
   strides, sumRange, weightSums, zero, type Range,
@@ -138,6 +138,8 @@ export const conv: OperatorRecord = {
       const bias = build.node('Reshape', [b.variance, build.constant(intVector([1, outChannels, ...dims.map(() => 1)]))]);
       return { mean, variance: variance === undefined ? broadcastTo(build, bias, build.info(mean).shape) : build.node('Add', [variance, bias]) };
     },
+    // positions share the weights, channels the data
+    dependence: { meets: [0], shares: (context, [x, w, b]) => x || ((w || b) && elementCount(parts(context).shape.slice(2)) > 1) },
   },
   samples: convSamples,
 };

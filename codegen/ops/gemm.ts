@@ -4,7 +4,7 @@ import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import { broadcastCoordinates, broadcastTo, floatOutput, reduceTo } from './elementwise.js';
-import { productMoments } from './matmul.js';
+import { productDependence, productMoments } from './productMoments.js';
 import {
   accumulatorRange, elementType, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange, rangeOf, sumRange,
   weight, weightSums, zero, type Range,
@@ -142,6 +142,7 @@ export const gemm: OperatorRecord = {
       const bias = beta === 1 ? c.variance : build.node('Mul', [c.variance, build.scalar(beta * beta)]);
       return { mean, variance: variance === undefined ? broadcastTo(build, bias, build.info(mean).shape) : build.node('Add', [variance, bias]) };
     },
+    dependence: productDependence,
   },
   samples: gemmSamples(),
 };

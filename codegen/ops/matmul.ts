@@ -9,7 +9,8 @@ import {
   accumulatorRange, elementType, given, integerOutput, intVector, kernelName, makeKernel, operandKind, partialSums, productRange,
   rangeOf, strides, weight, weightSums, zero, type WeightSums,
 } from './operands.js';
-import type { FragmentBuilder, MomentPair, NodeContext, OperatorRecord } from './record.js';
+import { productDependence, productMoments } from './productMoments.js';
+import type { FragmentBuilder, NodeContext, OperatorRecord } from './record.js';
 
 /** The parts of the two shapes: batch dimensions (broadcast), rows, inner length, columns. */
 function parts(context: NodeContext) {
@@ -138,6 +139,7 @@ export const matmul: OperatorRecord = {
   moments: {
     label: 'exact',
     rule: (_context, [a, b], build) => productMoments(build, a, b, (x, w) => build.node('MatMul', [x, w])),
+    dependence: productDependence,
   },
   samples: [
     ...[1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 33].map((o, i) => ({
@@ -166,21 +168,4 @@ function transposed(build: FragmentBuilder, value: string): string {
   const rank = build.info(value).shape.length;
   const perm = Array.from({ length: rank }, (_, d) => (d < rank - 2 ? d : 2 * rank - 3 - d));
   return build.node('Transpose', [value], { perm });
-}
-
-/**
- * Mean and variance of a bilinear form of independent x and w, in the expanded form, whose terms are all non-negative:
- * var = E[x^2] var(w) + var(x) E[w]^2. `apply` is the form; `spread` the form of squares where it differs.
- */
-export function productMoments(build: FragmentBuilder, x: MomentPair, w: MomentPair, apply: (x: string, w: string) => string, spread = apply): MomentPair {
-  const mean = apply(x.mean, w.mean);
-  const terms: string[] = [];
-  if (w.variance !== undefined) {
-    const square = build.node('Mul', [x.mean, x.mean]);
-    const second = x.variance === undefined ? square : build.node('Add', [square, x.variance]);
-    terms.push(spread(second, w.variance));
-  }
-  if (x.variance !== undefined) terms.push(spread(x.variance, build.node('Mul', [w.mean, w.mean])));
-  if (terms.length === 0) return { mean };
-  return { mean, variance: terms.length === 1 ? terms[0] : build.node('Add', terms) };
 }

@@ -2,7 +2,7 @@
 import { mul as product } from '../ir/build.js';
 import { binarySamples } from './add.js';
 import { broadcastShape, elementwise, floatOutput, reduceTo, referenceElementwise } from './elementwise.js';
-import { productMoments } from './matmul.js';
+import { productMoments } from './productMoments.js';
 import { integerOutput, operandKind, productRange, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
@@ -36,7 +36,16 @@ export const mul: OperatorRecord = {
   },
   moments: {
     label: 'exact',
-    rule: (_context, [a, b], build) => productMoments(build, a, b, (x, w) => build.node('Mul', [x, w])),
+    rule(_context, [a, b], build) {
+      const product = (x: string, w: string): string => build.node('Mul', [x, w]);
+      if (a.variance === undefined || a.mean !== b.mean) return productMoments(build, a, b, product);
+      // x^2 of a normal x: mean m^2 + v, variance 2 v (v + 2 m^2)
+      const square = product(a.mean, a.mean);
+      return {
+        mean: build.node('Add', [square, a.variance]),
+        variance: product(product(a.variance, build.scalar(2)), build.node('Add', [a.variance, product(square, build.scalar(2))])),
+      };
+    },
   },
   samples: binarySamples(260),
 };

@@ -99,6 +99,14 @@ export interface MomentPair {
   readonly variance?: string;
 }
 
+/** What `moments` needs to know to say where independence is assumed but does not hold. */
+export interface MomentDependence {
+  /** Inputs of which several elements meet in one element of the output. */
+  readonly meets: readonly number[];
+  /** True where elements of the output depend on one another though those of the inputs do not: they share weights or data. */
+  shares(context: NodeContext, isRandom: readonly boolean[]): boolean;
+}
+
 export type MomentLabel = 'exact' | 'matched' | 'approximate';
 
 /** One case for the harness: it is compiled and compared on every engine. */
@@ -154,6 +162,8 @@ export interface OperatorRecord {
   readonly moments?: {
     readonly label: MomentLabel;
     rule(context: NodeContext, inputs: readonly MomentPair[], build: FragmentBuilder): MomentPair;
+    /** How the rule's assumption, independent inputs, can fail; without it the operator works on each element apart. */
+    readonly dependence?: MomentDependence;
   };
   readonly samples: readonly Sample[];
 }

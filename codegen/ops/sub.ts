@@ -37,6 +37,8 @@ export const sub: OperatorRecord = {
     label: 'exact',
     rule(_context, [a, b], build) {
       const mean = build.node('Sub', [a.mean, b.mean]);
+      // x - x = 0
+      if (a.mean === b.mean) return { mean };
       if (a.variance !== undefined && b.variance !== undefined) return { mean, variance: build.node('Add', [a.variance, b.variance]) };
       const one = a.variance ?? b.variance;
       return one === undefined ? { mean } : { mean, variance: broadcastTo(build, one, build.info(mean).shape) };

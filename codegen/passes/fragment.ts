@@ -17,8 +17,13 @@ export class Fragment implements FragmentBuilder {
   private readonly names: Set<string>;
 
   /** `prefix` begins the names of what is added; `graph` is inferred, and its values may be inputs of the nodes. */
-  constructor(private readonly graph: Graph, private readonly prefix: string) {
+  constructor(private readonly graph: Graph, private prefix: string) {
     this.names = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
+  }
+
+  /** What is added from now on has names that begin so. */
+  startNames(prefix: string): void {
+    this.prefix = prefix;
   }
 
   node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
