@@ -59,6 +59,7 @@ function append(graph: Graph, layer: Layer, name: string): Graph {
   } else if (layer.kind === 'convolution') {
     const [height, width] = layer.kernel;
     if (shape.length !== 4) fail('graph/shape', name, `a convolution takes [N, channels, height, width], and it is given [${shape.join(', ')}]`);
+    if (shape[1] % layer.groups !== 0) fail('graph/shape', name, `its input has ${shape[1]} channels, which ${layer.groups} groups do not divide`);
     inputs.push(weight('weight', [layer.channels, shape[1] / layer.groups, height, width], layer.weight));
     if (layer.bias !== false) inputs.push(weight('bias', [layer.channels], layer.bias));
     const [top, left] = layer.padding;

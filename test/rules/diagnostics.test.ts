@@ -9,11 +9,14 @@ import * as assert from 'uvu/assert';
 import { targetOf } from '../../codegen/compile.js';
 import { axis, int } from '../../codegen/ir/build.js';
 import { diagnosticCodes, DiagnosticError, formatDiagnostic, suggest, type DiagnosticCode } from '../../codegen/ir/diagnostic.js';
-import type { Graph } from '../../codegen/ir/graph.js';
+import { makeConstant, type Graph } from '../../codegen/ir/graph.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { importOnnx } from '../../codegen/import/onnx.js';
+import { applyPosterior } from '../../codegen/import/posterior.js';
+import { readSafetensors } from '../../codegen/import/safetensors.js';
 import { TensorProto_DataType as T } from '../../codegen/import/onnx_pb.js';
 import { infer } from '../../codegen/passes/infer.js';
+import { moments } from '../../codegen/passes/twins/moments.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
 import { applySteps } from '../../codegen/schedule/steps.js';
@@ -56,6 +59,11 @@ const dense = (): Graph => {
   const g = new GraphBuilder();
   return g.build(g.node('Gemm', [g.input('x', [1, 4]), g.constant('w', [4, 2], [1, 2, 3, 4, 5, 6, 7, 8])]));
 };
+/** e^(x + w) */
+const sharp = (): Graph => {
+  const g = new GraphBuilder();
+  return g.build(g.node('Exp', [g.node('Add', [g.input('x', [1, 4]), g.constant('w', [1, 4], [1, 2, 3, 4])])]));
+};
 const run = (inputs: object) => () => loadSync<TinyTypes>(module).run(inputs as never);
 const line = async (...argv: string[]): Promise<string> => (await command(...argv)).err.trimEnd();
 
@@ -90,6 +98,7 @@ const cases: Record<Code, Case> = {
   'file/unreadable': { raise: () => line('inspect', folder.at('model.onnx')), text: ' DIR/model.onnx: there is no such file\n  Check the path.' },
   'file/unwritable': { raise: () => writeAll([{ file: path.dirname(folder.at('x')), bytes: 'text' }]), text: ' DIR: expected the name of a file, found a folder\n  Name a file in it.' },
   'file/not-npy': { raise: () => readNpy(new Uint8Array(16), 'x.npy'), text: ' x.npy: expected a .npy file, which begins with \\x93NUMPY; found other bytes\n  Write the file again with numpy.save.' },
+  'file/not-safetensors': { raise: () => readSafetensors(new Uint8Array(4)), text: ': these bytes are no safetensors file: the header has no possible length\n  Write the file anew with the safetensors package.' },
   'onnx/not-a-model': { raise: () => importOnnx(new Uint8Array(0)), text: ': expected an ONNX model, found 0 bytes that are not one\n  Give an .onnx file; if it is one, it is truncated or damaged: export or download it again.' },
   'onnx/truncated': { raise: file({ initializers: [floats('w', [3], [1, 2])], nodes: [node('Relu', ['x'], ['y'])] }), text: ' w: shape [3] of FLOAT needs 3 elements, found 2\n  The file is damaged: export or download it again.' },
   'onnx/external-data': { raise: file({ initializers: [{ name: 'w', dims: [2n], dataType: T.FLOAT, dataLocation: 1, externalData: [{ key: 'location', value: 'w.bin' }] }], nodes: [node('Relu', ['x'], ['y'])] }), text: ' w: the data of this tensor lie in another file, "w.bin", which cannot be read here\n  Export the model with its data inside.' },
@@ -108,6 +117,8 @@ const cases: Record<Code, Case> = {
   'graph/data-type': { raise: graph((g) => g.node('Sqrt', [g.constant('w', [1], [4], 'int8')])), text: ' Sqrt_0: Sqrt takes float32, and w is int8\n  Put a Dequantize in front of it, or give it a tensor of a type that it takes.' },
   'graph/not-constant': { raise: graph((g) => g.node('Reshape', ['x', 'x'])), text: ' Reshape_0: input shape of Reshape ("x") must be known at compile time, but it is computed at run time\n  Make it an initializer of the model.' },
   'graph/unsupported': { raise: graph((g) => g.node('Conv', [g.node('Reshape', ['x', g.constant('s', [5], [1, 1, 1, 2, 2], 'int32')]), g.constant('w', [1, 1, 1, 1, 1], [1])])), text: ' Conv_1: Conv has 3 spatial dimensions\n  One and two spatial dimensions are supported.' },
+  'graph/posterior': { raise: () => applyPosterior(dense(), { 'w.mean': makeConstant('float32', [4, 2], new Float32Array(8)) }), text: ' w.mean: the file has no tensor w.std\n  Give mean and standard deviation of w, or w alone for a weight that is not random.' },
+  'graph/no-moments': { raise: () => moments(infer({ ...sharp(), posteriors: { w: { deviation: makeConstant('float32', [1, 4], [1, 1, 1, 1]) } } })), text: ' Exp_1: Exp has no rule for mean and variance, and its input Add_0_out is random\n  Compile the sampled twin, which needs no rules, or make what comes before it deterministic.' },
   'graph/too-large': { raise: file({ initializers: [{ name: 'w', dims: [1048576n, 1048576n], dataType: T.FLOAT }], nodes: [node('Relu', ['x'], ['y'])] }), text: ' w: a tensor of shape [1048576, 1048576] has more than 2^28 elements\n  Use a smaller model.' },
   'program/invalid': { raise: () => verify(makeUnit({ y: { shape: [4], dtype: 'int8', role: 'output' } }, [makeKernel({ space: [{ name: 'i', extent: 4 }], stores: [{ tensor: 'z', at: [axis('i')], value: int(1, 'int8') }] })])), text: ' k: there is no tensor "z"' },
   'schedule/illegal': { raise: () => applySteps(nestOf(makeKernel({ space: [{ name: 'i', extent: 6 }], stores: [] })), [{ step: 'split', loop: 'i', factor: 4 }]), text: ' k: "split i by 4" is not legal here: 4 does not divide 6' },
