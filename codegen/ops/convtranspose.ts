@@ -3,8 +3,7 @@ import { add, axis, div, float, load, mul, ref, rem, sum, times, within } from '
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import type { Condition, Index } from '../ir/program.js';
-import { floatOutput } from './elementwise.js';
-import { given, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
+import { floatOutput, given, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 import { positions, spatialInts, windowAttributes, windowNames } from './window.js';
 

@@ -3,11 +3,11 @@ import { add, axis, float, load, mul, ref } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
-import { broadcastCoordinates, broadcastTo, floatOutput, reduceTo } from './elementwise.js';
+import { broadcastCoordinates, broadcastTo, reduceTo } from './elementwise.js';
 import { productMoments } from './matmul.js';
 import {
-  accumulatorRange, elementType, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange, rangeOf, sumRange,
-  weight, weightSums, zero, type Range,
+  accumulatorRange, elementType, floatOutput, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange,
+  rangeOf, sumRange, weight, weightSums, zero, type Range,
 } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 

@@ -2,8 +2,8 @@
 import { axis, add, divide, float, load, ref } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
-import { floatOutput, spaceAxes } from './elementwise.js';
-import { given, kernelName, makeKernel, operandKind, partialSums } from './operands.js';
+import { spaceAxes } from './elementwise.js';
+import { floatOutput, given, kernelName, makeKernel, operandKind, partialSums } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const globalaveragepool: OperatorRecord = {

@@ -7,7 +7,7 @@ import { describe, isInteger, plainInteger, smallestInteger, type DataType } fro
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, type Constant } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
-import type { Inferred, NodeContext, SampleInput, ValueInfo } from './record.js';
+import type { Inferred, NodeContext, OperatorRecord, SampleInput, ValueInfo } from './record.js';
 
 export type Range = readonly [number, number];
 
@@ -89,6 +89,15 @@ export function productRange(a: Range, b: Range): Range {
   // + 0 turns -0 into 0: a range is printed and compared
   const corners = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]].map((v) => v + 0);
   return [Math.min(...corners), Math.max(...corners)];
+}
+
+export function floatOutput(shape: readonly number[]): Inferred {
+  return { shape, dtype: 'float32' };
+}
+
+/** The output of an operator that takes floats or integers: float32, or what its record's range of integers asks for. */
+export function arithmeticOutput(context: NodeContext, operands: readonly number[], shape: readonly number[], { integer }: OperatorRecord): Inferred[] {
+  return [operandKind(context, operands) === 'float' ? floatOutput(shape) : integerOutput(context, shape, integer!.range(context))];
 }
 
 /** The output of an integer operator: the narrowest type that holds its exact range. */
