@@ -3,9 +3,10 @@ import os from 'node:os';
 import type { TuningFile } from '../../codegen/schedule/records.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { compile } from '../compile.js';
+import { processorTime } from '../host/clock.js';
+import { measure, repeated } from '../measure.js';
 import { loadSync } from '../runtime/index.js';
 import { planTuning, readTimes, tuningCommand, tuningPage } from '../tune/elsewhere.js';
-import { measure } from '../tune/measure.js';
 import { spaceOf, tune, type TuneProgress } from '../tune/tune.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkFile, readBytes, writeAll } from './files.js';
@@ -90,7 +91,7 @@ async function search(model: ModelFile, output: string, budget: number, build: B
   try {
     const { name, bytes, readExternal } = model;
     const file = await atFile(model.file, () => tune(bytes, {
-      ...build, name, readExternal, budget, previous, measuredOn, stopped: () => stopped,
+      ...build, name, readExternal, budget, previous, measuredOn, clock: processorTime, stopped: () => stopped,
       onProgress(p) {
         save(p.file);
         progress.show(p, budget);
@@ -150,6 +151,6 @@ async function compareWhole(model: ModelFile, build: Build, tuning: TuningFile, 
   if (Object.values(tuning.kernels).every((r) => !r.schedule)) return print('\nThe defaults were best.');
   const { name, bytes, readExternal } = model;
   const sessions = await Promise.all([undefined, tuning].map(async (t) => loadSync((await compile(bytes, { ...build, name, readExternal, tuning: t })).wasm as Uint8Array<ArrayBuffer>).session()));
-  const [before, after] = measure(sessions.map((s) => () => s.run()), { rounds: 31, milliseconds: 10 });
+  const { timings: [before, after] } = measure(sessions.map((s) => repeated(() => s.run())), 1, { clock: processorTime });
   print(`\nThe whole model: ${duration(before.median / 1000)} by default, ${duration(after.median / 1000)} tuned, ratio ${(after.median / before.median).toFixed(3)} (quartiles ${duration(after.low / 1000)} to ${duration(after.high / 1000)})`);
 }
