@@ -10,6 +10,7 @@ import type { Kernel, Program, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
+import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { flushStores } from './pending.js';
@@ -80,7 +81,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
   emitLookups(scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
-  const lines = [...pointers, ...declarations, ...scope.lines];
+  const lines = [...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
   const list = [...[...parameters.keys()].map((p) => `${counterName(p)}: i32`), ...[...(bases?.values() ?? [])].map((b) => `${b.name}: usize`)].join(', ');
   return `(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
 }

@@ -6,6 +6,7 @@
  */
 import { factorKey, interval, type Ranges } from '../ir/indexing.js';
 import type { Index, Term } from '../ir/program.js';
+import { shareConstants } from './constants.js';
 
 /** A serial loop being emitted, or the function itself (`axis` undefined), whose parameters are axes of repeats. */
 export interface LoopScope {
@@ -139,5 +140,5 @@ export function loopLines(loop: LoopScope, body: readonly string[], names: Names
     foot.push(`${counter}++;`);
     condition = `${counter} < ${loop.start + loop.extent}`;
   }
-  return [...head, 'do {', ...body.map((l) => `  ${l}`), ...foot.map((l) => `  ${l}`), `} while (${condition});`];
+  return [...head, 'do {', ...shareConstants(body, names).map((l) => `  ${l}`), ...foot.map((l) => `  ${l}`), `} while (${condition});`];
 }

@@ -113,7 +113,7 @@ export const conv: OperatorRecord = {
         op: depthwise ? 'depthwise' : 'convolution',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, sumType, 'n'),
         accumulators: [{ name: 'acc', type: sumType, init: zero(sumType), update: add(sumType, ref('acc'), mul(product, data, factor)) }],
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: b ? add(type, ref('acc'), load(b.name, ['o'])) : ref('acc') }],
       }),

@@ -95,7 +95,7 @@ export const convtranspose: OperatorRecord = {
         op: 'convolution',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, f, 'n'),
         accumulators: [{ name: 'acc', type: f, init: float(0), update: add(f, ref('acc'), mul(f, data, factor)) }],
         stores: [{ tensor: context.outputs[0].name, at: space.map((s) => axis(s.name)), value: b ? add(f, ref('acc'), load(b.name, ['o'])) : ref('acc') }],
       }),

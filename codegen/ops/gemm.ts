@@ -113,7 +113,7 @@ export const gemm: OperatorRecord = {
         op: 'dense',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, sumType, transA ? undefined : 'n'),
         accumulators: [{ name: 'acc', type: sumType, init: zero(sumType), update: add(sumType, ref('acc'), mul(product, x, w)) }],
         stores: [{ tensor: y.name, at: [axis('n'), axis('o')], value }],
       }),

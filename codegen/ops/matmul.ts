@@ -115,7 +115,7 @@ export const matmul: OperatorRecord = {
         op: 'dense',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, type, a.constant ? undefined : space[0]?.name),
         accumulators: [{ name: 'acc', type, init: zero(type), update: add(type, ref('acc'), mul(product, x, w)) }],
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: ref('acc') }],
       }),

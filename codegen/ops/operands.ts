@@ -24,10 +24,11 @@ export function makeKernel(fields: Pick<Kernel, 'name' | 'op' | 'space' | 'store
 
 /**
  * Interleaved partial sums: 4 where fewer than 4 outputs would leave lanes idle and the innermost reduction divides by
- * them, else 1. From the shape alone, so that no target changes a bit.
+ * them, else 1. From the shape alone, so that no target changes a bit; and without its batch axis, so that an inference has
+ * the same bits alone and in a batch. Sums of integers are exact in any order: there all outputs count.
  */
-export function partialSums(space: readonly Axis[], reduce: readonly Axis[]): number {
-  const outputs = space.reduce((count, a) => count * a.extent, 1);
+export function partialSums(space: readonly Axis[], reduce: readonly Axis[], type: DataType, batch?: string): number {
+  const outputs = space.reduce((count, a) => (type === 'float32' && a.name === batch ? count : count * a.extent), 1);
   const inner = reduce.length === 0 ? 0 : reduce[reduce.length - 1].extent;
   return outputs < 4 && inner >= 16 && inner % 4 === 0 ? 4 : 1;
 }
