@@ -47,8 +47,8 @@ export interface Context {
   /** Emits an expression (expression.ts). */
   readonly expression: (e: Expr, scope: Scope, context: Context) => Value;
   readonly locals: Map<string, Register>;
-  /** Sums by lookups that wait to be written side by side (lookup.ts). */
-  readonly lookups: PendingLookup[];
+  /** Sums that wait to be written side by side: by lookups (lookup.ts), or two outputs a lane (shared.ts). */
+  readonly sums: PendingSum[];
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
 }
@@ -61,8 +61,8 @@ export interface Register {
   readonly half?: boolean;
 }
 
-/** `local` += the sums of a dot with a table, in the lanes of a vector loop over bytes. */
-export interface PendingLookup {
+/** `local` += the sums of a dot in the lanes of a vector loop, by lookups where it has a table. */
+export interface PendingSum {
   readonly local: string;
   readonly at: readonly Index[];
   readonly dot: Extract<Expr, { op: 'dot' }>;

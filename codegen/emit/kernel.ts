@@ -14,6 +14,7 @@ import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { flushStores } from './pending.js';
+import { emitShared, sharedOfLoop } from './shared.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -57,7 +58,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     lets: new Map(),
     expression: emitExpr,
     locals: new Map(),
-    lookups: [],
+    sums: [],
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
@@ -78,7 +79,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     }
   }
   emitStmts(kernel.scheduled.body, scope, context);
-  emitLookups(scope, context);
+  emitSums(scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
   const lines = [...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
@@ -113,9 +114,17 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
   for (const s of body) {
     // Loops that are written out may hold more of them.
-    if (s.kind !== 'loop' || s.mode === 'serial') emitLookups(scope, context);
+    if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
     emitStmt(s, scope, context);
   }
+}
+
+/** Writes the sums that wait. Those of one dot's extent share a loop. */
+function emitSums(scope: Scope, context: Context): void {
+  const waiting = context.sums.splice(0);
+  if (waiting.length === 0) return;
+  if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
+  else emitShared(waiting, scope, context);
 }
 
 function emitStmt(s: Stmt, scope: Scope, context: Context): void {
@@ -153,7 +162,7 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
       flushStores(context);
       const inner: Scope = { loop: scope.loop, lines: [], values: new Map(scope.values) };
       emitStmts(s.body, inner, context);
-      emitLookups(inner, context);
+      emitSums(inner, context);
       flushStores(context);
       scope.lines.push(`if (${condition}) {`, ...inner.lines.map((l) => `  ${l}`), '}');
       scope.values.clear();
@@ -165,9 +174,9 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const { ranges } = context;
   const { lanes } = context.target;
   if (s.mode === 'vector' && s.extent % lanes === 0 && lanes > 1) {
-    const sum = lookupOfLoop(s, context);
+    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context);
     if (sum) {
-      context.lookups.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
+      context.sums.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
       return;
     }
     for (let first = s.start; first < s.start + s.extent; first += lanes) {
@@ -192,7 +201,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const inner: Scope = { loop, lines: [], values: new Map() };
   flushStores(context);
   emitStmts(s.body, inner, context);
-  emitLookups(inner, context);
+  emitSums(inner, context);
   flushStores(context);
   ranges.delete(s.axis);
   scope.lines.push(...loopLines(loop, inner.lines, context.names));

@@ -14,6 +14,7 @@ import { lookup } from './lookup.js';
 import { laneLoop } from './lanes.js';
 import { plain } from './plain.js';
 import { reduction } from './reduction.js';
+import { sharedLanes } from './shared.js';
 
 /** Nests for a kernel. Always legal; scalar loops where nothing better is known. */
 export function defaultSchedule(kernel: Kernel, program: Program, target: Target, choices: Choices = {}): KernelSchedule {
@@ -25,6 +26,9 @@ export function defaultSchedule(kernel: Kernel, program: Program, target: Target
     const looked = choices.groups === false ? undefined : lookup(nest, program, target, lane, choices);
     if (looked) return looked;
     const group = choices.groups === false ? undefined : groupLoop(nest, program, target, lane);
+    // Four products of bytes in one instruction are more than two outputs a lane.
+    const shared = choices.groups === false || group?.sevenBits ? undefined : sharedLanes(nest, program, target, lane, choices);
+    if (shared) return shared;
     return reduction(nest, program, target, lane, group, choices);
   }
   nest = orderByStore(nest, program, lane);
