@@ -15,8 +15,7 @@ import { plain } from './plain.js';
 /** Outputs over lanes, a tile of them in registers, weights in reading order. */
 export function reduction(start: Nest, program: Program, target: Target, lane: string, group: Group | undefined, choices: Choices = {}): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
-  // Lanes over the interleaved partial sums.
-  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packs: {} };
+  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [partialLanes(start, lane)], packs: {} };
   const tail = laneExtent % target.lanes;
   if (tail !== 0 && !canOverrun(start, program, lane, target.lanes - tail, true)) {
     // What the lanes read has no room past its end: the last outputs are scalar.
@@ -86,6 +85,18 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     // Fields that share a container are its neighbours.
     packs: group && fieldLoop !== undefined ? { [group.weight]: { elementBits: group.bits, containerBits: group.containerBits, innermost: fieldLoop } } : {},
   };
+}
+
+/** Lanes over the interleaved partial sums; the few outputs of an inference side by side, so that its data are read once. */
+function partialLanes(start: Nest, lane: string): Nest {
+  const space = start.loops.filter((l) => l.kind === 'space');
+  const tile = space.slice(1).filter((l) => l.extent > 1 && l.extent < 4).slice(-1);
+  const others = start.loops.filter((l) => l.name !== lane && !tile.includes(l));
+  return applySteps(start, [
+    ...(tile.length > 0 ? [{ step: 'reorder', order: [...others, ...tile].map((l) => l.name).concat(lane) } as const] : []),
+    ...tile.map((l): Step => ({ step: 'unroll', loop: l.name })),
+    { step: 'vectorize', loop: lane },
+  ]);
 }
 
 interface RegisterTile {
