@@ -13,6 +13,7 @@ import { type Base, conditionText, identifier, localRegister, registerName, scal
 import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
+import { countOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
 import { emitShared, sharedOfLoop } from './shared.js';
 import { emitStore } from './store.js';
@@ -59,6 +60,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     expression: emitExpr,
     locals: new Map(),
     sums: [],
+    counts: [],
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
@@ -114,13 +116,19 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
   for (const s of body) {
     // Loops that are written out may hold more of them.
+    const count = countOf(s, context);
+    if (count) {
+      context.counts.push(count);
+      continue;
+    }
     if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
     emitStmt(s, scope, context);
   }
 }
 
-/** Writes the sums that wait. Those of one dot's extent share a loop. */
+/** Writes the sums that wait. Those of one dot's extent share a loop, words that are counted share a tree of additions. */
 function emitSums(scope: Scope, context: Context): void {
+  emitCounts(scope, context);
   const waiting = context.sums.splice(0);
   if (waiting.length === 0) return;
   if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
@@ -198,7 +206,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   }
   ranges.set(s.axis, [s.start, s.start + s.extent - 1]);
   const loop: LoopScope = { parent: scope.loop, axis: s.axis, counterName: context.names.fresh(`${counterName(s.axis)}_`), start: s.start, extent: s.extent, pointers: new Map() };
-  const inner: Scope = { loop, lines: [], values: new Map() };
+  const inner: Scope = { loop, parent: scope, lines: [], values: new Map() };
   flushStores(context);
   emitStmts(s.body, inner, context);
   emitSums(inner, context);

@@ -25,6 +25,8 @@ export interface LoopScope {
 /** Straight-line text inside one loop body; values may be shared within it. */
 export interface Scope {
   readonly loop: LoopScope;
+  /** The body in which the loop stands; undefined where what comes before the loop does not always run. */
+  readonly parent?: Scope;
   readonly lines: string[];
   /** Text by key; `buffer` names what a store must not change for the value to stay. */
   readonly values: Map<string, { readonly text: string; readonly buffer?: string }>;

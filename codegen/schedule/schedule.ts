@@ -49,9 +49,9 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[], keep
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
   u = { ...u, program: startAtBias(u.program, steps) };
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
-  u = stageOutputs(u, steps);
+  u = stageOutputs(u, target, steps, keepAll);
   u = stageInputs(u, steps);
-  u = assignLayouts(u, target, steps);
+  u = assignLayouts(u, target, steps, keepAll);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
   return keepAll ? u : imageByImage(u, steps);

@@ -8,6 +8,7 @@ import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
 import { nestOf, type Nest } from '../nest.js';
 import { applySteps } from '../steps.js';
+import { packedPlaces, popcount } from './bits.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
 import { groupLoop } from './groups.js';
 import { lookup } from './lookup.js';
@@ -20,6 +21,8 @@ import { sharedLanes } from './shared.js';
 export function defaultSchedule(kernel: Kernel, program: Program, target: Target, choices: Choices = {}): KernelSchedule {
   let nest = splitDigits(nestOf(kernel), program);
   const lane = target.lanes > 1 ? laneLoop(nest, program, target) : undefined;
+  const counted = popcount(nest, program, target, choices) ?? packedPlaces(nest, program, target);
+  if (counted) return counted;
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
