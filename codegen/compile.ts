@@ -3,6 +3,7 @@
  *
  *     Graph -> passes -> Graph -> lower -> Program -> schedule -> Program -> emit -> assemble -> finish -> Artifact
  */
+import { align, arenaStart, slack } from './ir/arena.js';
 import { fail, suggest } from './ir/diagnostic.js';
 import type { Graph } from './ir/graph.js';
 import { hashText } from './ir/hash.js';
@@ -154,7 +155,7 @@ export function build(graph: Graph, target: Target, options: ScheduleOptions = {
 /** Several graphs in one module and one assembler call, each with an entry `runN` and bytes of its own. For tests. */
 export async function compileMany(graphs: readonly Graph[], target: Target, toolchain: Toolchain, options: { keepAll?: boolean } = {}): Promise<{ wasm: Uint8Array; units: readonly ProgramUnit[]; entries: readonly string[] }> {
   const units: ProgramUnit[] = [];
-  let start = 64;
+  let start = arenaStart;
   for (const g of graphs) {
     units.push(build(g, target, { ...options, start }));
     start = align(units[units.length - 1].program.arenaBytes!);
@@ -190,13 +191,11 @@ function constantSegments(unit: ProgramUnit): { offset: number; bytes: Uint8Arra
     .map((b) => ({ offset: b.offset!, bytes: unit.data.get(b.hash!)! }));
 }
 
-const align = (n: number): number => Math.ceil(n / 16) * 16;
-
 function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omit<AssembleOptions, 'entry'> {
   return {
     features: target.features,
     memoryBase: align(arenaBytes),
-    pages: Math.ceil((align(arenaBytes) + 16) / 65536),
+    pages: Math.ceil((align(arenaBytes) + slack) / 65536),
     // Binaryen's higher levels gain under 1 KB and no time on our text, which is unrolled and shared already; they double
     // the first compile.
     optimizeLevel: 1,

@@ -12,7 +12,7 @@ export { profileReport } from './profile/report.js';
 export { importOnnx, type ImportOptions } from '../codegen/import/onnx.js';
 export { exportQcdq } from '../codegen/export/qcdq.js';
 export { exportQonnx } from '../codegen/export/qonnx.js';
-export { quantize, type CalibrationInputs, type CalibrationTensor, type LayerReport, type QuantizationReport, type QuantizedModel, type QuantizeOptions } from './quantize.js';
+export { quantize, type CalibrationInputs, type CalibrationTensor, type LayerReport, type QuantizationReport, type QuantizedModel, type QuantizeOptions, type QuantizeProgress } from './quantize.js';
 export { parseTuning, type TuningFile, type TuningRecord } from '../codegen/schedule/records.js';
 export { tune, type TuneOptions, type TuneProgress } from './tune/tune.js';
 export * from './runtime/index.js';

@@ -29,6 +29,16 @@ export interface QuantizeOptions extends ImportOptions {
   readonly biasCorrection?: boolean;
   /** Layers that stay float: how many of the worst, or their names. */
   readonly keepFloat?: number | readonly string[];
+  /** Called before every stage; most of the time goes into compiling the networks that are run. */
+  readonly onProgress?: (progress: QuantizeProgress) => void;
+}
+
+export interface QuantizeProgress {
+  /** Of `stages`, from 1. */
+  readonly stage: number;
+  readonly stages: number;
+  /** What is done now, in words. */
+  readonly doing: string;
 }
 
 /** What quantization does to one node. */
@@ -77,18 +87,24 @@ export async function quantize(model: Uint8Array | ArrayBuffer | Graph, calibrat
   const set = checkCalibration(original, calibration);
   const batch = batchFor(restoreBatch(float, original), set);
 
-  const { observed, outputs } = await observe(float, original, plan, set, batch, settings);
-  const measureWith = (p: QuantizationPlan): Promise<Measured> => measure(float, original, p, settings, quantizeGraph(float, p, observed, settings), set, batch, options.biasCorrection ?? true);
+  const search = typeof options.keepFloat === 'number' && options.keepFloat > 0;
+  let stage = 0;
+  const tell: Tell = (doing) => options.onProgress?.({ stage: ++stage, stages: search ? 8 : 6, doing });
+  const { observed, outputs } = await observe(float, original, plan, set, batch, settings, tell);
+  const measureWith = (p: QuantizationPlan): Promise<Measured> => measure(float, original, p, settings, quantizeGraph(float, p, observed, settings), set, batch, options.biasCorrection ?? true, tell);
   let measured = await measureWith(plan);
-  if (typeof options.keepFloat === 'number' && options.keepFloat > 0) {
-    const worst = worstLayers(measured.layers, options.keepFloat).map((l) => l.name);
+  if (search) {
+    const worst = worstLayers(measured.layers, options.keepFloat as number).map((l) => l.name);
     plan = planQuantization(float, worst);
     measured = await measureWith(plan);
   }
   const { graph } = quantizeGraph(float, plan, observed, settings, measured.corrections);
   const restored = restoreBatch(graph, original);
-  return { graph: restored, report: { count: set.count, layers: measured.layers, outputs: await compareOutputs(restored, set, batch, outputs) } };
+  return { graph: restored, report: { count: set.count, layers: measured.layers, outputs: await compareOutputs(restored, set, batch, outputs, tell) } };
 }
+
+/** Says which stage begins. */
+type Tell = (doing: string) => void;
 
 /** The quantized layers that are worst by themselves. */
 export function worstLayers(layers: readonly LayerReport[], count: number): LayerReport[] {
@@ -116,11 +132,13 @@ interface FloatRun {
 }
 
 /** The float network over the calibration data: what each value that gets a quantizer holds, and the model's outputs. */
-async function observe(float: Graph, original: Graph, plan: QuantizationPlan, set: CalibrationSet, batch: number, settings: QuantizeSettings): Promise<FloatRun> {
+async function observe(float: Graph, original: Graph, plan: QuantizationPlan, set: CalibrationSet, batch: number, settings: QuantizeSettings, tell: Tell): Promise<FloatRun> {
   const points = [...plan.points.keys()];
   const computed = points.filter((name) => !float.inputs.includes(name));
   const graph = restoreBatch({ ...float, outputs: [...new Set([...float.outputs, ...computed])] }, original);
+  tell('compiling the float network');
   const runner = await prepareRunner(graph, set, batch);
+  tell('looking for the ranges of its values');
   const observed = new Map<string, Observed>();
   const see = (visit: (name: string, data: ArrayLike<number>) => void, also?: (outputs: Readonly<Record<string, ArrayLike<number>>>, fresh: number) => void): void => {
     for (const { name, data } of set.inputs) if (points.includes(name)) visit(name, data);
@@ -166,14 +184,16 @@ interface Measured {
 }
 
 /** Float and quantized network side by side: first, where wanted, the corrections of biases; then the error with them. */
-async function measure(float: Graph, original: Graph, plan: QuantizationPlan, settings: QuantizeSettings, quantization: Quantization, set: CalibrationSet, batch: number, correct: boolean): Promise<Measured> {
+async function measure(float: Graph, original: Graph, plan: QuantizationPlan, settings: QuantizeSettings, quantization: Quantization, set: CalibrationSet, batch: number, correct: boolean, tell: Tell): Promise<Measured> {
   // The batch gets a name: the further inputs have first dimensions of 1, which are none.
   const inputs = Object.fromEntries(set.inputs.map(({ name, batched }) => {
     const value = original.values[name];
     return [name, batched && set.rebatches ? { ...value, shape: ['N', ...value.shape!.slice(1)] } : value];
   }));
   const { graph, onTheFly, probes } = errorGraph(float, plan, quantization, inputs);
+  tell('compiling the float and the quantized network side by side');
   const runner = await prepareRunner(graph, set, batch);
+  tell(correct ? 'correcting biases and measuring the error of each layer' : 'measuring the error of each layer');
   const { session } = runner;
   const corrections = new Map<string, Float64Array>();
   if (correct) {
@@ -217,8 +237,10 @@ async function measure(float: Graph, original: Graph, plan: QuantizationPlan, se
 const decibels = (signal: number, noise: number): number => 10 * Math.log10(signal / noise);
 
 /** The quantized model's outputs against those of the float model. */
-async function compareOutputs(graph: Graph, set: CalibrationSet, batch: number, expected: ReadonlyMap<string, Float32Array>): Promise<QuantizationReport['outputs']> {
+async function compareOutputs(graph: Graph, set: CalibrationSet, batch: number, expected: ReadonlyMap<string, Float32Array>, tell: Tell): Promise<QuantizationReport['outputs']> {
+  tell('compiling the quantized network');
   const runner = await prepareRunner(graph, set, batch);
+  tell('comparing its outputs with the float network\'s');
   const found = gather(runner, graph.outputs, set.count, batch);
   runner.run((outputs, fresh) => found.add(outputs, fresh));
   return [...expected].map(([name, data]) => {

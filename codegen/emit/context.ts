@@ -47,10 +47,14 @@ export interface Context {
   /** Emits an expression (expression.ts). */
   readonly expression: (e: Expr, scope: Scope, context: Context) => Value;
   readonly locals: Map<string, Register>;
-  /** Sums by lookups that wait to be written side by side (lookup.ts). */
-  readonly lookups: PendingLookup[];
+  /** Sums that wait to be written side by side: by lookups (lookup.ts), or two outputs a lane (shared.ts). */
+  readonly sums: PendingSum[];
+  /** Sums by counted bits that wait for the other words (popcount.ts). */
+  readonly counts: PendingCount[];
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
+  /** Bits that are computed and not yet stored (bits.ts). */
+  pendingBits?: PendingBits;
 }
 
 /** A variable that holds an element of a local, or a vector of them. */
@@ -61,14 +65,36 @@ export interface Register {
   readonly half?: boolean;
 }
 
-/** `local` += the sums of a dot with a table, in the lanes of a vector loop over bytes. */
-export interface PendingLookup {
+/** `local` += the sums of a dot in the lanes of a vector loop, by lookups where it has a table. */
+export interface PendingSum {
   readonly local: string;
   readonly at: readonly Index[];
   readonly dot: Extract<Expr, { op: 'dot' }>;
   readonly lane: string;
   /** Bounds of the axes where it stands. */
   readonly ranges: ReadonlyMap<string, readonly [number, number]>;
+}
+
+/** `register` += the sum of a dot of bipolar words. */
+export interface PendingCount {
+  readonly register: string;
+  readonly dot: Extract<Expr, { op: 'dot' }>;
+  /** Bounds of the axes where it stands. */
+  readonly ranges: ReadonlyMap<string, readonly [number, number]>;
+}
+
+/** Neighbouring bits on their way to memory. */
+export interface PendingBits {
+  readonly scope: Scope;
+  readonly buffer: string;
+  readonly pointer: string;
+  /** Where the first bit lies: its byte, and its place in that. */
+  readonly offset: number;
+  readonly shift: number;
+  /** Bits from one lane to the next; undefined where there are no lanes. */
+  readonly laneStride?: number;
+  /** Names: a bit (0 or 1), or a vector of lanes of all ones or zeros. */
+  readonly parts: readonly string[];
 }
 
 /** Neighbouring vectors on their way to memory. */

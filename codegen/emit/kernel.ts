@@ -10,9 +10,12 @@ import type { Kernel, Program, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
+import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
+import { countOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
+import { emitShared, sharedOfLoop } from './shared.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -56,7 +59,8 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     lets: new Map(),
     expression: emitExpr,
     locals: new Map(),
-    lookups: [],
+    sums: [],
+    counts: [],
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
@@ -77,10 +81,10 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     }
   }
   emitStmts(kernel.scheduled.body, scope, context);
-  emitLookups(scope, context);
+  emitSums(scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
-  const lines = [...pointers, ...declarations, ...scope.lines];
+  const lines = [...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
   const list = [...[...parameters.keys()].map((p) => `${counterName(p)}: i32`), ...[...(bases?.values() ?? [])].map((b) => `${b.name}: usize`)].join(', ');
   return `(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
 }
@@ -112,9 +116,23 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
   for (const s of body) {
     // Loops that are written out may hold more of them.
-    if (s.kind !== 'loop' || s.mode === 'serial') emitLookups(scope, context);
+    const count = countOf(s, context);
+    if (count) {
+      context.counts.push(count);
+      continue;
+    }
+    if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
     emitStmt(s, scope, context);
   }
+}
+
+/** Writes the sums that wait. Those of one dot's extent share a loop, words that are counted share a tree of additions. */
+function emitSums(scope: Scope, context: Context): void {
+  emitCounts(scope, context);
+  const waiting = context.sums.splice(0);
+  if (waiting.length === 0) return;
+  if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
+  else emitShared(waiting, scope, context);
 }
 
 function emitStmt(s: Stmt, scope: Scope, context: Context): void {
@@ -152,7 +170,7 @@ function emitStmt(s: Stmt, scope: Scope, context: Context): void {
       flushStores(context);
       const inner: Scope = { loop: scope.loop, lines: [], values: new Map(scope.values) };
       emitStmts(s.body, inner, context);
-      emitLookups(inner, context);
+      emitSums(inner, context);
       flushStores(context);
       scope.lines.push(`if (${condition}) {`, ...inner.lines.map((l) => `  ${l}`), '}');
       scope.values.clear();
@@ -164,9 +182,9 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const { ranges } = context;
   const { lanes } = context.target;
   if (s.mode === 'vector' && s.extent % lanes === 0 && lanes > 1) {
-    const sum = lookupOfLoop(s, context);
+    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context);
     if (sum) {
-      context.lookups.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
+      context.sums.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
       return;
     }
     for (let first = s.start; first < s.start + s.extent; first += lanes) {
@@ -188,10 +206,10 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   }
   ranges.set(s.axis, [s.start, s.start + s.extent - 1]);
   const loop: LoopScope = { parent: scope.loop, axis: s.axis, counterName: context.names.fresh(`${counterName(s.axis)}_`), start: s.start, extent: s.extent, pointers: new Map() };
-  const inner: Scope = { loop, lines: [], values: new Map() };
+  const inner: Scope = { loop, parent: scope, lines: [], values: new Map() };
   flushStores(context);
   emitStmts(s.body, inner, context);
-  emitLookups(inner, context);
+  emitSums(inner, context);
   flushStores(context);
   ranges.delete(s.axis);
   scope.lines.push(...loopLines(loop, inner.lines, context.names));

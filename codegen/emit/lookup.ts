@@ -11,7 +11,7 @@ import { mapExpr, substitute } from '../ir/indexing.js';
 import { columns, dotOperands, lookupOf, type Lookup } from '../ir/lookup.js';
 import type { Expr, Index, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
-import { baseOf, localRegister, share, type Context, type PendingLookup } from './context.js';
+import { baseOf, localRegister, share, type Context, type PendingSum } from './context.js';
 import { place } from './memory.js';
 import { counterName, loopLines, type LoopScope, type Scope } from './scope.js';
 
@@ -58,9 +58,7 @@ export function lookupOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context: Con
 }
 
 /** Writes the sums that wait. Those of one dot's extent share a loop over the bytes of weights. */
-export function emitLookups(scope: Scope, context: Context): void {
-  const waiting = context.lookups.splice(0);
-  if (waiting.length === 0) return;
+export function emitLookups(waiting: readonly PendingSum[], scope: Scope, context: Context): void {
   const [{ dot }] = waiting;
   const { data, weight } = dotOperands(dot, context.program)!;
   const form = lookupOf(data, weight.layout.elementBits)!;
@@ -135,7 +133,7 @@ function tableRow(load: Load, table: string, form: Lookup, scope: Scope, context
 const hex = (n: bigint): string => `0x${n.toString(16)}`;
 
 /** Widens sums of 8 bits into the registers of their local. */
-function addPart(w: PendingLookup, part: string, scope: Scope, context: Context): void {
+function addPart(w: PendingSum, part: string, scope: Scope, context: Context): void {
   const { lanes } = context.target;
   const registers = new Map<string, number>();
   for (let first = 0; first < columns; first += lanes) {

@@ -1,10 +1,14 @@
 /**
- * Vectors that wait to be stored with their neighbours (store.ts collects them), and how lanes of 32 bits become narrow ones.
+ * Vectors and bits that wait to be stored with their neighbours (store.ts and bits.ts collect them), and how lanes of 32 bits
+ * become narrow ones.
  */
-import type { Context } from './context.js';
+import type { Context, PendingBits } from './context.js';
+
+const byte = 8;
 
 /** Writes what waits. Before anything that could read it, and before its scope ends. */
 export function flushStores(context: Context): void {
+  flushBits(context);
   const { pending } = context;
   if (!pending) return;
   context.pending = undefined;
@@ -43,4 +47,53 @@ export function narrowed(parts: readonly string[], bits: number, signed: boolean
   const zero = 'i32x4.splat(0)';
   const halves = Array.from({ length: Math.ceil(parts.length / 2) }, (_, i) => pair(parts[2 * i], parts[2 * i + 1] ?? zero));
   return bits === 16 ? halves[0] : `i8x16.narrow_i16x8_${signed ? 's' : 'u'}(${halves[0]}, ${halves[1] ?? zero})`;
+}
+
+// ---- Bits ----
+
+/** Writes the bits that wait. */
+function flushBits(context: Context): void {
+  const { pendingBits } = context;
+  if (!pendingBits) return;
+  context.pendingBits = undefined;
+  const { scope, pointer, offset, shift, laneStride, parts } = pendingBits;
+  if (laneStride === 1) flushLanes(pendingBits, context);
+  else if (laneStride === undefined) {
+    const bits = parts.map((name, i) => (shift + i === 0 ? name : `(${name} << ${shift + i})`)).join(' | ');
+    scope.lines.push(byteStore(bits, parts.length, shift, pointer, offset));
+  } else {
+    // One bit of every lane: masks are all ones.
+    const name = context.names.fresh('bits');
+    const bits = parts.map((part, i) => `v128.and(${part}, i32x4.splat(${1 << (shift + i)}))`);
+    scope.lines.push(`const ${name}: v128 = ${bits.reduce((a, b) => `v128.or(${a}, ${b})`)};`);
+    for (let lane = 0; lane < context.target.lanes; lane++) {
+      const to = offset + (lane * laneStride) / byte;
+      if (parts.length === byte) scope.lines.push(`v128.store8_lane(${pointer}, ${name}, ${byte / 2 * lane}, ${to});`);
+      else scope.lines.push(byteStore(`i32x4.extract_lane(${name}, ${lane})`, parts.length, shift, pointer, to));
+    }
+  }
+}
+
+/** Neighbouring lanes, four bits a vector. */
+function flushLanes({ scope, pointer, offset, shift, parts }: PendingBits, context: Context): void {
+  const zero = 'i32x4.splat(0)';
+  const pairs = Array.from({ length: Math.ceil(parts.length / 2) }, (_, i) => `i16x8.narrow_i32x4_s(${parts[2 * i]}, ${parts[2 * i + 1] ?? zero})`);
+  const name = context.names.fresh('bits');
+  const text = parts.length === 1 ? `i32x4.bitmask(${parts[0]})` : parts.length === 2 ? `i16x8.bitmask(${pairs[0]})` : `i8x16.bitmask(i8x16.narrow_i16x8_s(${pairs[0]}, ${pairs[1]}))`;
+  scope.lines.push(`const ${name}: i32 = ${text};`);
+  const bits = context.target.lanes * parts.length;
+  if (bits === 2 * byte) {
+    scope.lines.push(`store<u16>(${pointer}, ${name}, ${offset});`);
+    return;
+  }
+  const first = Math.min(bits, byte - shift);
+  scope.lines.push(byteStore(shift === 0 ? name : `(${name} << ${shift})`, first, shift, pointer, offset));
+  if (bits > first) scope.lines.push(byteStore(`(${name} >> ${first})`, bits - first, 0, pointer, offset + 1));
+}
+
+/** `bits` lie in place, and above them anything that fills no byte. */
+function byteStore(bits: string, count: number, shift: number, pointer: string, offset: number): string {
+  if (count === byte) return `store<u8>(${pointer}, ${bits}, ${offset});`;
+  const mask = ((1 << count) - 1) << shift;
+  return `store<u8>(${pointer}, (<i32>load<u8>(${pointer}, ${offset}) & ${255 - mask}) | ((${bits}) & ${mask}), ${offset});`;
 }

@@ -6,6 +6,7 @@
  */
 import { factorKey, interval, type Ranges } from '../ir/indexing.js';
 import type { Index, Term } from '../ir/program.js';
+import { shareConstants } from './constants.js';
 
 /** A serial loop being emitted, or the function itself (`axis` undefined), whose parameters are axes of repeats. */
 export interface LoopScope {
@@ -24,6 +25,8 @@ export interface LoopScope {
 /** Straight-line text inside one loop body; values may be shared within it. */
 export interface Scope {
   readonly loop: LoopScope;
+  /** The body in which the loop stands; undefined where what comes before the loop does not always run. */
+  readonly parent?: Scope;
   readonly lines: string[];
   /** Text by key; `buffer` names what a store must not change for the value to stay. */
   readonly values: Map<string, { readonly text: string; readonly buffer?: string }>;
@@ -139,5 +142,5 @@ export function loopLines(loop: LoopScope, body: readonly string[], names: Names
     foot.push(`${counter}++;`);
     condition = `${counter} < ${loop.start + loop.extent}`;
   }
-  return [...head, 'do {', ...body.map((l) => `  ${l}`), ...foot.map((l) => `  ${l}`), `} while (${condition});`];
+  return [...head, 'do {', ...shareConstants(body, names).map((l) => `  ${l}`), ...foot.map((l) => `  ${l}`), `} while (${condition});`];
 }

@@ -6,6 +6,7 @@ import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Stmt } from '../ir/program.js';
+import { emitBitStore } from './bits.js';
 import { baseOf, conditionText, toVector, type Context, type PendingStores, type Value } from './context.js';
 import { memoryType, place, type Place } from './memory.js';
 import { flushStores, laneStores, narrowed } from './pending.js';
@@ -15,7 +16,7 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   const tensor = context.program.tensors[s.tensor];
   const { elementBits, containerBits } = tensor.layout;
   const fail_ = (why: string): never => fail('program/invalid', tensor.name, why);
-  if (elementBits !== containerBits) fail_('packed fields are constants; they are not stored to');
+  if (elementBits !== containerBits && (elementBits !== 1 || !tensor.layout.code)) fail_('packed fields of several bits are constants; they are not stored to');
   const guard = s.guard ?? [];
   const open = guard.filter((c) => {
     const [lo, hi] = interval(c.index, context.ranges);
@@ -31,6 +32,10 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
     lanes = Math.min(lanes, c.hi - i.offset - context.ranges.get(context.lane!)![0]);
   }
   if (lanes <= 0) return;
+  if (elementBits === 1) {
+    if (condition !== 'true' || lanes !== context.target.lanes) fail_('its bits are stored under a condition');
+    return emitBitStore(s, tensor, scope, context);
+  }
   const p = place(tensor, s.at, undefined, scope, context);
   const isVector = context.lane !== undefined && p !== undefined && p.laneStride === elementBits;
   if (isVector && elementBits < 32 && lanes === context.target.lanes && condition === 'true') {

@@ -208,6 +208,11 @@ export function mapExpr(e: Expr, index: (i: Index) => Index, replace?: (e: Expr)
   }
 }
 
+/** True for the index that is an axis itself. */
+export function isAxis({ offset, terms }: Index, name: string): boolean {
+  return offset === 0 && terms.length === 1 && terms[0].coeff === 1 && terms[0].of === name;
+}
+
 /** Rebuilds a kernel's declarative form with every load mapped, from the innermost out; also those inside indices. */
 export function mapLoads(kernel: Kernel, map: (load: Extract<Expr, { op: 'load' }>) => Expr): Kernel {
   const factor = (of: Factor): Factor => {

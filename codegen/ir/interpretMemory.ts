@@ -5,6 +5,7 @@
  * Not here: what is in bounds (verify.ts proves that) and what the values mean (interpretExpr.ts). Buffers never overlap
  * here, whatever the memory plan says.
  */
+import { align } from './arena.js';
 import { div, rem, sum, times } from './build.js';
 import { describe } from './datatype.js';
 import { fail } from './diagnostic.js';
@@ -32,7 +33,7 @@ export function allocate(program: Program, data: ProgramData, state?: ReadonlyMa
 }
 
 function allocateBuffer(buffer: Buffer, data: ProgramData, state?: ReadonlyMap<string, Uint8Array>): BufferMemory {
-  const size = Math.ceil(buffer.bytes / 16) * 16;
+  const size = align(buffer.bytes);
   const bytes = new Uint8Array(size);
   const shadow = new Uint8Array(size);
   if (buffer.role === 'constant' || buffer.role === 'state') {

@@ -9,6 +9,7 @@ import { describe, smallestInteger } from './datatype.js';
 import type { Interval } from './verifyBounds.js';
 import type { Memory } from './interpretMemory.js';
 import type { Accumulator, Expr, Kernel, Let, Program, Scheduled, Stmt } from './program.js';
+import { hasCodes, progressionOf } from './progression.js';
 import { fits, range, rangeOfType, union, type ValueRange } from './valueRange.js';
 import { verifyType } from './verifyData.js';
 import { analyse, analyseLocal, checkAccess, checkIndex, invalid, requireFits, type ExprScope, type Facts, type LocalFacts, type Named } from './verifyExpr.js';
@@ -43,7 +44,7 @@ function checkLet(l: Let, scope: ExprScope): Named {
 }
 
 /** A value that reaches a tensor: of its kind, and within its range. */
-function checkStored(tensor: string, value: Facts, scope: ExprScope): void {
+function checkStored(tensor: string, expression: Expr, value: Facts, scope: ExprScope): void {
   const t = scope.program.tensors[tensor];
   requireFits(value, t.dtype, `what is stored to ${tensor}`, scope);
   const { haloValue } = t.layout;
@@ -51,6 +52,8 @@ function checkStored(tensor: string, value: Facts, scope: ExprScope): void {
   if (t.range && !isHalo && (value.value.lo < t.range[0] || value.value.hi > t.range[1])) {
     invalid(scope, `what is stored to ${tensor} can be ${value.value.lo} .. ${value.value.hi}, and its range is ${t.range.join(' .. ')}`);
   }
+  const { code } = t.layout;
+  if (code && !hasCodes(progressionOf(expression, scope.program), code)) invalid(scope, `what is stored to ${tensor} is not proved to be ${code.base} plus a multiple of ${code.step}, which its codes stand for`);
   const role = scope.program.buffers[t.buffer].role;
   if (role === 'constant' || role === 'input') invalid(scope, `it stores to ${tensor}, which is of role ${role}`);
 }
@@ -80,7 +83,7 @@ function verifyDeclarative(kernel: Kernel, outer: ExprScope, memory: Memory): Re
   });
   for (const s of kernel.stores) {
     checkAccess(s.tensor, s.at, undefined, after, 'store');
-    checkStored(s.tensor, analyse(s.value, after), after);
+    checkStored(s.tensor, s.value, analyse(s.value, after), after);
   }
   return proved;
 }
@@ -193,7 +196,7 @@ function verifyBody(body: readonly Stmt[], outer: ExprScope): void {
       }
       case 'store': {
         const { box } = checkAccess(s.tensor, s.at, s.guard, scope, 'store');
-        if (box) checkStored(s.tensor, analyse(s.value, { ...scope, ranges: narrowAxes(s.guard ?? [], scope.ranges) ?? scope.ranges }), scope);
+        if (box) checkStored(s.tensor, s.value, analyse(s.value, { ...scope, ranges: narrowAxes(s.guard ?? [], scope.ranges) ?? scope.ranges }), scope);
         break;
       }
     }

@@ -6,13 +6,10 @@
  * write to the end; temporaries from first to last use, and through every repeat that uses them, unless all they hold is
  * made anew in each iteration.
  */
+import { alignment, slack } from './arena.js';
 import { fail } from './diagnostic.js';
 import type { Block, Buffer, Kernel, Program, Repeat } from './program.js';
 import { dependsOn, walkKernel, walkStmts, type Visitor } from './walk.js';
-
-export const alignment = 16;
-/** Bytes past the last buffer: a vector load may start at its last element. */
-export const slack = 16;
 
 interface Life {
   first: number;

@@ -1,8 +1,8 @@
 /** Abs: the absolute value, for float32 and integers. */
 import { unary } from '../ir/build.js';
 import { edgeSamples, specials } from './edges.js';
-import { elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { given, integerOutput, operandKind, rangeOf } from './operands.js';
+import { elementwise, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, given, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const abs: OperatorRecord = {
@@ -13,8 +13,7 @@ export const abs: OperatorRecord = {
   attributes: {},
   infer(context) {
     const { shape } = context.input(0);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, abs.integer!.range(context))];
+    return arithmeticOutput(context, [0], shape, abs);
   },
   reference(_context, [x]) {
     return [referenceElementwise([x!], (v) => (v < 0 ? -v : v === 0 ? 0 : v))];

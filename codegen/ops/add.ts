@@ -1,7 +1,7 @@
 /** Add: a + b with broadcasting, for float32 and integers. */
 import { add as plus } from '../ir/build.js';
-import { broadcastShape, broadcastTo, elementwise, floatOutput, reduceTo, referenceElementwise } from './elementwise.js';
-import { given, integerOutput, operandKind, rangeOf, sumRange, weight } from './operands.js';
+import { broadcastShape, broadcastTo, elementwise, reduceTo, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, given, rangeOf, sumRange, weight } from './operands.js';
 import type { OperatorRecord, Sample } from './record.js';
 
 export const add: OperatorRecord = {
@@ -12,8 +12,7 @@ export const add: OperatorRecord = {
   attributes: {},
   infer(context) {
     const shape = broadcastShape(context, [0, 1]);
-    if (operandKind(context, [0, 1]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, add.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1], shape, add);
   },
   reference(_context, [a, b]) {
     return [referenceElementwise([a!, b!], (x, y) => x + y)];

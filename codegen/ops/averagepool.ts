@@ -1,7 +1,6 @@
 /** AveragePool: the sum of every window divided once by its number of elements, for float32. */
 import { divide, float, load } from '../ir/build.js';
-import { floatOutput } from './elementwise.js';
-import { operandKind } from './operands.js';
+import { floatOutput, operandKind } from './operands.js';
 import { countTable, poolAttributes, poolParts, poolSamples, referencePool, sumKernel, windowCount, windowCounts } from './pool.js';
 import type { OperatorRecord } from './record.js';
 import { windowNames } from './window.js';

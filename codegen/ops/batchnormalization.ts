@@ -2,8 +2,8 @@
 import { add, axis, divide, float, load, mul, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape, makeConstant, type Constant } from '../ir/graph.js';
-import { elementwise, floatOutput, spaceAxes } from './elementwise.js';
-import { given, operandKind, weight } from './operands.js';
+import { elementwise, spaceAxes } from './elementwise.js';
+import { floatOutput, given, operandKind, weight } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 
 /**

@@ -4,8 +4,8 @@ import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import type { Expr } from '../ir/program.js';
-import { elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { given, integerOutput, operandKind, rangeOf, weight, type Range } from './operands.js';
+import { elementwise, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, given, rangeOf, weight, type Range } from './operands.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
 const present = (context: NodeContext): number[] => [1, 2].filter((i) => context.inputs[i] !== undefined);
@@ -32,8 +32,7 @@ export const clip: OperatorRecord = {
       }
     }
     const { shape } = context.input(0);
-    if (operandKind(context, [0, 1, 2]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, clip.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1, 2], shape, clip);
   },
   reference(_context, [x, least, greatest]) {
     const lo = least ? least.data[0] : -Infinity;

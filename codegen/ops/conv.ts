@@ -5,11 +5,11 @@ import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape, type Attribute } from '../ir/graph.js';
 import { convGradient } from './convgradient.js';
 import { convSamples } from './convsamples.js';
-import { broadcastTo, floatOutput } from './elementwise.js';
+import { broadcastTo } from './elementwise.js';
 import { productMoments } from './productMoments.js';
 import {
-  accumulatorRange, elementType, integerOutput, intVector, kernelName, makeKernel, operandKind, partialSums, productRange, rangeOf,
-  strides, sumRange, weightSums, zero, type Range,
+  accumulatorRange, arithmeticOutput, elementType, intVector, kernelName, makeKernel, partialSums, productRange, rangeOf, strides,
+  sumRange, weightSums, zero, type Range,
 } from './operands.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 import { positions, spatialInts, visitWindow, windowAccess, windowAttributes, windows } from './window.js';
@@ -62,8 +62,7 @@ export const conv: OperatorRecord = {
   infer(context) {
     const { shape } = parts(context);
     finiteWeights(context);
-    if (operandKind(context, [0, 1, 2]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, conv.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1, 2], shape, conv);
   },
   reference(context, [x, w, b]) {
     const { dims, perGroup, outputsPerGroup, shape } = parts(context);
@@ -114,7 +113,7 @@ export const conv: OperatorRecord = {
         op: depthwise ? 'depthwise' : 'convolution',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, sumType, 'n'),
         accumulators: [{ name: 'acc', type: sumType, init: zero(sumType), update: add(sumType, ref('acc'), mul(product, data, factor)) }],
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: b ? add(type, ref('acc'), load(b.name, ['o'])) : ref('acc') }],
       }),

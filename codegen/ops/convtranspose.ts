@@ -3,8 +3,7 @@ import { add, axis, div, float, load, mul, ref, rem, sum, times, within } from '
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import type { Condition, Index } from '../ir/program.js';
-import { floatOutput } from './elementwise.js';
-import { given, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
+import { floatOutput, given, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 import { positions, spatialInts, windowAttributes, windowNames } from './window.js';
 
@@ -96,7 +95,7 @@ export const convtranspose: OperatorRecord = {
         op: 'convolution',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, f, 'n'),
         accumulators: [{ name: 'acc', type: f, init: float(0), update: add(f, ref('acc'), mul(f, data, factor)) }],
         stores: [{ tensor: context.outputs[0].name, at: space.map((s) => axis(s.name)), value: b ? add(f, ref('acc'), load(b.name, ['o'])) : ref('acc') }],
       }),

@@ -2,8 +2,8 @@
 import { divide } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { binarySamples } from './add.js';
-import { broadcastShape, elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { integerOutput, operandKind, rangeOf } from './operands.js';
+import { broadcastShape, elementwise, referenceElementwise } from './elementwise.js';
+import { floatOutput, integerOutput, operandKind, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const div: OperatorRecord = {

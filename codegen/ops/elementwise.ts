@@ -9,7 +9,7 @@ import { elementCount, formatShape } from '../ir/graph.js';
 import type { Axis, Expr, Index, Kernel } from '../ir/program.js';
 import { Scope } from '../functions/scope.js';
 import { elementType, filled, intVector, kernelName, makeKernel, strides } from './operands.js';
-import type { FragmentBuilder, Inferred, LowerContext, NdArray, NodeContext } from './record.js';
+import type { FragmentBuilder, LowerContext, NdArray, NodeContext } from './record.js';
 
 /** The shape that operands broadcast to (ONNX, multidirectional); raises graph/shape. */
 export function broadcastShape(context: NodeContext, which: readonly number[]): number[] {
@@ -90,11 +90,6 @@ export function referenceElementwise(inputs: readonly NdArray[], f: (...values: 
     data[e] = f(...values);
   }
   return { shape, data };
-}
-
-/** A float32 output of the broadcast shape. */
-export function floatOutput(shape: readonly number[]): Inferred {
-  return { shape, dtype: 'float32' };
 }
 
 /** The sum of a cotangent over what a broadcast repeated: of the given shape. */

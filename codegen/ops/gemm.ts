@@ -3,11 +3,11 @@ import { add, axis, float, load, mul, ref } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
-import { broadcastCoordinates, broadcastTo, floatOutput, reduceTo } from './elementwise.js';
+import { broadcastCoordinates, broadcastTo, reduceTo } from './elementwise.js';
 import { productDependence, productMoments } from './productMoments.js';
 import {
-  accumulatorRange, elementType, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange, rangeOf, sumRange,
-  weight, weightSums, zero, type Range,
+  accumulatorRange, elementType, floatOutput, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange,
+  rangeOf, sumRange, weight, weightSums, zero, type Range,
 } from './operands.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 
@@ -113,7 +113,7 @@ export const gemm: OperatorRecord = {
         op: 'dense',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, sumType, transA ? undefined : 'n'),
         accumulators: [{ name: 'acc', type: sumType, init: zero(sumType), update: add(sumType, ref('acc'), mul(product, x, w)) }],
         stores: [{ tensor: y.name, at: [axis('n'), axis('o')], value }],
       }),

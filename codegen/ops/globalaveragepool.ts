@@ -2,8 +2,8 @@
 import { axis, add, divide, float, load, ref } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
-import { floatOutput, spaceAxes } from './elementwise.js';
-import { given, kernelName, makeKernel, operandKind, partialSums } from './operands.js';
+import { spaceAxes } from './elementwise.js';
+import { floatOutput, given, kernelName, makeKernel, operandKind, partialSums } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const globalaveragepool: OperatorRecord = {
@@ -36,7 +36,7 @@ export const globalaveragepool: OperatorRecord = {
         op: 'pool',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, f, axes[0].name),
         accumulators: [{ name: 'acc', type: f, init: float(0), update: add(f, ref('acc'), load(x.name, axes.map((a) => a.name))) }],
         stores: [{ tensor: y.name, at: axes.map((a, d) => (d < 2 ? axis(a.name) : axis(a.name, 0))), value: divide(ref('acc'), float(elementCount(x.shape.slice(2)))) }],
       }),

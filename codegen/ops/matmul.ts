@@ -4,10 +4,10 @@ import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import type { Index } from '../ir/program.js';
-import { floatOutput, reduceTo } from './elementwise.js';
+import { reduceTo } from './elementwise.js';
 import {
-  accumulatorRange, elementType, given, integerOutput, intVector, kernelName, makeKernel, operandKind, partialSums, productRange,
-  rangeOf, strides, weight, weightSums, zero, type WeightSums,
+  accumulatorRange, arithmeticOutput, elementType, given, intVector, kernelName, makeKernel, partialSums, productRange, rangeOf,
+  strides, weight, weightSums, zero, type WeightSums,
 } from './operands.js';
 import { productDependence, productMoments } from './productMoments.js';
 import type { FragmentBuilder, NodeContext, OperatorRecord } from './record.js';
@@ -63,8 +63,7 @@ export const matmul: OperatorRecord = {
   attributes: {},
   infer(context) {
     const { shape } = parts(context);
-    if (operandKind(context, [0, 1]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, matmul.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1], shape, matmul);
   },
   reference(context, [a, b]) {
     const { aBatch, bBatch, batch, m = 1, k, n = 1, shape } = parts(context);
@@ -117,7 +116,7 @@ export const matmul: OperatorRecord = {
         op: 'dense',
         space,
         reduce,
-        partials: partialSums(space, reduce),
+        partials: partialSums(space, reduce, type, a.constant ? undefined : space[0]?.name),
         accumulators: [{ name: 'acc', type, init: zero(type), update: add(type, ref('acc'), mul(product, x, w)) }],
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: ref('acc') }],
       }),

@@ -40,7 +40,7 @@ export const maxpool: OperatorRecord = {
         op: 'pool',
         space,
         reduce: window.kernel,
-        partials: partialSums(space, window.kernel),
+        partials: partialSums(space, window.kernel, type),
         accumulators: [{ name: 'acc', type, init: type === 'float32' ? float(-Infinity) : int(least, type), update: maximum(type, ref('acc'), value) }],
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: ref('acc') }],
       }),

@@ -1,9 +1,9 @@
 /** Mul: a * b with broadcasting, for float32 and integers. */
 import { mul as product } from '../ir/build.js';
 import { binarySamples } from './add.js';
-import { broadcastShape, elementwise, floatOutput, reduceTo, referenceElementwise } from './elementwise.js';
+import { broadcastShape, elementwise, reduceTo, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, productRange, rangeOf } from './operands.js';
 import { productMoments } from './productMoments.js';
-import { integerOutput, operandKind, productRange, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const mul: OperatorRecord = {
@@ -14,8 +14,7 @@ export const mul: OperatorRecord = {
   attributes: {},
   infer(context) {
     const shape = broadcastShape(context, [0, 1]);
-    if (operandKind(context, [0, 1]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, mul.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1], shape, mul);
   },
   reference(_context, [a, b]) {
     return [referenceElementwise([a!, b!], (x, y) => x * y)];

@@ -7,7 +7,7 @@ import { describe, isInteger, plainInteger, smallestInteger, type DataType } fro
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, type Constant } from '../ir/graph.js';
 import type { Axis, Expr, Kernel } from '../ir/program.js';
-import type { Inferred, NodeContext, SampleInput, ValueInfo } from './record.js';
+import type { Inferred, NodeContext, OperatorRecord, SampleInput, ValueInfo } from './record.js';
 
 export type Range = readonly [number, number];
 
@@ -24,10 +24,11 @@ export function makeKernel(fields: Pick<Kernel, 'name' | 'op' | 'space' | 'store
 
 /**
  * Interleaved partial sums: 4 where fewer than 4 outputs would leave lanes idle and the innermost reduction divides by
- * them, else 1. From the shape alone, so that no target changes a bit.
+ * them, else 1. From the shape alone, so that no target changes a bit; and without its batch axis, so that an inference has
+ * the same bits alone and in a batch. Sums of integers are exact in any order: there all outputs count.
  */
-export function partialSums(space: readonly Axis[], reduce: readonly Axis[]): number {
-  const outputs = space.reduce((count, a) => count * a.extent, 1);
+export function partialSums(space: readonly Axis[], reduce: readonly Axis[], type: DataType, batch?: string): number {
+  const outputs = space.reduce((count, a) => (type === 'float32' && a.name === batch ? count : count * a.extent), 1);
   const inner = reduce.length === 0 ? 0 : reduce[reduce.length - 1].extent;
   return outputs < 4 && inner >= 16 && inner % 4 === 0 ? 4 : 1;
 }
@@ -89,6 +90,15 @@ export function productRange(a: Range, b: Range): Range {
   // + 0 turns -0 into 0: a range is printed and compared
   const corners = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]].map((v) => v + 0);
   return [Math.min(...corners), Math.max(...corners)];
+}
+
+export function floatOutput(shape: readonly number[]): Inferred {
+  return { shape, dtype: 'float32' };
+}
+
+/** The output of an operator that takes floats or integers: float32, or what its record's range of integers asks for. */
+export function arithmeticOutput(context: NodeContext, operands: readonly number[], shape: readonly number[], { integer }: OperatorRecord): Inferred[] {
+  return [operandKind(context, operands) === 'float' ? floatOutput(shape) : integerOutput(context, shape, integer!.range(context))];
 }
 
 /** The output of an integer operator: the narrowest type that holds its exact range. */

@@ -80,7 +80,7 @@ export function sumKernel(context: LowerContext, { dims, shape }: PoolParts, fin
     op: 'pool',
     space,
     reduce: window.kernel,
-    partials: partialSums(space, window.kernel),
+    partials: partialSums(space, window.kernel, type, 'n'),
     accumulators: [{ name: 'acc', type, init: zero(type), update: add(type, ref('acc'), value) }],
     stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: finish(ref('acc')) }],
   });

@@ -3,8 +3,8 @@ import { divide, float, mul, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Expr } from '../ir/program.js';
 import type { Scope } from '../functions/scope.js';
-import { broadcastShape, elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { given, operandKind, weight } from './operands.js';
+import { broadcastShape, elementwise, referenceElementwise } from './elementwise.js';
+import { floatOutput, given, operandKind, weight } from './operands.js';
 import type { LowerContext, OperatorRecord } from './record.js';
 
 const GREATEST = 16;

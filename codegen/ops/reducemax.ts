@@ -1,7 +1,6 @@
 /** ReduceMax: the greatest element over dimensions, for float32 and integers. */
 import { float, int, maximum } from '../ir/build.js';
-import { floatOutput } from './elementwise.js';
-import { integerOutput, operandKind, rangeOf } from './operands.js';
+import { arithmeticOutput, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 import { reduceKernel, reductionAttributes, reductionInputs, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
 
@@ -13,8 +12,7 @@ export const reducemax: OperatorRecord = {
   attributes: reductionAttributes,
   infer(context) {
     const { shape } = reductionParts(context);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, rangeOf(context.input(0)))];
+    return arithmeticOutput(context, [0], shape, reducemax);
   },
   reference(context, [x]) {
     return [referenceReduction(reductionParts(context), x!, (values) => values.reduce((a, b) => Math.max(a, b), -Infinity))];

@@ -1,7 +1,6 @@
 /** ReduceMean: means over dimensions, for float32: the sum, divided once. */
 import { add, divide, float } from '../ir/build.js';
-import { floatOutput } from './elementwise.js';
-import { operandKind, zero } from './operands.js';
+import { floatOutput, operandKind, zero } from './operands.js';
 import type { OperatorRecord } from './record.js';
 import { reduceKernel, reductionAttributes, reductionInputs, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
 

@@ -1,7 +1,6 @@
 /** ReduceSum: sums over dimensions, for float32 and integers. */
 import { add } from '../ir/build.js';
-import { floatOutput } from './elementwise.js';
-import { accumulatorRange, integerOutput, operandKind, rangeOf, zero } from './operands.js';
+import { accumulatorRange, arithmeticOutput, rangeOf, zero } from './operands.js';
 import type { OperatorRecord } from './record.js';
 import { reduceKernel, reductionAttributes, reductionInputs, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
 
@@ -13,8 +12,7 @@ export const reducesum: OperatorRecord = {
   attributes: reductionAttributes,
   infer(context) {
     const { shape } = reductionParts(context);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, reducesum.integer!.range(context))];
+    return arithmeticOutput(context, [0], shape, reducesum);
   },
   reference(context, [x]) {
     return [referenceReduction(reductionParts(context), x!, (values) => values.reduce((a, b) => a + b, 0))];

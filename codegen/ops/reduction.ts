@@ -62,7 +62,7 @@ export function reduceKernel(
     op: 'reduce',
     space,
     reduce,
-    partials: partialSums(space, reduce),
+    partials: partialSums(space, reduce, type, all[0].name),
     accumulators: [{ name: 'acc', type, init: init(type), update: update(type, total, value) }],
     stores: [{ tensor: y.name, at: kept, value: finish(total) }],
   });

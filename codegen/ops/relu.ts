@@ -1,7 +1,7 @@
 /** Relu: max(x, 0), for float32 and integers. */
 import { maximum } from '../ir/build.js';
-import { elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { given, integerOutput, operandKind, rangeOf, zero } from './operands.js';
+import { elementwise, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, given, rangeOf, zero } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const relu: OperatorRecord = {
@@ -12,8 +12,7 @@ export const relu: OperatorRecord = {
   attributes: {},
   infer(context) {
     const x = context.input(0);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(x.shape)];
-    return [integerOutput(context, x.shape, relu.integer!.range(context))];
+    return arithmeticOutput(context, [0], x.shape, relu);
   },
   reference(_context, [x]) {
     return [referenceElementwise([x!], (v) => (v > 0 ? v : v !== v ? v : 0))];

@@ -1,7 +1,7 @@
 /** Sign: -1, 0 or +1, for float32 and integers. */
 import { compare, float, int, select } from '../ir/build.js';
-import { elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { elementType, given, integerOutput, operandKind, rangeOf } from './operands.js';
+import { elementwise, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, elementType, given, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const sign: OperatorRecord = {
@@ -12,8 +12,7 @@ export const sign: OperatorRecord = {
   attributes: {},
   infer(context) {
     const { shape } = context.input(0);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, sign.integer!.range(context))];
+    return arithmeticOutput(context, [0], shape, sign);
   },
   reference(_context, [x]) {
     return [referenceElementwise([x!], Math.sign)];

@@ -1,7 +1,6 @@
 /** Softmax: a composite of ReduceMax, Sub, Exp, ReduceSum and Div, stable for any finite input. */
 import { elementCount } from '../ir/graph.js';
-import { floatOutput } from './elementwise.js';
-import { given, intVector, normalizeAxis, operandKind } from './operands.js';
+import { floatOutput, given, intVector, normalizeAxis, operandKind } from './operands.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
 const axisOf = (context: NodeContext): number => normalizeAxis(context, context.int('axis'), context.input(0).shape.length);

@@ -1,8 +1,8 @@
 /** Sub: a - b with broadcasting, for float32 and integers. */
 import { sub as minus } from '../ir/build.js';
 import { binarySamples } from './add.js';
-import { broadcastShape, broadcastTo, elementwise, floatOutput, reduceTo, referenceElementwise } from './elementwise.js';
-import { integerOutput, operandKind, rangeOf } from './operands.js';
+import { broadcastShape, broadcastTo, elementwise, reduceTo, referenceElementwise } from './elementwise.js';
+import { arithmeticOutput, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 export const sub: OperatorRecord = {
@@ -13,8 +13,7 @@ export const sub: OperatorRecord = {
   attributes: {},
   infer(context) {
     const shape = broadcastShape(context, [0, 1]);
-    if (operandKind(context, [0, 1]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, sub.integer!.range(context))];
+    return arithmeticOutput(context, [0, 1], shape, sub);
   },
   reference(_context, [a, b]) {
     return [referenceElementwise([a!, b!], (x, y) => x - y)];

@@ -2,8 +2,7 @@
  * SumPool: the sum of every window, for float32 and integers. Internal: an AveragePool of integers becomes SumPool, and
  * the division goes into the next scale.
  */
-import { floatOutput } from './elementwise.js';
-import { given, integerOutput, operandKind } from './operands.js';
+import { arithmeticOutput, given } from './operands.js';
 import { poolAttributes, poolParts, poolSamples, referencePool, sumKernel, windowSumRange } from './pool.js';
 import type { OperatorRecord } from './record.js';
 
@@ -15,8 +14,7 @@ export const sumpool: OperatorRecord = {
   attributes: { ...poolAttributes, count_include_pad: { type: 'int', doc: 'As of the AveragePool that it was made of; a sum does not see it.', default: 0 } },
   infer(context) {
     const { shape } = poolParts(context);
-    if (operandKind(context, [0]) === 'float') return [floatOutput(shape)];
-    return [integerOutput(context, shape, windowSumRange(context))];
+    return arithmeticOutput(context, [0], shape, sumpool);
   },
   reference(context, [x]) {
     return [referencePool(poolParts(context), x!, (values) => values.reduce((a, b) => a + b, 0))];

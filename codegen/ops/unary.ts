@@ -1,8 +1,8 @@
 /** Records of float32 functions of one element: exp, sigmoid, tanh, sqrt ... Each file says only what its function is. */
 import type { Expr } from '../ir/program.js';
 import type { Scope } from '../functions/scope.js';
-import { elementwise, floatOutput, referenceElementwise } from './elementwise.js';
-import { given, operandKind } from './operands.js';
+import { elementwise, referenceElementwise } from './elementwise.js';
+import { floatOutput, given, operandKind } from './operands.js';
 import type { AttributeSchema, NodeContext, OperatorRecord, Sample } from './record.js';
 
 export interface FunctionDefinition {

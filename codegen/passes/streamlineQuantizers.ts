@@ -234,7 +234,8 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
   const floats = (hint: string, data: Float32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'float32', shape: [data.length], data });
   const integers = (hint: string, data: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [data.length], data });
   if (form) {
-    const inputs = [u.q, none(), '', floats('multiplier', form.multiplier), floats('offset', form.offset)];
+    const offset = form.offset.every((o) => o === 0) ? '' : floats('offset', form.offset);
+    const inputs = [u.q, none(), '', floats('multiplier', form.multiplier), offset];
     const isCentred = form.centre.some((l) => l !== 0);
     const isShared = form.centre.every((l) => l === form.centre[0]);
     if (isCentred) inputs.push('', integers('bias', form.bias), integers('centre', isShared ? form.centre.slice(0, 1) : form.centre));

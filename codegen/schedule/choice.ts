@@ -15,6 +15,8 @@ export interface Pack {
   readonly innermost?: string;
   /** The loop of which as many iterations as a container holds are neighbours in it; the others lie outside the tile. */
   readonly grouped?: string;
+  /** The loops of lanes and of members of a group, where two outputs share a lane (ir/sharedLanes.ts). */
+  readonly shared?: { readonly lane: string; readonly group: string };
   /** What the fields stand for, where that is not their value. */
   readonly code?: Layout['code'];
 }

@@ -22,28 +22,53 @@ export interface Cost {
 /** Instructions that take longer, and what a loop and an instruction cost. */
 const divide = 8;
 const spill = 1.5;
-/** A tile whose operands do not all fit, over one whose do. */
-const spilled = 1.25;
+/** A tile that does not fit the registers, over one that does: operands are spilled, of quads sums. */
+const spilled = { float: 1.25, integer: 1.25, quad: 1.8 };
 const loopOverhead = 1.5;
 const bytesPerInstruction = 9;
 
+/** What one vector of sums takes in a step of its reduction. */
+export interface TileProducts {
+  /** Float32 sums, integer sums of which each product is added by an instruction of its own, or quads that add themselves. */
+  readonly kind: 'float' | 'integer' | 'quad';
+  /** Accumulators of the kernel. */
+  readonly accumulators: number;
+  /** Instructions that a vector of weights takes before it can be multiplied. */
+  readonly unpack: number;
+  /** Every sum has data of its own, interleaved from as many vectors; 0 where the sums of a row share a datum. */
+  readonly interleaved: number;
+  /** Steps of the reduction, on which a tile's own cost is spread. */
+  readonly steps: number;
+}
+
+/** Instructions of a product and its sum. A quad is one, which occupies the machine like the two. */
+const productAndSum = 2;
+/** Of interleaving four vectors, a vector that comes of it. */
+const interleaving = 6.7;
+/** Cycles of a tile beside its steps: loop, addresses, first sums. */
+const tileStart = 7.5;
+
 /**
  * Cycles of one step of a reduction for a tile of `rows` by `columns` vectors of sums: each sum takes a product and an add,
- * each row a datum in all lanes, each column a vector of weights and `unpack` instructions to get at it.
+ * each row a datum in all lanes, each column a vector of weights.
  *
  * On V8 and x86-64 this gives the rates of float32 tiles that were measured (one to six rows of one to eight vectors) within 6 %
  * where nothing spills, and orders those that spill behind them: 4 x 2 28.8, 2 x 4 28.6, 2 x 3 28, 1 x 6 26.5, 4 x 1 23.5, but 3 x 3
- * and 5 x 2 23, 1 x 8 20 GMAC/s.
+ * and 5 x 2 23, 1 x 8 20 GMAC/s. Quads (3x3, 64 channels, 8-bit by 7-bit): 4 x 2 and 2 x 4 104, 8 x 1 99, 5 x 2 96, 2 x 2 61, 1 x 4 61,
+ * but 4 x 3 and 3 x 4 70, 7 x 2 57; of short reductions 6 x 2 is the best. Interleaved (depthwise 3x3): 6 x 2 20, 4 x 2 19.4, 4 x 1 17.9,
+ * 1 x 1 13.2, but 7 x 2 17.
  */
-export function tileCycles(rows: number, columns: number, accumulators: number, isFloat: boolean, unpack: number, processor: Processor): number {
+export function tileCycles(rows: number, columns: number, products: TileProducts, processor: Processor): number {
+  const { kind, accumulators, unpack, interleaved, steps } = products;
   const sums = rows * columns * accumulators;
-  const loads = rows + columns * accumulators;
-  const arithmetic = 2 * sums + unpack * columns;
-  // Engines load all operands of a step before its first product.
-  const spills = sums + loads + 1 > processor.registers - processor.reserved;
-  const { chain } = processor;
-  const busiest = Math.max(arithmetic / processor.arithmeticPerCycle, loads / processor.loadsPerCycle, (arithmetic + loads) / processor.issuePerCycle, isFloat ? chain.float : chain.integer);
-  return (busiest + 0.3 + loads / 8) * (spills ? spilled : 1);
+  const loads = columns * accumulators + (interleaved > 0 ? sums * interleaved : rows);
+  const arithmetic = (productAndSum + (interleaved > 0 ? interleaving : 0)) * sums + unpack * columns;
+  // Engines load all operands of a step before its first product, which takes a register before it is added. Those that have
+  // quads keep the order of the text: one row at a time, columns that serve a single row come from memory, and sums are added in place.
+  const held = kind === 'quad' ? 1 + (rows > 1 ? columns : 0) : loads + 1;
+  const spills = sums + held > processor.registers - processor.reserved;
+  const busiest = Math.max(arithmetic / processor.arithmeticPerCycle, loads / processor.loadsPerCycle, (arithmetic + loads) / processor.issuePerCycle, processor.chain[kind]);
+  return (busiest + 0.3 + loads / 8) * (spills ? spilled[kind] : 1) + tileStart / steps;
 }
 
 interface Unrolled {

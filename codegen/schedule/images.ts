@@ -5,7 +5,7 @@
  * Dense layers stay outside: they keep a panel of weights while several images pass.
  */
 import { axis } from '../ir/build.js';
-import { mapLoads } from '../ir/indexing.js';
+import { isAxis, mapLoads } from '../ir/indexing.js';
 import type { Block, Buffer, Expr, Index, Kernel, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import { dependsOn, walkKernel } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
@@ -37,7 +37,7 @@ function imagesOf(block: Block, program: Program): number | undefined {
   walkKernel(block, { index: (i) => { if (i.terms.some((t) => t.of === name)) uses++; } });
   const alone = places.every(({ tensor, at }) => {
     if (isConstant(program, tensor)) return at.every((i) => !dependsOn(i, name));
-    if (at.length === 0 || program.tensors[tensor].shape[0] !== extent || !isPlain(at[0], name)) return false;
+    if (at.length === 0 || program.tensors[tensor].shape[0] !== extent || !isAxis(at[0], name)) return false;
     uses--;
     return imageStride(program.tensors[tensor]) !== undefined;
   });
@@ -45,7 +45,6 @@ function imagesOf(block: Block, program: Program): number | undefined {
 }
 
 const isConstant = (program: Program, tensor: string): boolean => program.buffers[program.tensors[tensor].buffer].role === 'constant';
-const isPlain = (i: Index, name: string): boolean => i.offset === 0 && i.terms.length === 1 && i.terms[0].coeff === 1 && i.terms[0].of === name;
 
 /** Bits from one image to the next; undefined where images do not lie one after the other. */
 function imageStride({ layout }: Tensor): number | undefined {

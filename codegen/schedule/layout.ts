@@ -7,6 +7,7 @@ import { axis, plainDigit, storageBits } from '../ir/build.js';
 import { address, indexKey, interval, mapLoads, simplify, type Ranges } from '../ir/indexing.js';
 import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
+import { bipolarCode, bitProducts, bitTensors } from './bits.js';
 import { byteTensors, innermostDimension } from './bytes.js';
 import { loadsOf } from './fuse.js';
 import { copyKernel, unusedName } from './lower.js';
@@ -27,13 +28,16 @@ function kernelRanges(kernel: Kernel): Ranges {
 }
 
 /** Interface outputs with channels and space are computed in channels-last temporaries and copied out. */
-export function stageOutputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
+export function stageOutputs(unit: ProgramUnit, target: Target, steps: string[], whole = false): ProgramUnit {
   let { program } = unit;
+  const bits = whole ? new Set<string>() : bitTensors(program, kernelsOf(program.blocks), target);
   for (const name of program.outputs) {
     const tensor = program.tensors[name];
     if (tensor.shape.length < 3 || tensor.shape[1] < 4 || tensor.shape.slice(2).every((d) => d === 1)) continue;
     const writer = kernelsOf(program.blocks).find((k) => k.stores.some((s) => s.tensor === name));
     if (!writer || writer.op === 'copy') continue;
+    // Its outputs are single numbers, which lie anywhere.
+    if (bits.has(bitProducts(writer, program, target)?.data ?? '')) continue;
     const inner = unusedName(program.tensors, `${name}.inner`);
     steps.push(`stage output ${name}`);
     program = {
@@ -101,23 +105,28 @@ export function isZero(e: Expr): boolean {
   return (e.op === 'int' && e.value === 0) || (e.op === 'float' && e.bits === '00000000');
 }
 
-/** Chooses the layout of every temporary; halos go where windows need them and are filled by kernels of op `halo`. */
-export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]): ProgramUnit {
+/**
+ * Chooses the layout of every temporary; halos go where windows need them and are filled by kernels of op `halo`. `whole`: no
+ * element is stored in less than a byte.
+ */
+export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[], whole = false): ProgramUnit {
   const { program } = unit;
   const needs = haloNeeds(program);
   const wide = target.dots.length > 0 && kernelsOf(program.blocks).some((k) => k.accumulators.some((a) => a.type !== 'float32' && a.update.op === 'add' && a.update.b.op === 'mul'));
   const bytes = byteTensors(program, kernelsOf(program.blocks), target);
+  const packed = whole ? new Set<string>() : bitTensors(program, kernelsOf(program.blocks), target);
   const tensors: Record<string, Tensor> = { ...program.tensors };
   const buffers: Record<string, Buffer> = { ...program.buffers };
   const fills = new Map<string, Kernel[]>();
   for (const tensor of Object.values(program.tensors)) {
     if (program.buffers[tensor.buffer].role !== 'temporary') continue;
     const least = storageBits(tensor.dtype, (d) => describe(d).bits);
-    const bits = wide && !bytes.has(tensor.name) && tensor.dtype !== 'float32' && describe(tensor.dtype).bits <= 16 ? 16 : least;
+    const bits = packed.has(tensor.name) ? 1 : wide && !bytes.has(tensor.name) && tensor.dtype !== 'float32' && describe(tensor.dtype).bits <= 16 ? 16 : least;
     const halo = needs.get(tensor.name) ?? [];
     const { layout, elements } = temporaryLayout(tensor.shape, bits, target.lanes, halo);
     tensors[tensor.name] = { ...tensor, layout };
     buffers[tensor.buffer] = { ...buffers[tensor.buffer], bytes: Math.max(16, roundUp((elements * bits) / 8, 16)) };
+    if (bits === 1) steps.push(`store ${tensor.name} as bits`);
     if (layout.halo) {
       steps.push(`halo ${tensor.name} ${layout.halo.map(([a, b]) => `${a}:${b}`).join(' ')}`);
       fills.set(tensor.name, haloKernels(tensors[tensor.name]));
@@ -158,7 +167,8 @@ function temporaryLayout(shape: readonly number[], bits: number, lanes: number, 
     stride *= extent;
     elements *= extent;
   }
-  const layout: Layout = { offset, dims, elementBits: bits, containerBits: bits, ...(pad.some((p) => p > 0) ? { pad } : {}), ...(hasHalo ? { halo, haloValue: 0 } : {}) };
+  const fields = bits < 8 ? { containerBits: 8, code: bipolarCode } : { containerBits: bits };
+  const layout: Layout = { offset, dims, elementBits: bits, ...fields, ...(pad.some((p) => p > 0) ? { pad } : {}), ...(hasHalo ? { halo, haloValue: 0 } : {}) };
   return { layout, elements };
 }
 

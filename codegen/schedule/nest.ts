@@ -8,6 +8,7 @@ import { axis as axisIndex } from '../ir/build.js';
 import { interval, mapExpr, simplify, substitute, type Ranges } from '../ir/indexing.js';
 import { dependsOn } from '../ir/walk.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopMode, Stmt } from '../ir/program.js';
+import { sumBits } from '../ir/sharedLanes.js';
 import { printStep, type Step } from './step.js';
 
 export interface Loop {
@@ -35,6 +36,8 @@ export interface Nest {
   readonly ragged?: { readonly outer: string; readonly inner: string; readonly rest: number };
   /** That group is summed in 8 bits, by lookups in a table, which has a name once the weights are packed. */
   readonly lookup?: { readonly table?: string };
+  /** That group is summed in 12 bits, two outputs a lane. */
+  readonly shared?: true;
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -165,8 +168,10 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
       const product = update.b as Extract<Expr, { a: Expr; b: Expr; type: unknown }>;
       const [first, second] = nest.sevenBits === 'a' ? [product.b, product.a] : [product.a, product.b];
       const dot: Expr = nest.lookup
-        ? { op: 'dot', type: 'int8', axis: nest.dot!, extent: extent!, ...lookupOperands(product, nest), ...nest.lookup }
-        : { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
+        ? { op: 'dot', type: 'int8', axis: nest.dot!, extent: extent!, ...weightsSecond(product, nest), ...nest.lookup }
+        : nest.shared
+          ? { op: 'dot', type: `int${sumBits}`, axis: nest.dot!, extent: extent!, ...weightsSecond(product, nest) }
+          : { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
       return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
     });
   }
@@ -180,8 +185,8 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
   ];
 }
 
-/** The weights, which lanes tell apart, come second. */
-function lookupOperands(product: { readonly a: Expr; readonly b: Expr }, nest: Nest): { a: Expr; b: Expr } {
+/** The weights, which lanes tell apart. */
+function weightsSecond(product: { readonly a: Expr; readonly b: Expr }, nest: Nest): { a: Expr; b: Expr } {
   const lane = nest.loops.find((l) => l.mode === 'vector');
   const inLanes = (e: Expr): boolean => lane !== undefined && e.op === 'load' && e.at.some((i) => dependsOn(substitute(i, nest.axes), lane.name));
   return inLanes(product.b) ? { a: product.a, b: product.b } : { a: product.b, b: product.a };

@@ -17,6 +17,8 @@ export interface PackLoop {
 /** A digit of a loop: (loop div `by`) rem `extent` where the loop is longer. */
 export interface PackDigit extends PackLoop {
   readonly by?: number;
+  /** Bits from one to the next, where the digit lies within a block (see Packing). */
+  readonly stride?: number;
 }
 
 export interface Packing {
@@ -26,16 +28,19 @@ export interface Packing {
   readonly elementBits: number;
   readonly containerBits: number;
   readonly code?: Layout['code'];
+  /** Bits of the block that digits with strides of their own make together, and by how many the last one is longer. */
+  readonly block?: { readonly bits: number; readonly tail: number };
 }
 
 /** The layout that reads in the given order; undefined where the coordinates are no mixed radix over the loops. */
 export function packedLayout(shape: readonly number[], coordinates: readonly Index[], packing: Packing): { layout: Layout; bits: number } | undefined {
   const { elementBits, containerBits } = packing;
   const strides = new Map<string, { by: number; extent: number; stride: number }[]>();
-  let stride = elementBits;
+  let stride = packing.block?.bits ?? elementBits;
   const innermost = packing.order[packing.order.length - 1];
   for (const loop of [...packing.order].reverse()) {
-    strides.set(loop.name, [{ by: loop.by ?? 1, extent: loop.extent, stride }, ...(strides.get(loop.name) ?? [])]);
+    strides.set(loop.name, [{ by: loop.by ?? 1, extent: loop.extent, stride: loop.stride ?? stride }, ...(strides.get(loop.name) ?? [])]);
+    if (loop.stride !== undefined) continue;
     stride *= loop.extent;
     // Fields lie within containers; all outside them steps by whole ones.
     if (loop === innermost && elementBits !== containerBits) {
@@ -74,7 +79,7 @@ export function packedLayout(shape: readonly number[], coordinates: readonly Ind
   }
   if (packing.order.some((l) => !seen.has(l.name))) return undefined;
   const layout: Layout = { offset: 0, dims, elementBits, containerBits, ...(packing.code ? { code: packing.code } : {}), ...(pad.some((p) => p > 0) ? { pad } : {}) };
-  return { layout, bits: Math.ceil(stride / 8) * 8 };
+  return { layout, bits: Math.ceil((stride + (packing.block?.tail ?? 0)) / 8) * 8 };
 }
 
 /** The same values in another layout; past the end zeros or, where there is no code for zero, the last values again. */
@@ -127,6 +132,11 @@ function writeBits(bytes: Uint8Array, at: number, bits: number, value: number): 
 
 /** The narrowest field in which a constant's values lie, by its range where that is known. */
 export const fieldBits = valueBits;
+
+/** Codes of a constant's values from the least on, where its range is known. */
+export function codeOf(tensor: Tensor): NonNullable<Layout['code']> | undefined {
+  return tensor.range && { base: tensor.range[0], step: 1 };
+}
 
 /** The narrowest field for a constant's values where it may hold codes: one bit for any two values. */
 export function codedField(tensor: Tensor): { readonly bits: number; readonly code?: Layout['code'] } {

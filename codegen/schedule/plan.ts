@@ -2,6 +2,7 @@
  * The memory plan: places for all buffers in one arena. Constants first, then the interface, then temporaries, which share
  * bytes where their lives do not meet (largest first, at the lowest place that is free while it lives).
  */
+import { align, arenaStart, slack } from '../ir/arena.js';
 import type { Buffer, Program } from '../ir/program.js';
 import { iterationBuffers } from '../ir/verifyPlan.js';
 import { loadsOf } from './fuse.js';
@@ -12,13 +13,6 @@ export interface PlanOptions {
   /** First byte of the arena; a multiple of 16. */
   readonly start?: number;
 }
-
-/** First byte of the arena: address 0 stays unused. */
-const arenaStart = 64;
-/** Bytes past the end that vector loads may touch. */
-const slack = 16;
-
-const align = (n: number): number => Math.ceil(n / 16) * 16;
 
 export function planMemory(program: Program, options: PlanOptions): Program {
   const buffers: Record<string, Buffer> = {};

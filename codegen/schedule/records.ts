@@ -2,10 +2,11 @@
  * Tuning records: measured schedules by kernel and target, as a file that a later compile reads. The bytes of such a file
  * are not trusted: every step is checked again where it is applied, and no schedule changes a result.
  */
+import { constant } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { hashText } from '../ir/hash.js';
-import { mapLoads } from '../ir/indexing.js';
-import type { Kernel, Program } from '../ir/program.js';
+import { isAxis, mapLoads, substitute } from '../ir/indexing.js';
+import type { Index, Kernel, Program } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { applySchedule, type KernelSchedule, type ScheduleData } from './choice.js';
 import { loadsOf } from './fuse.js';
@@ -37,8 +38,12 @@ function tensorNames(kernel: Kernel): string[] {
   return [...new Set([...loadsOf(kernel).map((l) => l.tensor), ...kernel.stores.map((s) => s.tensor)])];
 }
 
-/** The key of a kernel: its meaning, and types, shapes and layouts of its tensors; no names, no values. */
-export function kernelKey(kernel: Kernel, program: Program, target: Target): string {
+/**
+ * The key of a kernel: its meaning, and types, shapes and layouts of its tensors; no names, no values. A kernel that a repeat
+ * runs for one image after the other is known as it is for one image alone, so that its record serves every batch.
+ */
+export function kernelKey(repeated: Kernel, program: Program, target: Target): string {
+  const { kernel, images } = ofOneImage(repeated);
   const names = tensorNames(kernel);
   const numbered = new Map(names.map((n, i) => [n, `#${i}`]));
   const rename = (k: Kernel): Kernel => {
@@ -47,10 +52,28 @@ export function kernelKey(kernel: Kernel, program: Program, target: Target): str
   };
   const tensors = names.map((n) => {
     const { dtype, shape, layout, range, buffer } = program.tensors[n];
-    return { dtype, shape, layout, range, constant: program.buffers[buffer].role === 'constant' };
+    return { dtype, shape: images.has(n) ? [1, ...shape.slice(1)] : shape, layout, range, constant: program.buffers[buffer].role === 'constant' };
   });
   const { scheduled: _, ...meaning } = rename(kernel);
   return hashText(JSON.stringify([target.name, meaning, tensors])).slice(0, 32);
+}
+
+/**
+ * A kernel of one image, wherever that lies in a batch: the counter of a repeat (images.ts) and axes of one iteration are at 0.
+ * With it the tensors that hold a batch.
+ */
+function ofOneImage(kernel: Kernel): { readonly kernel: Kernel; readonly images: ReadonlySet<string> } {
+  const axes = [...kernel.space, ...kernel.reduce];
+  const first = new Map(axes.filter((a) => a.extent === 1).map((a) => [a.name, constant(0)]));
+  const images = new Set<string>();
+  const place = (tensor: string, at: readonly Index[]): readonly Index[] => {
+    const [of] = at[0]?.terms.map((t) => t.of) ?? [];
+    if (typeof of !== 'string' || axes.some((a) => a.name === of) || !isAxis(at[0], of)) return at.map((i) => substitute(i, first));
+    images.add(tensor);
+    return [constant(0), ...at.slice(1).map((i) => substitute(i, first))];
+  };
+  const placed = mapLoads(kernel, (l) => ({ ...l, at: place(l.tensor, l.at) }));
+  return { kernel: { ...placed, stores: placed.stores.map((s) => ({ ...s, at: place(s.tensor, s.at) })) }, images };
 }
 
 /** The same schedule with tensors called by number, or by name again. */

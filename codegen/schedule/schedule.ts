@@ -8,6 +8,7 @@ import { sha256 } from '../ir/hash.js';
 import { columns as tableColumns, lookupTable } from '../ir/lookup.js';
 import { indexKey, interval, mapLoads, simplify, substitute } from '../ir/indexing.js';
 import type { Index, Kernel, Program, ProgramUnit, Repeat, Stmt, Tensor } from '../ir/program.js';
+import { memberDigits, outputDigits, tailBits, vectorBits } from '../ir/sharedLanes.js';
 import { factorDependsOn } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -48,9 +49,9 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[], keep
   let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
   u = { ...u, program: startAtBias(u.program, steps) };
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
-  u = stageOutputs(u, steps);
+  u = stageOutputs(u, target, steps, keepAll);
   u = stageInputs(u, steps);
-  u = assignLayouts(u, target, steps);
+  u = assignLayouts(u, target, steps, keepAll);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
   return keepAll ? u : imageByImage(u, steps);
@@ -148,9 +149,22 @@ function packingOf(tensor: Tensor, loops: readonly Loop[], pack: Pack | undefine
     const outer = { name: grouped.name, extent: grouped.extent / count, by: count };
     return { ...pack, order: [...others.slice(0, tile), outer, ...others.slice(tile), { name: grouped.name, extent: count }] };
   }
+  if (pack?.shared) return sharedPacking(pack, pack.shared, loops);
   if (!pack) return { order: loops, elementBits, containerBits: elementBits };
   const innermost = loops.filter((l) => l.name === pack.innermost);
   return { ...pack, order: [...loops.filter((l) => !innermost.includes(l)), ...innermost] };
+}
+
+/** Blocks of weights of eight outputs, those of a group outside the tile. */
+function sharedPacking({ elementBits, containerBits, code }: Pack, { lane, group }: NonNullable<Pack['shared']>, loops: readonly Loop[]): Packing {
+  const members = memberDigits(elementBits);
+  const count = members.reduce((n, d) => n * d.extent, 1);
+  const others = loops.filter((l) => l.name !== lane && l.name !== group);
+  const tile = others.findIndex((l) => l.mode !== 'serial');
+  const outer = { name: group, extent: loops.find((l) => l.name === group)!.extent / count, by: count };
+  const at = tile < 0 ? others.length : tile;
+  const inner = [...outputDigits.map((d) => ({ name: lane, ...d })), ...members.map((d) => ({ name: group, ...d }))];
+  return { order: [...others.slice(0, at), outer, ...others.slice(at), ...inner], elementBits, containerBits, ...(code ? { code } : {}), block: { bits: vectorBits, tail: tailBits } };
 }
 
 /**

@@ -16,6 +16,8 @@ export type Step =
   | { readonly step: 'dot'; readonly loop: string; readonly sevenBits?: 'a' | 'b' }
   /** The group of products is summed in 8 bits by lookups in a table of sums of a few; the lanes are those of bytes. */
   | { readonly step: 'lookup'; readonly loop: string }
+  /** The group of products is summed in 12 bits, two outputs a lane. */
+  | { readonly step: 'share'; readonly loop: string }
   | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
 
 export function printStep(s: Step): string {

@@ -3,6 +3,7 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import type { Buffer } from '../../codegen/ir/program.js';
 import type { Manifest, ManifestTensor } from '../runtime/manifest.js';
 import { readManifest } from '../runtime/index.js';
+import { describeBytes, modelBytes, moduleBytes, type ModelBytes } from './bytes.js';
 import type { Command, Context } from './command.js';
 import { plan, type Plan } from './engines.js';
 import { readBytes } from './files.js';
@@ -14,14 +15,16 @@ export const command: Command = {
   name: 'inspect',
   usage: 'MODEL.onnx|MODEL.wasm [options]',
   about: `Says what a model consists of: inputs, outputs, layers with data types, shapes, multiply-accumulates (MACs) and
-weight bits, and the memory plan. For a module: its manifest.`,
+weight bits, and the memory plan; with --bytes, which compiles it, where the module's bytes go. For a module: its bytes
+and its manifest.`,
   positionals: ['MODEL'],
   options: [
     { name: 'json', doc: 'print it as JSON' },
+    { name: 'bytes', doc: 'also compile: weights, biases and requantization constants, and code, of each step' },
     targetOption,
     batchOption,
   ],
-  examples: ['sigmaflow inspect mlp.onnx', 'sigmaflow inspect out/mlp.wasm --json'],
+  examples: ['sigmaflow inspect mlp.onnx', 'sigmaflow inspect mlp.onnx --bytes --target relaxed', 'sigmaflow inspect out/mlp.wasm --json'],
   async run(args, context) {
     const [file] = args.positionals;
     const batch = args.integer('batch', 1, largestBatch);
@@ -29,10 +32,12 @@ weight bits, and the memory plan. For a module: its manifest.`,
     if (isModule(bytes)) {
       const manifest = readManifest(bytes);
       if (args.flag('json')) context.print(JSON.stringify(manifest, null, 2));
-      else printModule(manifest, bytes.length, context);
+      else printModule(manifest, bytes, context);
       return 0;
     }
-    const facts = describeModel(plan(modelFile(file, bytes), { batch, target: targetOf(args) }));
+    const model = modelFile(file, bytes);
+    const options = { batch, target: targetOf(args) };
+    const facts = { ...describeModel(plan(model, options)), ...(args.flag('bytes') ? { bytes: await modelBytes(model, options) } : {}) };
     if (args.flag('json')) context.print(JSON.stringify(facts, null, 2));
     else printModel(facts, context);
     return 0;
@@ -49,6 +54,7 @@ interface Facts {
   /** By offset in the module's memory. */
   readonly memory: readonly Buffer[];
   /** Of one call. */
+  readonly bytes?: ModelBytes;
   readonly totals: { readonly macs: number; readonly weightBits: number; readonly constantBytes: number; readonly temporaryBytes: number; readonly peakBytes: number };
 }
 type Interface = Pick<ManifestTensor, 'name' | 'shape' | 'dtype' | 'batched' | 'scale' | 'zeroPoint'>;
@@ -93,6 +99,7 @@ function printModel(facts: Facts, { print }: Context): void {
   print('\nmemory plan (bytes)');
   print(table([['  offset', 'bytes', 'role', 'holds'], ...planRows(facts.memory)], [0, 1]));
   print(`\npeak ${count(totals.peakBytes)} bytes (constants ${count(totals.constantBytes)}, temporaries ${count(totals.temporaryBytes)})`);
+  if (facts.bytes) print(`\nmodule ${describeBytes(facts.bytes)}`);
 }
 
 /** Constants in one row; everything else, a row a buffer. */
@@ -111,11 +118,12 @@ function interfaceTable(inputs: readonly Interface[], outputs: readonly Interfac
   return table([...inputs.map(row('input')), ...outputs.map(row('output'))]);
 }
 
-function printModule(manifest: Manifest, bytes: number, { print }: Context): void {
-  print(`${manifest.name}, a module of ${count(bytes)} bytes, batch ${manifest.batch}, target ${manifest.target}${manifest.fastMath ? ' with fast math' : ''}\n`);
+function printModule(manifest: Manifest, wasm: Uint8Array, { print }: Context): void {
+  print(`${manifest.name}, a module of ${count(wasm.length)} bytes, batch ${manifest.batch}, target ${manifest.target}${manifest.fastMath ? ' with fast math' : ''}\n`);
   print(interfaceTable(manifest.inputs, manifest.outputs));
   print('');
   const rows: [string, string | undefined][] = [
+    ['module', describeBytes(moduleBytes(wasm))],
     ['peak bytes', `${count(manifest.arenaBytes)} (constants ${count(manifest.constantBytes)}, temporaries ${count(manifest.temporaryBytes)})`],
     ['features', manifest.features.join(', ') || 'none beyond WebAssembly 1.0'],
     ['entries', manifest.entries.join(', ')],

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fail } from '../../codegen/ir/diagnostic.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
+import { processorTime } from '../host/clock.js';
 import { profile } from '../profile/profile.js';
 import { profileReport } from '../profile/report.js';
 import { usage, type Arguments, type Command, type Context } from './command.js';
@@ -88,12 +89,6 @@ const machine = () => ({
   engine: `Node ${process.versions.node}, V8 ${process.versions.v8}`,
   clock: 'processor time of the process',
 });
-
-/** Milliseconds that this process had the processor: other programs' do not count. */
-function processorTime(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** One line that the next one overwrites, where somebody looks. */
 function showProgress(done: number, rounds: number): void {

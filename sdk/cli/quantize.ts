@@ -1,13 +1,13 @@
 /** `sigmaflow quantize`: a float model and calibration data into a quantized model, and what that does to every layer. */
-import path from 'node:path';
 import { exportQcdq } from '../../codegen/export/qcdq.js';
 import { exportQonnx } from '../../codegen/export/qonnx.js';
 import { codeRange, rangeMethods, type Codes, type RangeMethod } from '../../codegen/passes/quantizeRanges.js';
-import { quantize, worstLayers, type QuantizationReport } from '../quantize.js';
+import { quantize, worstLayers, type QuantizationReport, type QuantizeProgress } from '../quantize.js';
 import { usage, type Arguments, type Command } from './command.js';
 import { referenceEngine } from './engines.js';
-import { checkFolder, writeAll } from './files.js';
+import { checkFile, writeAll } from './files.js';
 import { atFile, readModel } from './models.js';
+import { progressLine } from './progress.js';
 import { readInputs } from './tensors.js';
 import { count, duration, number, plural, table } from './text.js';
 
@@ -49,14 +49,16 @@ calibration inputs the largest output stays the same.`,
       keepFloat: keptOf(args),
       biasCorrection: !args.flag('no-bias-correction'),
     };
-    checkFolder(path.dirname(output));
+    checkFile(output);
     const model = readModel(file);
     const { inputs: slots } = referenceEngine(model);
     const calibration = readInputs(args.texts('calibrate'), slots);
 
     const start = performance.now();
     const { name, bytes, readExternal } = model;
-    const { graph, report } = await atFile(file, () => quantize(bytes, calibration.tensors, { name, readExternal, ...options }));
+    const progress = progressLine();
+    const onProgress = ({ stage, stages, doing }: QuantizeProgress): void => progress.show(`${stage} of ${stages}, ${doing}`);
+    const { graph, report } = await atFile(file, () => quantize(bytes, calibration.tensors, { name, readExternal, ...options, onProgress })).finally(progress.end);
     const written = args.text('format') === 'qcdq' ? exportQcdq(graph) : exportQonnx(graph);
     const time = performance.now() - start;
     writeAll([{ file: output, bytes: written }]);

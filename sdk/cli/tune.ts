@@ -3,13 +3,15 @@ import os from 'node:os';
 import type { TuningFile } from '../../codegen/schedule/records.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { compile } from '../compile.js';
+import { processorTime } from '../host/clock.js';
+import { measure, repeated } from '../measure.js';
 import { loadSync } from '../runtime/index.js';
 import { planTuning, readTimes, tuningCommand, tuningPage } from '../tune/elsewhere.js';
-import { measure } from '../tune/measure.js';
-import { spaceOf, tune, type TuneProgress } from '../tune/tune.js';
+import { spaceOf, tune } from '../tune/tune.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkFile, readBytes, writeAll } from './files.js';
 import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, type WasmTarget } from './models.js';
+import { progressLine } from './progress.js';
 import { count, duration, plural, table } from './text.js';
 
 export const command: Command = {
@@ -90,10 +92,10 @@ async function search(model: ModelFile, output: string, budget: number, build: B
   try {
     const { name, bytes, readExternal } = model;
     const file = await atFile(model.file, () => tune(bytes, {
-      ...build, name, readExternal, budget, previous, measuredOn, stopped: () => stopped,
+      ...build, name, readExternal, budget, previous, measuredOn, clock: processorTime, stopped: () => stopped,
       onProgress(p) {
         save(p.file);
-        progress.show(p, budget);
+        progress.show(`${p.seconds.toFixed(0)} of ${budget} s, ${p.done} of ${p.kernels} kernels, ${p.schedules} schedules, time ${(p.ratio * 100).toFixed(1)} % of the default's: ${p.kernel}`);
       },
     })).finally(progress.end);
     save(file);
@@ -123,23 +125,6 @@ function existing(file: string, target: string): TuningFile | undefined {
 
 const textOf = (file: TuningFile): string => `${JSON.stringify(file, null, 1)}\n`;
 
-/** One line that is written over on a terminal, one line a kernel elsewhere. */
-function progressLine(): { show(p: TuneProgress, budget: number): void; end(): void } {
-  const { stderr } = process;
-  let open = false;
-  return {
-    show(p, budget) {
-      const text = `${p.seconds.toFixed(0)} of ${budget} s, ${p.done} of ${p.kernels} kernels, ${p.schedules} schedules, time ${(p.ratio * 100).toFixed(1)} % of the default's: ${p.kernel}`;
-      if (!stderr.isTTY) return void stderr.write(`${text}\n`);
-      stderr.write(`\r${text.slice(0, (stderr.columns ?? 100) - 1).padEnd((stderr.columns ?? 100) - 1)}`);
-      open = true;
-    },
-    end() {
-      if (open) stderr.write('\n');
-    },
-  };
-}
-
 function report(file: TuningFile, { print }: Pick<Context, 'print'>): void {
   const rows = Object.values(file.kernels).map((r) => [r.kernel, String(r.tried.length), r.schedule ? `${(r.ratio * 100).toFixed(1)} %` : 'default', r.schedule ? r.schedule.nests[0].flatMap((s) => (s.step === 'split' ? [`${s.loop} by ${s.factor}`] : [])).join(', ') : '']);
   print(table([['kernel', 'tried', 'time', 'splits'], ...rows], [1, 2]));
@@ -150,6 +135,6 @@ async function compareWhole(model: ModelFile, build: Build, tuning: TuningFile, 
   if (Object.values(tuning.kernels).every((r) => !r.schedule)) return print('\nThe defaults were best.');
   const { name, bytes, readExternal } = model;
   const sessions = await Promise.all([undefined, tuning].map(async (t) => loadSync((await compile(bytes, { ...build, name, readExternal, tuning: t })).wasm as Uint8Array<ArrayBuffer>).session()));
-  const [before, after] = measure(sessions.map((s) => () => s.run()), { rounds: 31, milliseconds: 10 });
+  const { timings: [before, after] } = measure(sessions.map((s) => repeated(() => s.run())), 1, { clock: processorTime });
   print(`\nThe whole model: ${duration(before.median / 1000)} by default, ${duration(after.median / 1000)} tuned, ratio ${(after.median / before.median).toFixed(3)} (quartiles ${duration(after.low / 1000)} to ${duration(after.high / 1000)})`);
 }

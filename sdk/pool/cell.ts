@@ -51,6 +51,7 @@ export function planCells({ batch, inputs, outputs }: Manifest): CellPlan {
   return { batch, rows, ...regions, text: end, bytes: end + textBytes };
 }
 
+/** Where tensors begin in a cell, so that arrays of any type can. Cells are no part of a module's arena and share no rule with it. */
 const align = (n: number): number => Math.ceil(n / 16) * 16;
 
 /** Writes the words of an error, as Latin-1 and cut to what fits. */

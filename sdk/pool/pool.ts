@@ -6,14 +6,16 @@
  * Not here: how cells travel (shared.ts, messages.ts), what a worker does (worker.ts), where workers come from (sdk/host).
  */
 import { ModelError } from '../runtime/error.js';
-import { checkInputs, itemSize, type Given, type Inputs } from '../runtime/inputs.js';
+import { checkInputs, itemSize, type Inputs } from '../runtime/inputs.js';
 import type { Manifest } from '../runtime/manifest.js';
 import { load } from '../runtime/model.js';
 import { predictions, type Prediction } from '../runtime/predict.js';
 import { statusError, type ModelTypes, type Views } from '../runtime/session.js';
 import { allocate, TensorView, type TensorData } from '../runtime/tensor.js';
+import { Caller } from './caller.js';
 import { planCells, readText, trapped, type CellPlan } from './cell.js';
 import { CellMessages } from './messages.js';
+import { Runner, type Tensors } from './runner.js';
 import { SharedRing } from './shared.js';
 import type { Cell, Host, Thread, Transport } from './transport.js';
 
@@ -25,19 +27,24 @@ export interface PoolOptions {
   readonly threads?: number;
   /** False: messages also where memory can be shared, as it can in Node and on pages that are cross-origin isolated. */
   readonly shared?: boolean;
+  /**
+   * False: the calling thread only hands over. Else, over shared memory and with two workers or more, it does one worker's
+   * part of a run that takes less than about a millisecond a worker, and gives its event loop a turn every few milliseconds.
+   */
+  readonly callerHelps?: boolean;
 }
 
-interface Run {
-  readonly given: readonly Given[];
+interface Run extends Tensors {
   readonly count: number;
-  /** Elements of the outputs, by their place in the manifest; made when the run begins. */
-  outputs: TensorData[];
+  /** Elements of the outputs, by their place in the manifest; with the bytes of them made when the run begins. */
+  elements: TensorData[];
+  outputs: readonly Uint8Array[];
   /** The transport's number, once the run has begun. */
   number: number;
   sent: number;
   settled: number;
   failed: boolean;
-  resolve(outputs: TensorData[]): void;
+  resolve(elements: TensorData[]): void;
   reject(error: unknown): void;
 }
 
@@ -45,12 +52,15 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   readonly #plan: CellPlan;
   readonly #transport: Transport;
   readonly #threads: (Thread | undefined)[];
+  readonly #caller?: Caller;
   /** Runs that have not begun, in order; and runs that have not sent everything, which take turns. */
   readonly #waiting: Run[] = [];
   readonly #active: Run[] = [];
   #next = 0;
   /** What is in each cell that was sent. */
   readonly #cells: ({ readonly run: Run; readonly first: number; readonly rows: number } | undefined)[] = [];
+  /** Cells that were sent. */
+  #out = 0;
   #pending = 0;
   #turning = false;
   #ended = false;
@@ -61,14 +71,19 @@ export class Pool<M extends ModelTypes = ModelTypes> {
 
   /** Made by `createPool`. */
   constructor(readonly module: WebAssembly.Module, readonly manifest: Manifest, private readonly host: Host, options: PoolOptions) {
-    const { threads = host.cores, shared = true } = options;
+    const { threads = host.cores, shared = true, callerHelps = true } = options;
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= mostThreads)) {
       throw new ModelError('pool/threads', manifest.name, `expected 1 to ${mostThreads} threads, found ${String(threads)}`, 'Leave `threads` away for one a core.');
     }
     this.#plan = planCells(manifest);
     this.#threads = Array.from({ length: threads }, () => undefined);
     const Way = shared && typeof SharedArrayBuffer === 'function' ? SharedRing : CellMessages;
-    this.#transport = new Way(this.#plan, threads, (cell, status) => this.#settle(cell, status), () => this.#turn());
+    const transport = new Way(this.#plan, threads, (cell, status, milliseconds) => this.#settle(cell, status, milliseconds), () => {
+      this.#caller?.turned();
+      this.#turn();
+    });
+    if (callerHelps && threads > 1 && transport instanceof SharedRing) this.#caller = new Caller(transport, manifest.batch, () => new Runner(module, this.#plan));
+    this.#transport = transport;
   }
 
   /** Workers. */
@@ -93,7 +108,8 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     if (this.#pending++ === 0) this.#hold(true);
     try {
       const settled = new Promise<TensorData[]>((resolve, reject) => {
-        this.#waiting.push({ given, count, outputs: [], number: -1, sent: 0, settled: 0, failed: false, resolve, reject });
+        const inputs = given.map(({ data }) => bytesOf(data));
+        this.#waiting.push({ inputs, count, elements: [], outputs: [], number: -1, sent: 0, settled: 0, failed: false, resolve, reject });
       });
       this.#turn();
       const outputs = await settled;
@@ -160,7 +176,7 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     const held = this.#transport.lose(worker);
     if (held.length === 0) return this.#abort(error);
     this.#startWorker(worker).then(() => this.#hold(this.#pending > 0), (refusal: ModelError) => this.#abort(refusal));
-    for (const { index } of held) this.#fail(this.#cells[index]!.run, error);
+    for (const { index } of held) this.#fail(this.#take(index).run, error);
     this.#turn();
   }
 
@@ -170,6 +186,7 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     this.#turning = true;
     do {
       this.#begin();
+      this.#help();
       while (this.#active.length > 0) {
         const cell = this.#transport.take();
         if (!cell) break;
@@ -186,9 +203,29 @@ export class Pool<M extends ModelTypes = ModelTypes> {
       if (number === undefined) return;
       const run = this.#waiting.shift()!;
       run.number = number;
-      run.outputs = this.manifest.outputs.map((t) => allocate(t, itemSize(t, this.manifest.batch) * (t.batched ? run.count : 1)));
+      run.elements = this.manifest.outputs.map((t) => allocate(t, itemSize(t, this.manifest.batch) * (t.batched ? run.count : 1)));
+      run.outputs = run.elements.map(bytesOf);
       this.#active.push(run);
     }
+  }
+
+  /** A short run that nothing competes with: this thread takes part. */
+  #help(): void {
+    const [run] = this.#active;
+    if (!this.#caller || this.#active.length !== 1 || this.#out > 0 || run.sent > 0 || this.#waiting.length > 0 || !this.#caller.wants(run.count)) return;
+    const send = (rows: number): boolean => {
+      const cell = this.#transport.take();
+      if (cell) this.#sendRows(cell, run, rows);
+      return cell !== undefined;
+    };
+    this.#caller.help(run, send, (rows, status, trap) => {
+      run.sent += rows;
+      this.#transport.abandon(run.number, rows);
+      if (status === 0) this.#advance(run, rows);
+      else this.#fail(run, statusError(this.manifest, status, status === trapped ? trap : undefined));
+      return status === 0;
+    });
+    if (run.sent === run.count && !run.failed) this.#active.length = 0;
   }
 
   /** The next part of the next run: half an even share of what is left, so that workers end together. */
@@ -196,34 +233,48 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     const { batch } = this.manifest;
     this.#next %= this.#active.length;
     const run = this.#active[this.#next++];
-    const { sent: first, count, given } = run;
-    const calls = Math.ceil((count - first) / batch / (2 * this.threads));
-    const rows = Math.min(calls * batch, this.#plan.rows, count - first);
-    given.forEach(({ tensor, data }, i) => {
-      const size = itemSize(tensor, batch);
-      const part = tensor.batched ? data.subarray(first * size, (first + rows) * size) : data;
-      cell.bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), this.#plan.inputs[i].cell);
-    });
-    this.#cells[cell.index] = { run, first, rows };
-    this.#transport.send(cell, run.number, rows);
-    run.sent += rows;
-    if (run.sent === count) this.#active.splice(--this.#next, 1);
+    const calls = Math.ceil((run.count - run.sent) / batch / (2 * this.threads));
+    this.#sendRows(cell, run, Math.min(calls * batch, run.count - run.sent));
+    if (run.sent === run.count) this.#active.splice(--this.#next, 1);
   }
 
-  #settle({ index, bytes }: Cell, status: number): void {
-    const { run, first, rows } = this.#cells[index]!;
-    const { manifest } = this;
-    this.#cells[index] = undefined;
+  /** Sends rows of a run, as many as the cell holds. */
+  #sendRows(cell: Cell, run: Run, wanted: number): void {
+    const { sent: first, inputs } = run;
+    const rows = Math.min(wanted, this.#plan.rows);
+    this.#plan.inputs.forEach(({ cell: at, bytes, batched }, i) => {
+      cell.bytes.set(batched ? inputs[i].subarray(first * bytes, (first + rows) * bytes) : inputs[i], at);
+    });
+    this.#cells[cell.index] = { run, first, rows };
+    this.#out++;
+    run.sent += rows;
+    this.#transport.send(cell, run.number, rows);
+  }
+
+  #settle({ index, bytes }: Cell, status: number, milliseconds = 0): void {
+    const { run, first, rows } = this.#take(index);
+    if (milliseconds > 0) this.#caller?.learn(rows, milliseconds);
     if (run.failed) return;
-    if (status !== 0) return this.#fail(run, statusError(manifest, status, status === trapped ? readText(this.#plan, bytes) : undefined));
+    if (status !== 0) return this.#fail(run, statusError(this.manifest, status, status === trapped ? readText(this.#plan, bytes) : undefined));
     run.outputs.forEach((output, i) => {
       const { cell, bytes: size, batched } = this.#plan.outputs[i];
-      const to = new Uint8Array(output.buffer);
-      if (batched) to.set(bytes.subarray(cell, cell + rows * size), first * size);
-      else if (first + rows === run.count) to.set(bytes.subarray(cell, cell + size));
+      if (batched) output.set(bytes.subarray(cell, cell + rows * size), first * size);
+      else if (first + rows === run.count) output.set(bytes.subarray(cell, cell + size));
     });
+    this.#advance(run, rows);
+  }
+
+  /** What was in a cell, which is free now. */
+  #take(index: number): { readonly run: Run; readonly first: number; readonly rows: number } {
+    const sent = this.#cells[index]!;
+    this.#cells[index] = undefined;
+    this.#out--;
+    return sent;
+  }
+
+  #advance(run: Run, rows: number): void {
     run.settled += rows;
-    if (run.settled === run.count) run.resolve(run.outputs);
+    if (run.settled === run.count) run.resolve(run.elements);
   }
 
   #fail(run: Run, error: ModelError): void {
@@ -262,6 +313,10 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     this.#transport.close();
     for (const thread of this.#threads) thread?.end();
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: TensorData): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /**

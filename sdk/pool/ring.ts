@@ -15,20 +15,29 @@ export const word = {
   signal: 2,
   /** 1 where runs wait for cells: whoever finishes a cell while the ring is half empty sets it to 0 and signals. */
   hungry: 3,
+  /** 1 where runs are short: workers without a cell look for another one for a moment before they sleep. */
+  brisk: 4,
+  /** Workers that do so now. */
+  awake: 5,
+  /** 1 while the main thread is at cells too: it looks by itself whether a run is complete, and nobody signals. */
+  helping: 6,
   /**
    * From here on one word an active run: its inferences that are not done, sent or not. A worker subtracts after it has
    * marked the cell as done, so 0 means that all cells are, and that the word is free.
    */
-  remaining: 4,
+  remaining: 7,
 } as const;
 
 /** Runs of which cells are in the ring at one time. */
 export const activeRuns = 60;
 
 /** Words of one cell's header, which follow one another from `headers` on. */
-export const header = { state: 0, rows: 1, run: 2, worker: 3, status: 4, words: 8 } as const;
+export const header = { state: 0, rows: 1, run: 2, worker: 3, status: 4, nanoseconds: 5, words: 8 } as const;
 export const headers = word.remaining + activeRuns;
 export const state = { open: 0, done: 1 } as const;
+
+/** Waking a thread takes up to a tenth of a millisecond: so long is worth looking for the next run. */
+export const lingerMs = 0.1;
 
 /** The ring as a worker gets it. */
 export interface RingPart {
@@ -37,6 +46,8 @@ export interface RingPart {
   readonly cells: number;
   /** The worker's own number. */
   readonly worker: number;
+  /** Workers of the pool. */
+  readonly threads: number;
   /** Signals are messages too: the main thread cannot wait for words. */
   readonly messages: boolean;
 }

@@ -28,7 +28,7 @@ export class SharedRing implements Transport {
   #asleep = false;
   #closed = false;
 
-  constructor(plan: CellPlan, threads: number, readonly settle: Settle, readonly woken: () => void) {
+  constructor(plan: CellPlan, readonly threads: number, readonly settle: Settle, readonly woken: () => void) {
     let count = 2;
     while (count < 2 * threads || ((count < leastCells || count < cellsAWorker * threads) && 2 * count * plan.bytes <= ringTarget)) count *= 2;
     this.#control = new Int32Array(new SharedArrayBuffer(4 * (headers + count * header.words)));
@@ -39,7 +39,7 @@ export class SharedRing implements Transport {
   }
 
   join(worker: number): RingPart {
-    return { control: this.#control.buffer as SharedArrayBuffer, data: this.#data, cells: this.#cells.length, worker, messages: !waitAsync };
+    return { control: this.#control.buffer as SharedArrayBuffer, data: this.#data, cells: this.#cells.length, worker, threads: this.threads, messages: !waitAsync };
   }
 
   receive(): void {
@@ -72,7 +72,51 @@ export class SharedRing implements Transport {
     control[at + header.worker] = -1;
     this.#sent[index] = true;
     Atomics.add(control, word.published, 1);
-    Atomics.notify(control, word.published, 1);
+    if (control[word.helping] === 0) Atomics.notify(control, word.published, 1);
+  }
+
+  /** The main thread begins, or ceases, to do cells itself: meanwhile `send` wakes nobody. */
+  help(on: boolean): void {
+    Atomics.store(this.#control, word.helping, +on);
+    Atomics.store(this.#control, word.brisk, 1);
+    if (!on && this.backlog > 0) Atomics.notify(this.#control, word.published);
+  }
+
+  /** Runs are long again: workers without a cell sleep. */
+  rest(): void {
+    if (this.#control[word.brisk] === 1) Atomics.store(this.#control, word.brisk, 0);
+  }
+
+  /** Wakes workers, up to so many that look for cells; those that do so already are counted after the cell was published. */
+  wake(workers: number): void {
+    const asleep = workers - Atomics.load(this.#control, word.awake);
+    if (asleep > 0) Atomics.notify(this.#control, word.published, asleep);
+  }
+
+  /** Cells that nobody has begun. */
+  get backlog(): number {
+    return (Atomics.load(this.#control, word.published) - Atomics.load(this.#control, word.claimed)) | 0;
+  }
+
+  /** Takes back a cell that nobody has begun and runs it: `run` answers with a status. False where there is none. */
+  reclaim(run: (cell: Cell, rows: number) => number): boolean {
+    const control = this.#control;
+    const claimed = Atomics.load(control, word.claimed);
+    if (claimed === Atomics.load(control, word.published)) return false;
+    if (Atomics.compareExchange(control, word.claimed, claimed, (claimed + 1) | 0) !== claimed) return true;
+    const cell = this.#cells[claimed & (this.#cells.length - 1)];
+    const at = headers + cell.index * header.words;
+    const rows = control[at + header.rows];
+    control[at + header.nanoseconds] = 0;
+    control[at + header.status] = run(cell, rows);
+    Atomics.store(control, at + header.state, state.done);
+    Atomics.sub(control, word.remaining + control[at + header.run], rows);
+    return true;
+  }
+
+  /** Every inference of an open run is done, sent or abandoned. */
+  complete(run: number): boolean {
+    return Atomics.load(this.#control, word.remaining + run) === 0;
   }
 
   collect(hungry: boolean): boolean {
@@ -83,7 +127,7 @@ export class SharedRing implements Transport {
       const at = headers + cell.index * header.words;
       if (!this.#sent[cell.index] || Atomics.load(this.#control, at + header.state) === state.open) continue;
       this.#free(cell);
-      this.settle(cell, this.#control[at + header.status]);
+      this.settle(cell, this.#control[at + header.status], this.#control[at + header.nanoseconds] / 1e6);
       any = true;
     }
     if (!any) this.#sleep(signal);

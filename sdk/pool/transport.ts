@@ -26,8 +26,8 @@ export interface Cell {
   readonly bytes: Uint8Array;
 }
 
-/** Called with a cell that came back: 0, the module's status, or `trapped`. */
-export type Settle = (cell: Cell, status: number) => void;
+/** Called with a cell that came back: 0, the module's status, or `trapped`; and how long a worker was at it, where known. */
+export type Settle = (cell: Cell, status: number, milliseconds?: number) => void;
 
 export interface Transport {
   /** A new thread with this number: what to tell it first. */

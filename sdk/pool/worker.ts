@@ -2,8 +2,9 @@
  * What runs in a worker: one instance of the module, fed with cells, from the shared ring or from messages. Host-neutral: a
  * host's entry (sdk/host) gives it the port to the main thread. Nothing is checked here; the main thread has done so.
  */
-import { trapped, writeText, type CellPlan, type Region } from './cell.js';
-import { header, headers, state, word, type CellMessage, type RingPart, type Start } from './ring.js';
+import { trapped, writeText } from './cell.js';
+import { header, headers, lingerMs, state, word, type CellMessage, type RingPart, type Start } from './ring.js';
+import { cellTensors, Runner } from './runner.js';
 
 /** The worker's end of the line to the main thread. */
 export interface WorkerPort {
@@ -13,62 +14,28 @@ export interface WorkerPort {
 
 /** Serves a pool until the worker is ended. */
 export function serve(port: WorkerPort): void {
-  let run: RunCell;
+  let runner: Runner;
   port.listen((message) => {
     if (message.kind === 'start') {
-      run = cellRunner(message.module, message.plan);
+      runner = new Runner(message.module, message.plan);
       port.post('ready');
-      if (message.ring) turn(message.ring, message.plan, run, () => port.post('signal'));
+      if (message.ring) turn(message.ring, runner, () => port.post('signal'));
     } else {
       const { memory, rows } = message;
-      const status = run(new Uint8Array(memory), rows);
+      const cell = new Uint8Array(memory);
+      const status = runner.run(cellTensors(runner.plan, cell), 0, rows);
+      if (status === trapped) writeText(runner.plan, cell, runner.trap);
       port.post({ ...message, status } satisfies CellMessage, [memory]);
     }
   });
 }
 
-/** Runs the inferences of a cell; returns 0, or the status that stopped it. */
-type RunCell = (cell: Uint8Array, rows: number) => number;
-
-function cellRunner(module: WebAssembly.Module, plan: CellPlan): RunCell {
-  const { batch, inputs, outputs } = plan;
-  let memory: Uint8Array;
-  let call: () => number;
-  const instantiate = (): void => {
-    const { exports } = new WebAssembly.Instance(module) as { exports: { memory: WebAssembly.Memory; run: () => number } };
-    memory = new Uint8Array(exports.memory.buffer);
-    call = exports.run;
-  };
-  const load = ({ memory: to, cell: from, bytes, batched }: Region, cell: Uint8Array, first: number, n: number): void => {
-    if (!batched) return memory.set(cell.subarray(from, from + bytes), to);
-    memory.set(cell.subarray(from + first * bytes, from + (first + n) * bytes), to);
-    for (let i = n; i < batch; i++) memory.copyWithin(to + i * bytes, to + (n - 1) * bytes, to + n * bytes);
-  };
-  instantiate();
-  return (cell, rows) => {
-    try {
-      for (let first = 0; first < rows; first += batch) {
-        const n = Math.min(batch, rows - first);
-        for (const region of inputs) load(region, cell, first, n);
-        const status = call();
-        if (status !== 0) return status;
-        for (const { memory: from, cell: to, bytes, batched } of outputs) {
-          cell.set(memory.subarray(from, from + bytes * (batched ? n : 1)), batched ? to + first * bytes : to);
-        }
-      }
-      return 0;
-    } catch (error) {
-      writeText(plan, cell, (error as Error).message);
-      instantiate(); // what a trap leaves behind is nobody's input
-      return trapped;
-    }
-  };
-}
-
 /** Takes cells from the ring for ever; the thread sleeps while there are none. */
-function turn({ control: shared, data, cells, worker, messages }: RingPart, plan: CellPlan, run: RunCell, post: () => void): never {
+function turn({ control: shared, data, cells, worker, threads, messages }: RingPart, runner: Runner, post: () => void): never {
+  const { plan } = runner;
   const control = new Int32Array(shared);
   const views = Array.from({ length: cells }, (_, i) => new Uint8Array(data, i * plan.bytes, plan.bytes));
+  const tensors = views.map((cell) => cellTensors(plan, cell));
   const signal = (): void => {
     Atomics.add(control, word.signal, 1);
     if (messages) post();
@@ -77,7 +44,7 @@ function turn({ control: shared, data, cells, worker, messages }: RingPart, plan
   for (;;) {
     const claimed = Atomics.load(control, word.claimed);
     if (claimed === Atomics.load(control, word.published)) {
-      Atomics.wait(control, word.published, claimed);
+      if (!linger(control, claimed, threads)) Atomics.wait(control, word.published, claimed);
       continue;
     }
     if (Atomics.compareExchange(control, word.claimed, claimed, (claimed + 1) | 0) !== claimed) continue;
@@ -86,11 +53,28 @@ function turn({ control: shared, data, cells, worker, messages }: RingPart, plan
     Atomics.store(control, at + header.worker, worker);
     const rows = control[at + header.rows];
     const counter = word.remaining + control[at + header.run];
-    const status = run(views[index], rows);
+    const start = performance.now();
+    const status = runner.run(tensors[index], 0, rows);
+    if (status === trapped) writeText(plan, views[index], runner.trap);
+    control[at + header.nanoseconds] = 1e6 * Math.min(2000, performance.now() - start);
     control[at + header.status] = status;
     Atomics.store(control, at + header.state, state.done);
     const backlog = (Atomics.load(control, word.published) - Atomics.load(control, word.claimed)) | 0;
     const complete = Atomics.sub(control, counter, rows) === rows;
-    if ((backlog <= cells / 2 && Atomics.exchange(control, word.hungry, 0) === 1) || complete || status !== 0) signal();
+    if ((backlog <= cells / 2 && Atomics.exchange(control, word.hungry, 0) === 1) || ((complete || status !== 0) && Atomics.load(control, word.helping) === 0)) signal();
   }
+}
+
+/** Looks for another cell for a moment where runs are short and the calling thread helps; false where there was none. */
+function linger(control: Int32Array, claimed: number, threads: number): boolean {
+  if (Atomics.load(control, word.brisk) === 0) return false;
+  const turns = 50; // between looks at the clock
+  let found = false;
+  if (Atomics.add(control, word.awake, 1) < threads - 1) { // the calling thread has the last one's place
+    for (const end = performance.now() + lingerMs; !found && performance.now() < end;) {
+      for (let i = 0; i < turns && !found; i++) found = Atomics.load(control, word.published) !== claimed;
+    }
+  }
+  Atomics.sub(control, word.awake, 1);
+  return found;
 }

@@ -29,17 +29,24 @@ interface Multiply {
   readonly type: 'v128' | 'f32' | 'i32';
 }
 
-const vectorMultiplies: readonly Multiply[] = [
-  { name: 'float32', products: 1, add: (c, a, b) => `f32x4.add(${c}, f32x4.mul(${a}, ${b}))`, zero: 'f32x4.splat(0)', type: 'v128' },
-  { name: 'int32', products: 1, add: (c, a, b) => `i32x4.add(${c}, i32x4.mul(${a}, ${b}))`, zero: 'i32x4.splat(0)', type: 'v128' },
-  { name: 'dot16', products: 2, add: (c, a, b) => `i32x4.add(${c}, i32x4.dot_i16x8_s(${a}, ${b}))`, zero: 'i32x4.splat(0)', type: 'v128' },
-  { name: 'popcount', products: 32, add: (c, a, b) => `i8x16.add(${c}, i8x16.popcnt(v128.xor(${a}, ${b})))`, zero: 'i32x4.splat(0)', type: 'v128' },
-];
-const relaxedMultiply: Multiply = { name: 'dot8', products: 4, add: (c, a, b) => `i32x4.relaxed_dot_i8x16_i7x16_add_s(${a}, ${b}, ${c})`, zero: 'i32x4.splat(0)', type: 'v128' };
-const scalarMultiplies: readonly Multiply[] = [
-  { name: 'float32', products: 1, add: (c, a, b) => `${c} + ${a} * ${b}`, zero: '0', type: 'f32' },
-  { name: 'int32', products: 1, add: (c, a, b) => `${c} + ${a} * ${b}`, zero: '0', type: 'i32' },
-];
+/** What an engine may have; `relaxed` stands for what relaxed SIMD adds. */
+export type Instructions = 'scalar' | 'simd128' | 'relaxed';
+
+const multiplies: Readonly<Record<Instructions, readonly Multiply[]>> = {
+  scalar: [
+    { name: 'float32', products: 1, add: (c, a, b) => `${c} + ${a} * ${b}`, zero: '0', type: 'f32' },
+    { name: 'int32', products: 1, add: (c, a, b) => `${c} + ${a} * ${b}`, zero: '0', type: 'i32' },
+  ],
+  simd128: [
+    { name: 'float32', products: 1, add: (c, a, b) => `f32x4.add(${c}, f32x4.mul(${a}, ${b}))`, zero: 'f32x4.splat(0)', type: 'v128' },
+    { name: 'int32', products: 1, add: (c, a, b) => `i32x4.add(${c}, i32x4.mul(${a}, ${b}))`, zero: 'i32x4.splat(0)', type: 'v128' },
+    { name: 'dot16', products: 2, add: (c, a, b) => `i32x4.add(${c}, i32x4.dot_i16x8_s(${a}, ${b}))`, zero: 'i32x4.splat(0)', type: 'v128' },
+    { name: 'popcount', products: 32, add: (c, a, b) => `i8x16.add(${c}, i8x16.popcnt(v128.xor(${a}, ${b})))`, zero: 'i32x4.splat(0)', type: 'v128' },
+  ],
+  relaxed: [
+    { name: 'dot8', products: 4, add: (c, a, b) => `i32x4.relaxed_dot_i8x16_i7x16_add_s(${a}, ${b}, ${c})`, zero: 'i32x4.splat(0)', type: 'v128' },
+  ],
+};
 
 const rows = 4, columns = 2;
 /** Where row r and column c of the operands begin, and where the sums go. */
@@ -103,6 +110,28 @@ const workingSet = 65536;
 /** Working sets of which bandwidth is measured: within caches of every usual size, and beyond them. */
 const workingSets = [16, 64, 256, 1024, 4096, 16384, 65536].map((kilobytes) => kilobytes * 1024);
 
+/** Micro-kernels as a WebAssembly module. It exports, besides the rates' functions, `read(bytes, times)` and `write(bytes, times)`. */
+export interface PeakModule {
+  readonly binary: Uint8Array;
+  /** Functions that take how many times they run; the multiply-adds of one time. */
+  readonly rates: readonly { readonly name: RateName; readonly multiplyAdds: number }[];
+}
+
+/** Bytes that `read` and `write` cover at once: working sets are multiples of it. */
+export const memoryStep = 128;
+
+/** The micro-kernels of these instructions, and those of memory for working sets of up to `largestBytes`. */
+export async function peakModule(instructions: Instructions, largestBytes: number, assemble: Toolchain['assemble']): Promise<PeakModule> {
+  const list = multiplies[instructions];
+  const source = [...list.map(microKernel), memoryKernels(instructions !== 'scalar')].join('\n');
+  const { binary } = await assemble({ 'peaks.ts': source }, {
+    entry: 'peaks.ts', memoryBase: workingSet, optimizeLevel: 1, shrinkLevel: 0,
+    features: { scalar: [], simd128: ['simd'], relaxed: ['simd', 'relaxed-simd'] }[instructions],
+    pages: 1 + Math.ceil((workingSet + largestBytes) / 65536),
+  });
+  return { binary, rates: list.map((m) => ({ name: m.name, multiplyAdds: multiplyAdds(m) })) };
+}
+
 /** A micro-kernel on this engine. */
 export interface Probe {
   /** Runs it so many times. */
@@ -124,23 +153,18 @@ export interface Probes {
 }
 
 /**
- * The micro-kernels of a target, ready to run on this engine: all ways of multiplying that the target has, and reading and writing of working sets up to the first size of
- * at least `largestBytes`.
+ * The micro-kernels of a target, ready to run on this engine: all ways of multiplying that the target has, and reading and
+ * writing of working sets up to the first size of at least `largestBytes`.
  */
 export async function probes(target: Target, largestBytes: number, assemble: Toolchain['assemble']): Promise<Probes> {
-  const vector = target.lanes > 1;
-  const multiplies = vector ? vectorMultiplies : scalarMultiplies;
   const sizes = workingSets.filter((_, i) => i === 0 || workingSets[i - 1] < largestBytes);
-  const pages = 1 + Math.ceil((workingSet + sizes[sizes.length - 1]) / 65536);
-  const options = { entry: 'peaks.ts', memoryBase: workingSet, optimizeLevel: 1, shrinkLevel: 0 };
-  const sources = [...multiplies.map(microKernel), memoryKernels(vector)].join('\n');
-  const { binary } = await assemble({ 'peaks.ts': sources }, { ...options, features: vector ? ['simd'] : [], pages });
-  const exports = instantiate(binary) as unknown as Record<'read' | 'write', (bytes: number, times: number) => void> & Record<RateName, (times: number) => void>;
-  const rates = multiplies.map((m): RateProbe => ({ name: m.name, multiplyAdds: multiplyAdds(m), call: exports[m.name] }));
-  if (target.features.includes('relaxed-simd')) {
-    const relaxed = await assemble({ 'peaks.ts': microKernel(relaxedMultiply) }, { ...options, features: ['simd', 'relaxed-simd'], pages: 2 });
-    rates.push({ name: relaxedMultiply.name, multiplyAdds: multiplyAdds(relaxedMultiply), call: instantiate(relaxed.binary)[relaxedMultiply.name] as RateProbe['call'] });
-  }
+  const open = async (instructions: Instructions, bytes: number) => {
+    const { binary, rates } = await peakModule(instructions, bytes, assemble);
+    const exports = new WebAssembly.Instance(new WebAssembly.Module(binary as BufferSource)).exports as unknown as Record<RateName, RateProbe['call']> & Record<'read' | 'write', (bytes: number, times: number) => void>;
+    return { exports, rates: rates.map((r): RateProbe => ({ ...r, call: exports[r.name] })) };
+  };
+  const { exports, rates } = await open(target.lanes > 1 ? 'simd128' : 'scalar', sizes[sizes.length - 1]);
+  if (target.features.includes('relaxed-simd')) rates.push(...(await open('relaxed', 0)).rates);
   // Pages that nothing has written are one page of zeros, which every cache holds.
   exports.write(sizes[sizes.length - 1], 1);
   const bandwidths = sizes.flatMap((bytes): BandwidthProbe[] => [
@@ -148,8 +172,4 @@ export async function probes(target: Target, largestBytes: number, assemble: Too
     { bytes, way: 'written', call: (times) => exports.write(bytes, times) },
   ]);
   return { rates, bandwidths };
-}
-
-function instantiate(binary: Uint8Array): Record<string, unknown> {
-  return new WebAssembly.Instance(new WebAssembly.Module(binary as BufferSource)).exports;
 }

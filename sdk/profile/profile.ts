@@ -14,7 +14,7 @@ import { Session, type Manifest, type TensorData } from '../runtime/index.js';
 import { stepFacts, type StepFacts } from './facts.js';
 import { functionCode } from './functions.js';
 import { limitOf, movedBytes, workingSet, type Bandwidth, type Limits, type StepLimit } from './limits.js';
-import { measure, type MeasureOptions, type Repeated, type Timing } from './measure.js';
+import { measure, repeated, type MeasureOptions, type Repeated, type Timing } from '../measure.js';
 import { probes, type BandwidthProbe } from './peaks.js';
 
 export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'>, MeasureOptions {
@@ -97,9 +97,7 @@ export async function profile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const apart = open(stepped, inputs);
   const micro = await probes(targetOf(manifest.target), Math.max(...facts.map(workingSet)), toolchain().assemble);
   const steps = facts.map((_, i): Repeated => apart[`step${i}`]);
-  const run: Repeated = (times) => {
-    for (let t = 0; t < times; t++) whole.run();
-  };
+  const run = repeated(() => whole.run());
   const { rounds, timings } = measure([...steps, run, ...micro.rates.map((p) => p.call), ...micro.bandwidths.map((p) => p.call)], seconds, { clock, onRound });
   const own = timings.slice(0, steps.length);
   const rest = timings.slice(steps.length + 1);

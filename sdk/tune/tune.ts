@@ -11,7 +11,7 @@ import type { Choices, ScheduleData } from '../../codegen/schedule/choice.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { numberTensors, type TuningFile, type TuningRecord } from '../../codegen/schedule/records.js';
 import { candidates, defaultCandidate, searchSpace, type Candidate, type SearchSpace, type Site } from '../../codegen/schedule/search.js';
-import { measure, type Timing } from './measure.js';
+import { measure, repeated, type Clock, type Timing } from '../measure.js';
 import { compareBits, makeTrial, openTrial } from './trial.js';
 
 export interface TuneOptions {
@@ -24,6 +24,8 @@ export interface TuneOptions {
   readonly previous?: TuningFile;
   /** Engine and machine, for the file. */
   readonly measuredOn?: string;
+  /** What times are taken from; default performance.now(). */
+  readonly clock?: Clock;
   /** Called after every measurement. */
   readonly onProgress?: (progress: TuneProgress) => void;
   /** The search ends before the next measurement once this is true. */
@@ -50,8 +52,9 @@ export interface TuneProgress {
 export const groupSize = 8;
 /** A schedule must be faster than the default by so much, twice, to be taken. */
 export const leastGain = 0.97;
-export const quick = { rounds: 9, milliseconds: 1 };
-const careful = { rounds: 25, milliseconds: 2 };
+/** Milliseconds of measuring, a function: of all candidates beside one another, and of one that looks faster. */
+const quick = 12;
+const careful = 70;
 
 /** The search's space of a model's bytes or Graph. */
 export function spaceOf(model: Uint8Array | Graph, options: Pick<TuneOptions, 'target' | 'batch' | 'name' | 'readExternal'>): SearchSpace {
@@ -84,7 +87,7 @@ export async function tune(model: Uint8Array | Graph, options: TuneOptions = {})
   // However short the budget, something is measured.
   const over = (): boolean => turns > 0 && (seconds() >= (options.budget ?? 60) || (options.stopped?.() ?? false));
   const space = spaceOf(model, options);
-  const states = await measureDefaults(space, options.previous);
+  const states = await measureDefaults(space, options);
   const kernels: Record<string, TuningRecord> = { ...options.previous?.kernels };
   const file = (): TuningFile => ({ format: 1, target: space.target.name, measuredOn: options.measuredOn ?? '', kernels: { ...kernels } });
   let pass = 0;
@@ -93,7 +96,7 @@ export async function tune(model: Uint8Array | Graph, options: TuneOptions = {})
       // What takes little gets its turn when the large ones have had several.
       if (state.round === 'done' || state.weight * 2 ** pass < states[0].weight / 64) continue;
       if (over()) break;
-      await takeTurn(space, state);
+      await takeTurn(space, state, options.clock);
       turns++;
       kernels[state.site.key] = state.record;
       const total = states.reduce((n, s) => n + s.weight, 0);
@@ -112,13 +115,13 @@ export async function tune(model: Uint8Array | Graph, options: TuneOptions = {})
 export const textHash = (data: ScheduleData): string => hashText(JSON.stringify(data)).slice(0, 12);
 
 /** Times of all defaults, a few kernels a module; the largest first. */
-async function measureDefaults(space: SearchSpace, previous: TuningFile | undefined): Promise<State[]> {
+async function measureDefaults(space: SearchSpace, { previous, clock }: Pick<TuneOptions, 'previous' | 'clock'>): Promise<State[]> {
   const states: State[] = [];
   for (let i = 0; i < space.sites.length; i += groupSize) {
     const group = space.sites.slice(i, i + groupSize);
     const defaults = group.map((site) => defaultCandidate(space, site));
     const trial = await makeTrial(space, group.map((site, j) => ({ site, schedule: defaults[j].schedule })));
-    const times = measure(openTrial(trial).run, quick);
+    const times = timesOf(openTrial(trial).run, quick, clock);
     group.forEach((site, j) => {
       const old = previous?.target === space.target.name ? previous.kernels[site.key] : undefined;
       const record: TuningRecord = old ?? { kernel: site.text, ratio: 1, tried: [textHash(numberTensors(site.kernel, defaults[j].data))], complete: false };
@@ -129,7 +132,7 @@ async function measureDefaults(space: SearchSpace, previous: TuningFile | undefi
 }
 
 /** Measures the next candidates of one kernel against its default and its best. */
-async function takeTurn(space: SearchSpace, state: State): Promise<void> {
+async function takeTurn(space: SearchSpace, state: State, clock: Clock | undefined): Promise<void> {
   const { site, tried } = state;
   const key = (c: Candidate): string => textHash(numberTensors(site.kernel, c.data));
   const untried = candidates(space, site, state.round === 'rest' ? (state.choices ?? {}) : undefined).filter((c) => !tried.has(key(c)));
@@ -140,13 +143,13 @@ async function takeTurn(space: SearchSpace, state: State): Promise<void> {
     const trial = await makeTrial(space, entrants.map((c) => ({ site, schedule: c.schedule })));
     const open = openTrial(trial);
     compareBits(trial, open, site);
-    const times = measure(open.run, quick);
+    const times = timesOf(open.run, quick, clock);
     next.forEach((c) => tried.add(key(c)));
     const best = fastest(times);
     const ratio = times[best].median / times[0].median;
     // What looks faster must be so again, measured with care against the default alone.
     if (best > 0 && ratio < Math.min(leastGain, state.record.ratio)) {
-      const [base, again] = measure([open.run[0], open.run[best]], careful);
+      const [base, again] = timesOf([open.run[0], open.run[best]], careful, clock);
       const confirmed = again.median / base.median;
       if (confirmed < Math.min(leastGain, state.record.ratio)) {
         state.choices = next[best - 1].choices;
@@ -156,6 +159,10 @@ async function takeTurn(space: SearchSpace, state: State): Promise<void> {
   }
   if (untried.length <= groupSize - 2) state.round = state.round === 'tiles' ? 'rest' : 'done';
   state.record = { ...state.record, tried: [...tried], complete: state.round === 'done' };
+}
+
+function timesOf(functions: readonly (() => unknown)[], milliseconds: number, clock: Clock | undefined): readonly Timing[] {
+  return measure(functions.map(repeated), (functions.length * milliseconds) / 1000, { clock }).timings;
 }
 
 function fastest(times: readonly Timing[]): number {

@@ -27,6 +27,12 @@ template <class Container, int bits, bool isSigned> inline int32_t readField(con
   constexpr int width = 8 * sizeof(Container);
   return wrap<int32_t, bits, isSigned>(read<Container>(base + bit / width * sizeof(Container)) >> bit % width);
 }
+template <class Container, int bits> inline void writeField(uint8_t* base, int64_t bit, uint64_t code) {
+  constexpr int width = 8 * sizeof(Container);
+  uint8_t* at = base + bit / width * sizeof(Container);
+  const uint64_t mask = ((uint64_t(1) << bits) - 1) << bit % width;
+  write<Container>(at, Container((read<Container>(at) & ~mask) | (code << bit % width & mask)));
+}
 
 // As WebAssembly has them: NaN propagates, -0 < +0.
 inline float minimum(float a, float b) { return a != a ? a : b != b ? b : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b; }

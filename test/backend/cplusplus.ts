@@ -259,8 +259,11 @@ function bodyLines(body: readonly Stmt[], scope: Scope): string[] {
         return [`${registerText(s.name, s.at, scope)} = ${exprText(s.value, scope)};`];
       case 'store': {
         const tensor = scope.program.tensors[s.tensor];
-        if (tensor.layout.elementBits !== tensor.layout.containerBits) fail('program/invalid', s.tensor, 'packed fields are constants; they are not stored to');
-        const line = `write<${memoryType(tensor.layout.elementBits, tensor.dtype)}>(${elementAt(tensor, s.at, scope)}, ${exprText(s.value, scope)});`;
+        const { elementBits, containerBits, code } = tensor.layout;
+        const { base, step } = code ?? { base: 0, step: 1 };
+        const line = elementBits !== containerBits
+          ? `writeField<uint${containerBits}_t, ${elementBits}>(arena + ${baseOf(tensor, scope.program)}, ${indexText(address(tensor.layout, s.at, scope.ranges), scope)}, (${exprText(s.value, scope)} - (${base})) / ${step});`
+          : `write<${memoryType(tensor.layout.elementBits, tensor.dtype)}>(${elementAt(tensor, s.at, scope)}, ${exprText(s.value, scope)});`;
         return [s.guard && s.guard.length > 0 ? `if (${guardText(s.guard, scope)}) ${line}` : line];
       }
       case 'if':

@@ -6,7 +6,8 @@ import type { Graph } from '../../codegen/ir/graph.js';
 import { targets } from '../../codegen/targets/target.js';
 import { assemble } from '../../sdk/host/assembler.js';
 import { compile } from '../../sdk/index.js';
-import { peakKernel, type PeakName } from './peak.js';
+import { memoryStep, peakModule, type Instructions } from '../../sdk/profile/peaks.js';
+import type { PeakCall, PeakName } from './engines/engine.js';
 
 /** Everything that the benchmark writes, apart from the documentation. */
 export const scratch = new URL('.tmp/', import.meta.url).pathname;
@@ -46,21 +47,29 @@ export function compiled(key: string, graph: Graph, build: Build, batch: number)
   return promise;
 }
 
-const kernels = new Map<string, Promise<{ file: string; work: number }>>();
+const peaks = new Map<string, Promise<{ file: string; peak: PeakCall }>>();
 
-/** A micro-kernel's module and the work of one call. */
-export function compiledPeak(name: PeakName, bytes = 0): Promise<{ file: string; work: number }> {
-  const key = `${name}${bytes || ''}`;
-  const known = kernels.get(key);
+/** Times that a micro-kernel's inner loop runs in a call: a call should take long against its own cost. */
+const turns = 64;
+/** Bytes that a call of the reader reads, about. */
+const readBytes = 4e6;
+
+/** A micro-kernel's module and its call; `bytes` for `read`: of the block, a network's size, so from the cache that holds it. */
+export function compiledPeak(name: PeakName, bytes = 0): Promise<{ file: string; peak: PeakCall }> {
+  const block = Math.ceil(bytes / memoryStep) * memoryStep;
+  const key = `${name}${block || ''}`;
+  const known = peaks.get(key);
   if (known) return known;
   const promise = (async () => {
-    const { source, features, pages, work } = peakKernel(name, bytes);
-    const { binary } = await assemble({ 'peak.ts': source }, { entry: 'peak.ts', features, memoryBase: 49152, pages, optimizeLevel: 3, shrinkLevel: 0 });
+    const instructions: Instructions = name === 'dot8' ? 'relaxed' : 'simd128';
+    const { binary, rates } = await peakModule(instructions, block, assemble);
     mkdirSync(path.join(scratch, 'modules'), { recursive: true });
     const file = path.join(scratch, 'modules', `peak.${key}.wasm`);
     writeFileSync(file, binary);
-    return { file, work };
+    const times = name === 'read' ? Math.max(1, Math.round(readBytes / block)) : turns;
+    const work = times * (name === 'read' ? block : rates.find((r) => r.name === name)!.multiplyAdds);
+    return { file, peak: { name, times, bytes: block, work } };
   })();
-  kernels.set(key, promise);
+  peaks.set(key, promise);
   return promise;
 }

@@ -7,7 +7,7 @@ import { GraphBuilder } from '../support/graphs.js';
 import { Random } from '../support/random.js';
 import { compiled, type Build } from './compiled.js';
 import { withReference } from './generated.js';
-import type { PeakName } from './peak.js';
+import type { PeakName } from './engines/engine.js';
 import type { Host } from './process.js';
 import { singleRace, type Setting } from './race.js';
 import { sampleOf, type Sample } from './statistics.js';

@@ -3,9 +3,8 @@
  * micro-kernels among them. Every figure of whole networks and layers in this benchmark comes from a race.
  */
 import { compiledPeak } from './compiled.js';
-import type { Load } from './engines/engine.js';
+import type { Load, PeakName } from './engines/engine.js';
 import { deviation } from './networks.js';
-import type { PeakName } from './peak.js';
 import { Engine, interleave, type Clock, type Host } from './process.js';
 import { quantile, type Sample } from './statistics.js';
 
@@ -73,10 +72,10 @@ export async function race(contestants: readonly Contestant[], asked: readonly P
   const running: Engine[] = [];
   const works: Partial<Record<PeakName, number>> = {};
   for (const { name, bytes } of asked) {
-    const { file, work } = await compiledPeak(name, bytes);
+    const { file, peak } = await compiledPeak(name, bytes);
     const engine = stable.process(name, true);
-    await engine.load({ engine: 'peak', file, batch: 1, shape: [], examples: [] });
-    works[name] = work;
+    await engine.load({ engine: 'peak', file, peak, batch: 1, shape: [], examples: [] });
+    works[name] = peak.work;
     running.push(engine);
   }
   for (const { label, load, golden, limit } of contestants) {

@@ -33,7 +33,7 @@ function relaxedNetworks(r: Results): Section[] {
   const tables = unique(r.relaxed.map((i) => i.host)).flatMap((host) => unique(r.relaxed.map((i) => i.kind)).map((kind) => {
     const list = r.relaxed.filter((i) => i.host === host && i.kind === kind);
     const label = list.some((i) => i.times[relaxed]) ? relaxed : list.some((i) => i.times[fast]) ? fast : simd;
-    const table = inferenceTable(list, `${nameOf(kind)}, batch 1, ${host}: microseconds per inference`, ['relaxed', 'simd128'], label === simd ? (kind === 'f32' ? 'float32' : 'dot16') : kind === 'f32' ? 'float32' : 'relaxedDot', label);
+    const table = inferenceTable(list, `${nameOf(kind)}, batch 1, ${host}: microseconds per inference`, ['relaxed', 'simd128'], label === simd ? (kind === 'f32' ? 'float32' : 'dot16') : kind === 'f32' ? 'float32' : 'dot8', label);
     const gains = list.map((i) => timesFaster(i.times[simd], i.times[label]).median);
     return label === simd ? table : { ...table, notes: [`${label} over ${simd}: ${list.map((i, n) => `${i.network} ${format(gains[n])}`).join(', ')}; geometric mean ${format(mean(gains))}.`] };
   }));

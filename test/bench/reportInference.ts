@@ -1,6 +1,6 @@
 /** What the times of whole networks mean: tables, ratios against the best peer, geometric means. Pure. */
 import type { Batches, Inference } from './inference.js';
-import type { PeakName } from './peak.js';
+import type { PeakName } from './engines/engine.js';
 import { peers, type Peer } from './peers.js';
 import { geometricMean, quantile, timesFaster, type Spread } from './statistics.js';
 import { format, percent, type Table } from './table.js';

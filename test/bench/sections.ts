@@ -106,7 +106,7 @@ export async function runSections(options: BenchOptions, results: Results, progr
     for (const k of kernels.filter((k) => !only || only.some((o) => k.name.startsWith(o)))) {
       await add(`kernel ${k.name} float32`, results.kernels, () => measureKernel(k, 'f32', simd128, 'float32', node, setting));
       await add(`kernel ${k.name} 8-bit`, results.kernels, () => measureKernel(k, 'w8a8', simd128, 'dot16', node, setting));
-      if (typeof current !== 'string' && hasTarget('relaxed')) await add(`kernel ${k.name} 7-bit relaxed`, results.kernels, () => measureKernel(k, 'w8a7', { target: 'relaxed' }, 'relaxedDot', current, setting));
+      if (typeof current !== 'string' && hasTarget('relaxed')) await add(`kernel ${k.name} 7-bit relaxed`, results.kernels, () => measureKernel(k, 'w8a7', { target: 'relaxed' }, 'dot8', current, setting));
     }
     for (const n of named('mlp', 'ad_ae')) await add(`limit of ${title(n)}`, results.dense, () => measureDense(n, node, setting));
   }
@@ -156,7 +156,7 @@ async function relaxedSection(networks: readonly Network[], chosen: typeof peers
         const builds: Build[] = [simd128];
         if (hasTarget('relaxed') && network.kind !== 'f32') builds.push({ target: 'relaxed' });
         if (fastMath && network.kind === 'f32') builds.push({ target: 'relaxed', fastMath: true });
-        const peaks: PeakAsked[] = network.kind === 'f32' ? [{ name: 'float32' }] : [{ name: 'dot16' }, { name: 'relaxedDot' }];
+        const peaks: PeakAsked[] = network.kind === 'f32' ? [{ name: 'float32' }] : [{ name: 'dot16' }, { name: 'dot8' }];
         const rivals = chosen.filter((p) => network.kind !== 'trained' && (p.engine === 'litert' || (p.engine === 'onnxruntime-web' && !host.name.startsWith('Chromium'))));
         await tell.attempt(`${builds.map(labelOf).join(', ')} of ${network.name} ${network.kind} on ${host.name}`, async () => void results.relaxed.push(...(await measure(network, [1], host, builds, rivals, peaks, setting))));
       }

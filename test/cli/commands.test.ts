@@ -9,7 +9,7 @@ import { targets } from '../../sdk/cli/models.js';
 import { relaxedHost } from '../../sdk/cli/relaxed.js';
 import { compile } from '../../sdk/compile.js';
 import { readManifest } from '../../sdk/runtime/index.js';
-import { command, temporaryFolder } from './command.js';
+import { command, root, temporaryFolder } from './command.js';
 
 const folder = temporaryFolder();
 const { at, save } = folder;
@@ -160,6 +160,26 @@ test('inspect: a model, as JSON and for people; a module', async () => {
   assert.is(manifest.batch, 2);
   assert.is(manifest.target, 'scalar');
   assert.match((await command('inspect', at('out/deep/two.v1.wasm'))).out, /^two\.v1, a module of [\d,]+ bytes, batch 2, target scalar\n/);
+});
+
+test('inspect --bytes: sections add up to the module, constants of steps to those in memory', async () => {
+  const lenet = `${root}examples/models/lenet_w4a4.onnx`;
+  const facts = JSON.parse((await command('inspect', lenet, '--bytes', '--json')).out);
+  const { bytes } = facts;
+  assert.is((await command('compile', lenet, '-o', at('lenet'))).status, 0);
+  assert.is(bytes.module, fs.statSync(at('lenet/lenet_w4a4.wasm')).size);
+  assert.is(bytes.code + bytes.data + bytes.manifest + bytes.rest, bytes.module);
+  const sum = (key: string): number => bytes.steps.reduce((n: number, s: Record<string, number>) => n + s[key], 0);
+  const constants = facts.memory.filter((b: { role: string }) => b.role === 'constant').reduce((n: number, b: { bytes: number }) => n + b.bytes, 0);
+  assert.is(sum('weights') + sum('requantization'), constants);
+  // 4-bit weights lie packed, and every layer of the graph is some step's
+  assert.ok(sum('weights') * 8 < 1.1 * facts.layers.filter((l: { weights?: string }) => l.weights).reduce((n: number, l: { weightBits: number }) => n + l.weightBits, 0) + 1024 * 8);
+  const nodes = new Set(bytes.steps.flatMap((s: { nodes: string[] }) => s.nodes));
+  assert.ok(facts.layers.every((l: { name: string; macs: number }) => l.macs === 0 || nodes.has(l.name)));
+  assert.ok(bytes.steps.some((s: { code: number }) => s.code > 100));
+  const people = (await command('inspect', lenet, '--bytes')).out;
+  assert.match(people, /\nmodule [\d,]+ bytes: constants [\d,]+, code [\d,]+, manifest [\d,]+, rest [\d,]+\n {2}step +weights +biases, requantization +code +layers\n/);
+  assert.match((await command('inspect', at('lenet/lenet_w4a4.wasm'))).out, /^module +[\d,]+ bytes: constants [\d,]+, code [\d,]+, manifest [\d,]+, rest [\d,]+$/m);
 });
 
 test('one output goes to a .npy file, and any input order is taken', async () => {

@@ -56,6 +56,15 @@ test('writes QONNX, and a table of layers', async () => {
   assert.match(lines[3], new RegExp(`^  first +Gemm +int8 +int8 ${number} \\.\\. ${number} +${number} dB +${number} dB$`));
   assert.match(lines[4], new RegExp(`^  second +Gemm +int8 +uint8 0 \\.\\. ${number} +${number} dB +${number} dB$`));
   assert.match(lines[6], new RegExp(`^y: ${number} dB against the float model, largest element at the same place in \\d+ of 40 inputs \\(${number} %\\)$`));
+  assert.equal(err.split('\n'), [
+    '1 of 6, compiling the float network',
+    '2 of 6, looking for the ranges of its values',
+    '3 of 6, compiling the float and the quantized network side by side',
+    '4 of 6, correcting biases and measuring the error of each layer',
+    '5 of 6, compiling the quantized network',
+    "6 of 6, comparing its outputs with the float network's",
+    '',
+  ]);
   assert.match(lines[8], /q\.onnx: [\d,]+ bytes, [\d.]+ m?s$/);
 
   const written = importOnnx(fs.readFileSync(at('q.onnx')));
@@ -85,6 +94,7 @@ test('the N worst layers stay float', async () => {
   const { status, out, err } = await command('quantize', model, '-c', calibration, '-o', at('kept.onnx'), '--keep-float', '1', '--weight-bits', '3');
   assert.is(status, 0, err);
   assert.is([...out.matchAll(/kept in float/g)].length, 1);
+  assert.equal(err.trimEnd().split('\n').map((line) => line.slice(0, 7)), Array.from({ length: 8 }, (_, i) => `${i + 1} of 8,`));
 });
 
 test('bias correction: the mean of every layer is that of the float network', async () => {
@@ -121,7 +131,7 @@ test('refused: calibration data that do not fit', async () => {
   assert.is(await refusal(1, model, '-c', npy('holes.npy', [2, 6], holes), ...out), 'error [quantize/calibration] x: element 7 of the calibration data is NaN\n  Calibrate with finite numbers.');
   holes[7] = -Infinity;
   assert.is(await refusal(1, model, '-c', npy('far.npy', [2, 6], holes), ...out), 'error [quantize/calibration] x: element 7 of the calibration data is -Infinity\n  Calibrate with finite numbers.');
-  assert.is(await refusal(1, model, '-c', npy('huge.npy', [2, 6], new Float32Array(12).fill(3e38)), ...out), 'error [quantize/calibration] r: with the calibration data this tensor becomes NaN or infinite\n  Calibrate with inputs on which the float model works.');
+  assert.is(await refusal(1, model, '-c', npy('huge.npy', [2, 6], new Float32Array(12).fill(3e38)), ...out), '1 of 6, compiling the float network\n2 of 6, looking for the ranges of its values\nerror [quantize/calibration] r: with the calibration data this tensor becomes NaN or infinite\n  Calibrate with inputs on which the float model works.');
   assert.is(await refusal(1, model, '-c', save('z.npz', writeNpz({ z: { shape: [2, 6], data: floats(12) } })), ...out), "error [run/missing-input] x: DIR/z.npz has no array of this name; it has z\n  Save it with numpy.savez under the input's name.");
   assert.is(await refusal(1, model, '-c', at('none.npy'), ...out), 'error [file/unreadable] DIR/none.npy: there is no such file\n  Check the path.');
 });

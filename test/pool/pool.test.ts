@@ -140,6 +140,65 @@ for (const way of ways) {
   });
 }
 
+test('the calling thread helps with short runs: same bits, same errors, and its event loop turns', async () => {
+  for (const [batch, threads] of [[1, 2], [2, 3], [5, 2]] as const) {
+    const module = modules[batch];
+    const session = loadSync<TinyTypes>(module);
+    const pool = await createPool<TinyTypes>(module, { threads });
+    for (const n of [1, 7, 100, 1000]) {
+      for (let i = 0; i < 50; i++) assert.equal(await pool.run(inputs(n)), expectedOf(module, inputs(n)), `${n} inferences`);
+    }
+    for (const gain of [NaN, 13]) {
+      for (let i = 0; i < 30; i++) {
+        let told = '';
+        try {
+          session.run(inputs(300, gain));
+        } catch (error) {
+          told = (error as Error).message;
+        }
+        assert.is(await refusal(pool.run(inputs(300, gain))), told);
+        assert.equal(await pool.run(inputs(11)), expectedOf(module, inputs(11)));
+      }
+    }
+    let turned = false;
+    setTimeout(() => (turned = true), 0);
+    for (let i = 0; i < 1e6 && !turned; i++) await pool.run(inputs(3));
+    assert.is(turned, true);
+    assert.is(pool.pending, 0);
+    await pool.close();
+  }
+});
+
+test('a short run that no worker takes is done by the calling thread', async () => {
+  const module = modules[2];
+  const answered = async (): Promise<boolean> => {
+    const host = killable();
+    const pool = await poolOn<TinyTypes>({ ...host, start: () => ({ ...host.start(), hold: () => undefined }) }, module, { threads: 2 });
+    for (let i = 0; i < 20; i++) await pool.run(inputs(40)); // now it knows that runs are short
+    host.deaf = true;
+    await Promise.all(host.workers.map((worker) => worker.terminate()));
+    // Where the system takes the processor away from this thread, it waits for workers, and here for ever.
+    const outputs = await Promise.race([pool.run(inputs(40)), new Promise<void>((resolve) => setTimeout(resolve, 2000))]);
+    if (outputs) assert.equal(outputs, expectedOf(module, inputs(40)));
+    return outputs !== undefined;
+  };
+  let found = false;
+  for (let i = 0; i < 10 && !found; i++) found = await answered();
+  assert.is(found, true);
+});
+
+test('callerHelps: false, and a pool of one worker: the calling thread does no work, however short runs are', async () => {
+  for (const options of [{ threads: 2, callerHelps: false }, { threads: 1 }]) {
+    const host = killable();
+    const pool = await poolOn<TinyTypes>(host, endless, options);
+    for (let i = 0; i < 20; i++) assert.equal(await pool.run(inputs(40)), expectedOf(endless, inputs(40)));
+    const never = pool.run(inputs(1, 99)); // would not return here
+    setTimeout(() => host.workers.forEach((worker) => void worker.terminate()), 50);
+    assert.match(await refusal(never), '[pool/worker-lost]');
+    await pool.close();
+  }
+});
+
 test('what cannot be is refused before anything starts', async () => {
   const module = modules[1];
   for (const threads of [0, 1.5, -1, 257, NaN]) {

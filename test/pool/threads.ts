@@ -4,7 +4,7 @@ import { finishModule } from '../../codegen/emit/module.js';
 import { assemble } from '../../sdk/host/assembler.js';
 import { nodeThread } from '../../sdk/host/nodeThread.js';
 import { nodeCode } from '../../sdk/host/poolCode.js';
-import type { Host } from '../../sdk/pool/transport.js';
+import type { Host, Thread } from '../../sdk/pool/transport.js';
 import { tinyData, tinyManifest, tinySource } from '../runtime/tiny.js';
 
 /** `tinyModule`, which also runs for ever where the gain is 99. */
@@ -14,17 +14,20 @@ export async function endlessModule(batch: number): Promise<Uint8Array<ArrayBuff
   return finishModule(binary, { data: tinyData, manifest: tinyManifest(batch) });
 }
 
-/** Worker threads, every one that was started in order, with what they run. */
-export function killable(code: string | URL = nodeCode.url!): Host & { readonly workers: Worker[] } {
+/** Worker threads, every one that was started in order, with what they run. While it is `deaf`, nobody hears that one ended. */
+export function killable(code: string | URL = nodeCode.url!): Host & { readonly workers: Worker[]; deaf: boolean } {
   const workers: Worker[] = [];
-  return {
+  const host = {
     cores: 2,
     advice: 'Start none.',
     workers,
     start() {
       const worker = typeof code === 'string' ? new Worker(code, { eval: true }) : new Worker(code);
       workers.push(worker);
-      return nodeThread(worker);
+      const thread = nodeThread(worker);
+      return { ...thread, listen: (receive: Parameters<Thread['listen']>[0], lost: (why: string) => void) => thread.listen(receive, (why) => host.deaf || lost(why)) };
     },
+    deaf: false,
   };
+  return host;
 }

@@ -13,7 +13,7 @@ import { targets } from '../../codegen/targets/target.js';
 import { assemble } from '../../sdk/host/assembler.js';
 import { compile, profile } from '../../sdk/index.js';
 import { functionCode } from '../../sdk/profile/functions.js';
-import { measure, settled, timingOf } from '../../sdk/profile/measure.js';
+import { measure, settled, timingOf } from '../../sdk/measure.js';
 import { probes } from '../../sdk/profile/peaks.js';
 import { Session } from '../../sdk/runtime/index.js';
 import { randomCase } from '../random/graphs.js';

@@ -25,7 +25,7 @@ interface Laid {
 function laid(lowered: Lowered, target = simd128): Laid {
   const steps: string[] = [];
   let unit = fuseAll(lowered.unit, []);
-  unit = stageInputs(stageOutputs(unit, steps), steps);
+  unit = stageInputs(stageOutputs(unit, target, steps), steps);
   unit = makeViews(dropCoveredGuards(assignLayouts(unit, target, steps)), steps);
   verify(unit);
   const found = interpret(unit, lowered.inputs);

@@ -52,6 +52,28 @@ test('a recorded schedule is taken, verifies, and gives the bits of the default'
   assert.equal(bits(tuned), bits(plain));
 });
 
+test('records made for one image serve every batch that runs image by image', () => {
+  const net = (batch: number) => network([batch, 3, 6, 7], (n) => {
+    const window = { pads: [1, 1, 1, 1] };
+    const a = n.node('Relu', [n.node('Conv', ['x', n.weight(8, 3, 3, 3), n.weight(8)], window)]);
+    return n.node('Add', [n.node('Conv', [a, n.weight(8, 8, 3, 3)], window), a]);
+  });
+  const file = fileOf(net(1).unit);
+  assert.ok(Object.values(file.kernels).filter((k) => / convolution /.test(k.kernel)).length === 2, 'both convolutions have another schedule');
+  for (const batch of [2, 5]) {
+    const { unit, inputs } = net(batch);
+    const sites = searchSpace(unit, simd128).sites.filter((s) => s.repeat);
+    assert.is(sites.filter((s) => / convolution /.test(s.text) && file.kernels[s.key]).length, 2);
+    const tuned = schedule(unit, simd128, { choose: recordedSchedules(file, simd128) });
+    const plain = schedule(unit, simd128);
+    verify(tuned);
+    assert.is.not(printProgram(tuned.program), printProgram(plain.program));
+    const [output] = unit.program.outputs;
+    const bits = (u: typeof plain): Int32Array => new Int32Array(Float32Array.from(interpret(u, inputs).get(output)!).buffer);
+    assert.equal(bits(tuned), bits(plain));
+  }
+});
+
 test('a record that does not apply is refused by the kernel\'s name', () => {
   const { unit } = net(20, 24);
   const file = fileOf(unit);

@@ -49,6 +49,17 @@ export function loadedRange(tensor: Tensor): readonly [number, number] {
   return haloValue === undefined ? [lo, hi] : [Math.min(lo, haloValue), Math.max(hi, haloValue)];
 }
 
+/** How many products have a sum of so many bits, whatever the operands are. */
+export function productsWithin(bits: number, a: Tensor, b: Tensor): number {
+  const [[lo, hi], w] = [loadedRange(a), loadedRange(b)];
+  const products = [lo * w[0], lo * w[1], hi * w[0], hi * w[1]];
+  const most = 2 ** (bits - 1);
+  const below = Math.floor(most / Math.max(1e-9, -Math.min(...products)));
+  const above = Math.floor((most - 1) / Math.max(1e-9, Math.max(...products)));
+  // More than the reduction has is never needed.
+  return Math.min(below, above, 1024);
+}
+
 /** Which factor lies in the unsigned operand of a dot product while the other fits its signed one. */
 export function narrowFactor(dot: DotProduct, a: readonly [number, number], b: readonly [number, number]): 'a' | 'b' | undefined {
   const isUnsigned = ([lo, hi]: readonly [number, number]): boolean => lo >= 0 && hi < 2 ** dot.unsignedBits!;

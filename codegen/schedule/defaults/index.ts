@@ -8,23 +8,30 @@ import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
 import { nestOf, type Nest } from '../nest.js';
 import { applySteps } from '../steps.js';
+import { packedPlaces, popcount } from './bits.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
 import { groupLoop } from './groups.js';
 import { lookup } from './lookup.js';
 import { laneLoop } from './lanes.js';
 import { plain } from './plain.js';
 import { reduction } from './reduction.js';
+import { sharedLanes } from './shared.js';
 
 /** Nests for a kernel. Always legal; scalar loops where nothing better is known. */
 export function defaultSchedule(kernel: Kernel, program: Program, target: Target, choices: Choices = {}): KernelSchedule {
   let nest = splitDigits(nestOf(kernel), program);
   const lane = target.lanes > 1 ? laneLoop(nest, program, target) : undefined;
+  const counted = popcount(nest, program, target, choices) ?? packedPlaces(nest, program, target);
+  if (counted) return counted;
   if (kernel.reduce.length > 0) {
     const partial = nest.loops.find((l) => l.kind === 'partial');
     if (lane === undefined || (partial && partial.name !== lane)) return plain(nest, program, target);
     const looked = choices.groups === false ? undefined : lookup(nest, program, target, lane, choices);
     if (looked) return looked;
     const group = choices.groups === false ? undefined : groupLoop(nest, program, target, lane);
+    // Four products of bytes in one instruction are more than two outputs a lane.
+    const shared = choices.groups === false || group?.sevenBits ? undefined : sharedLanes(nest, program, target, lane, choices);
+    if (shared) return shared;
     return reduction(nest, program, target, lane, group, choices);
   }
   nest = orderByStore(nest, program, lane);

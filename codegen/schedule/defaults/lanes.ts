@@ -19,7 +19,7 @@ export function laneLoop(nest: Nest, program: Program, target: Target): string |
     return all.every((a) => {
       if (a.guardLoops.has(l.name)) return false;
       const stride = a.stride(l.name);
-      if (l.kind === 'partial') return a.store || stride === 0 || stride === a.elementBits;
+      if (l.kind === 'partial') return a.store || stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));
       if (a.store) return stride === a.elementBits;
       return stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));
     });

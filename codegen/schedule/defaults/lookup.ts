@@ -11,7 +11,7 @@ import type { Nest } from '../nest.js';
 import { codedField } from '../pack.js';
 import { productOperands } from '../products.js';
 import { applySteps, partition, type Step } from '../steps.js';
-import { loadedRange } from './groups.js';
+import { productsWithin } from './groups.js';
 import { canOverrun, divisorIn } from './lanes.js';
 
 /** The reduction loop along which products can be looked up, and how many of them stay within 8 bits. */
@@ -66,22 +66,11 @@ function groupOf(nest: Nest, program: Program, lane: string, data: string, weigh
   const w = all.find((a) => a.tensor === weight);
   // Members of a group of data are read at once, as one word.
   if (!x || !w || x.elementBits > 16 || x.depends(lane) || !w.depends(lane) || !lookupOf(program.tensors[data], 8 / perByte)) return undefined;
-  const most = productsInByte(program, data, weight);
+  const most = productsWithin(8, program.tensors[data], program.tensors[weight]);
   const loop = nest.loops.find((l) => l.kind === 'reduce' && x.stride(l.name) === x.elementBits && w.depends(l.name));
   if (!loop) return undefined;
   for (let extent = Math.floor(most / perByte) * perByte; extent > 0; extent -= perByte) {
     if (loop.extent % extent === 0) return { loop: loop.name, extent };
   }
   return undefined;
-}
-
-/** How many products have a sum of 8 bits, whatever the operands are. */
-function productsInByte(program: Program, data: string, weight: string): number {
-  const [a, b] = [program.tensors[data], program.tensors[weight]];
-  const [[lo, hi], w] = [loadedRange(a), loadedRange(b)];
-  const products = [lo * w[0], lo * w[1], hi * w[0], hi * w[1]];
-  const below = Math.floor(128 / Math.max(1e-9, -Math.min(...products)));
-  const above = Math.floor(127 / Math.max(1e-9, Math.max(...products)));
-  // More than the reduction has is never needed.
-  return Math.min(below, above, 1024);
 }

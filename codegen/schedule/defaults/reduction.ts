@@ -5,7 +5,7 @@ import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
-import { tileCycles } from '../cost.js';
+import { tileCycles, type TileProducts } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, type Step } from '../steps.js';
 import type { Group } from './groups.js';
@@ -15,8 +15,7 @@ import { plain } from './plain.js';
 /** Outputs over lanes, a tile of them in registers, weights in reading order. */
 export function reduction(start: Nest, program: Program, target: Target, lane: string, group: Group | undefined, choices: Choices = {}): KernelSchedule {
   const laneExtent = start.loops.find((l) => l.name === lane)!.extent;
-  // Lanes over the interleaved partial sums.
-  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [applySteps(start, [{ step: 'vectorize', loop: lane }])], packs: {} };
+  if (start.loops.find((l) => l.name === lane)!.kind === 'partial') return { nests: [partialLanes(start, lane)], packs: {} };
   const tail = laneExtent % target.lanes;
   if (tail !== 0 && !canOverrun(start, program, lane, target.lanes - tail, true)) {
     // What the lanes read has no room past its end: the last outputs are scalar.
@@ -88,6 +87,18 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
   };
 }
 
+/** Lanes over the interleaved partial sums; the few outputs of an inference side by side, so that its data are read once. */
+function partialLanes(start: Nest, lane: string): Nest {
+  const space = start.loops.filter((l) => l.kind === 'space');
+  const tile = space.slice(1).filter((l) => l.extent > 1 && l.extent < 4).slice(-1);
+  const others = start.loops.filter((l) => l.name !== lane && !tile.includes(l));
+  return applySteps(start, [
+    ...(tile.length > 0 ? [{ step: 'reorder', order: [...others, ...tile].map((l) => l.name).concat(lane) } as const] : []),
+    ...tile.map((l): Step => ({ step: 'unroll', loop: l.name })),
+    { step: 'vectorize', loop: lane },
+  ]);
+}
+
 interface RegisterTile {
   /** The second dimension: the innermost space loop along which the weights stay and the data move. */
   readonly row?: Loop;
@@ -114,28 +125,32 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
     while (vectors % columns !== 0) columns--;
     return { rows: 1, columns, depthwise };
   }
-  const most = (columns: number): number => Math.max(1, Math.floor((processor.registers - 4) / columns / accumulators));
-  if (group && group.extent > 2) {
-    const columns = asked ?? (perLane ? divisorIn(vectors, [2]) : divisorIn(vectors, [2, 3, 5, 1]));
-    const best = columns === 5 ? 1 : columns === 1 ? fewestRests(row.extent, most(columns)) : bestRows(row.extent, most(columns), perLane ? interleavedRates : quadRates);
-    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : best, columns, depthwise };
-  }
-  if (perLane) {
+  const isQuad = group !== undefined && group.extent > 2;
+  if (perLane && !isQuad) {
     // Every product of a depthwise tile has operands of its own: six of them fill the registers.
     const isSquare = depthwise && nest.kernel.accumulators[0].type === 'float32' && vectors % 2 === 0 && row.extent % 3 === 0;
     const columns = asked ?? (isSquare ? 2 : 1);
-    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : isSquare ? 3 : fewestRests(row.extent, most(columns)), columns, depthwise };
+    const most = Math.max(1, Math.floor((processor.registers - 4) / columns / accumulators));
+    return { row, rows: choices.rows ? Math.min(choices.rows, row.extent) : isSquare ? 3 : fewestRests(row.extent, most), columns, depthwise };
   }
   const isFloat = nest.kernel.accumulators.some((a) => a.type === 'float32');
-  // Instructions a vector of weights: fields are cut out, bytes of pairs widened.
-  const unpack = !group ? 0 : group.fields > 1 ? 2 : group.extent === 2 ? 1 : 0;
-  const cycles = (rows: number, columns: number): number => tileCycles(rows, columns, accumulators, isFloat, unpack, processor);
+  const products: TileProducts = {
+    kind: isQuad ? 'quad' : isFloat ? 'float' : 'integer',
+    accumulators,
+    // Fields are cut out, bytes of pairs widened.
+    unpack: !group ? 0 : group.fields > 1 ? 2 : group.extent === 2 ? 1 : 0,
+    interleaved: isQuad && perLane ? group.extent : 0,
+    steps: nest.loops.reduce((n, l) => (l.kind === 'reduce' ? n * Math.ceil(l.extent / (l.name === group?.loop ? group.extent : 1)) : n), 1),
+  };
+  const cycles = (rows: number, columns: number): number => tileCycles(rows, columns, products, processor);
   let best = { rows: 1, columns: asked ?? 1 };
   let least = Infinity;
   // Widening and fields take registers of their own: measured, eight rows of one vector spill (8-bit ResNet-8 524 instead of 280 us,
   // 4-bit layers 24 instead of 46 GMAC/s).
-  const mostRows = [8, 4, 6][unpack];
-  for (let columns = asked ?? 1; columns <= (asked ?? 8); columns++) {
+  const mostRows = [8, 4, 6][products.unpack];
+  // Interleaving more than two vectors of data at a time spills.
+  const mostColumns = products.interleaved > 0 ? 2 : 8;
+  for (let columns = asked ?? 1; columns <= (asked ?? mostColumns); columns++) {
     if (vectors % columns !== 0) continue;
     for (let rows = choices.rows ? Math.min(choices.rows, row.extent) : 1; rows <= Math.min(choices.rows ?? mostRows, row.extent); rows++) {
       const rest = row.extent % rows;
@@ -150,27 +165,6 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
 function fewestRests(extent: number, most: number): number {
   const wish = [4, 5, 6, 3, 8, 7, 2].filter((r) => r <= Math.min(most, extent));
   return wish.find((r) => extent % r === 0) ?? wish[0] ?? 1;
-}
-
-/**
- * Measured on V8: multiply-adds a second by rows of a tile two vectors wide, relative to four rows, for groups of four bytes, whose
- * instruction adds to the sum.
- */
-const quadRates = [0, 0.65, 0.91, 0.95, 1, 1.05, 1.08];
-
-/** The same where each vector of data is interleaved from several. */
-const interleavedRates = [0, 0.6, 0.8, 0.95, 1, 1, 1];
-
-/** Rows of a tile so that an extent's tiles and their rest cost least. */
-function bestRows(extent: number, most: number, rates: readonly number[]): number {
-  let best = 1;
-  let least = Infinity;
-  for (let rows = Math.min(rates.length - 1, most, extent); rows >= 1; rows--) {
-    const rest = extent % rows;
-    const cost = (extent - rest) / rates[rows] + (rest > 0 ? rest / rates[rest] + 0.2 : 0);
-    if (cost < least) [best, least] = [rows, cost];
-  }
-  return best;
 }
 
 /**

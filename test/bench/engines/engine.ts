@@ -4,6 +4,8 @@
  * One engine runs in one process. The time of an inference: the input lies in the engine's own tensor already; the output
  * ends as numbers in an array of the host.
  */
+import type { RateName } from '../../../sdk/profile/peaks.js';
+
 export type EngineName = 'sigmaflow' | 'onnxruntime-web' | 'onnxruntime-node' | 'tfjs' | 'litert' | 'peak';
 
 export interface Load {
@@ -18,7 +20,22 @@ export interface Load {
   readonly examples: readonly (readonly number[])[];
   /** litert: which of its builds. */
   readonly build?: 'compat' | 'relaxed';
+  readonly peak?: PeakCall;
 }
+
+/** One call of a micro-kernel. */
+export interface PeakCall {
+  readonly name: PeakName;
+  /** How often it runs. */
+  readonly times: number;
+  /** For `read`: the block; else 0. */
+  readonly bytes: number;
+  /** Multiply-adds of the call; bytes for `read`. */
+  readonly work: number;
+}
+
+/** Ways of multiplying, or reading a block in order. */
+export type PeakName = RateName | 'read';
 
 export interface Round {
   readonly kind: 'round';

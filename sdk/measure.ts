@@ -6,6 +6,11 @@
 /** Runs something so many times. */
 export type Repeated = (times: number) => void;
 
+/** So many calls of a function. */
+export const repeated = (f: () => unknown): Repeated => (times) => {
+  for (let t = times; t > 0; t--) f();
+};
+
 /** Microseconds of one time, over the rounds. */
 export interface Timing {
   readonly median: number;
@@ -35,7 +40,7 @@ export type Clock = () => number;
 const wallClock: Clock = () => performance.now();
 
 export interface MeasureOptions {
-  /** What times are taken from. The processor time of this process, where the host has it, does not count other programs. */
+  /** What times are taken from; performance.now() by default. The processor time of this process does not count other programs. */
   readonly clock?: Clock;
   /** After each round. */
   readonly onRound?: (done: number, rounds: number) => void;
