@@ -23,6 +23,7 @@ import { fold } from './passes/fold.js';
 import { foldBatchNormalization } from './passes/foldBatchNormalization.js';
 import { batchOf, infer, symbolicShapes } from './passes/infer.js';
 import { streamline } from './passes/streamline.js';
+import { makeTwin, type TwinOptions } from './passes/twins/twin.js';
 import { lower } from './schedule/lower.js';
 import { recordedSchedules, type TuningFile } from './schedule/records.js';
 import { schedule, type ScheduleOptions } from './schedule/schedule.js';
@@ -30,7 +31,7 @@ import { processors } from './targets/processor.js';
 import { targets, type Target } from './targets/target.js';
 import type { Manifest } from '../sdk/runtime/manifest.js';
 
-export interface CompileOptions {
+export interface CompileOptions extends TwinOptions {
   /** Default simd128. */
   readonly target?: 'scalar' | 'simd128' | 'relaxed';
   /**
@@ -92,8 +93,8 @@ export interface Artifact {
 }
 
 /** The passes that every model goes through, from an imported graph to one of which every node has kernels. */
-export function runPasses(graph: Graph, batch?: number): Graph {
-  let g = infer(graph, { batch });
+export function runPasses(graph: Graph, batch?: number, options: TwinOptions = {}): Graph {
+  let g = makeTwin(infer(graph, { batch }), options).graph;
   g = clean(fold(g));
   g = foldBatchNormalization(g);
   g = streamline(g);
@@ -113,13 +114,13 @@ export function targetOf(name: string, { fastMath, processor }: Pick<CompileOpti
 export async function compileGraph(graph: Graph, options: CompileOptions, toolchain: Toolchain): Promise<Artifact> {
   const target = targetOf(options.target ?? 'simd128', options);
   verifyGraph(graph);
-  const passed = runPasses(graph, options.batch);
+  const passed = runPasses(graph, options.batch, options);
   const unit = build(passed, target, { keepAll: options.debug, choose: options.tuning && recordedSchedules(options.tuning, target) });
   const { program } = unit;
   const source = emitAssemblyScript(program, target, 'run', { steps: options.steps });
   const printed = printProgram(program);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
-  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph) });
+  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph, options) });
   const data = constantSegments(unit);
 
   const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
@@ -138,9 +139,10 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
 }
 
 /** Interface tensors whose first dimension follows the batch. */
-export function batchedTensors(graph: Graph): ReadonlySet<string> {
-  const shapes = symbolicShapes(graph);
-  return new Set([...batchOf(graph).inputs, ...graph.outputs.filter((name) => typeof shapes[name]?.[0] === 'string')]);
+export function batchedTensors(graph: Graph, options: TwinOptions = {}): ReadonlySet<string> {
+  const at = (batch?: number): Graph => makeTwin(infer(graph, { batch }), options).graph;
+  const shapes = symbolicShapes(graph, at);
+  return new Set([...batchOf(graph).inputs, ...at().outputs.filter((name) => typeof shapes[name]?.[0] === 'string')]);
 }
 
 /** Lowers and schedules a graph that has been through the passes; verified before and after. */

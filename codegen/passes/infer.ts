@@ -124,18 +124,18 @@ export function infer(graph: Graph, options: { batch?: number } = {}): Graph {
 /**
  * Shapes with the batch as a name, where it may vary: `['N', 10]`, `['4*N', 3]`. Found by inferring for two batches and
  * comparing, so a dimension is said to depend on the batch only if it does. A graph that takes no other batch than its
- * own (see `infer`) gives the fixed shapes.
+ * own (see `infer`) gives the fixed shapes. `at`: the inferred graph for a batch, where it is not `infer` alone that makes it.
  */
-export function symbolicShapes(graph: Graph): Record<string, readonly Dim[]> {
+export function symbolicShapes(graph: Graph, at: (batch?: number) => Graph = (batch) => infer(graph, { batch })): Record<string, readonly Dim[]> {
   const { size } = batchOf(graph);
   const symbol = typeof size === 'string' ? size : 'N';
   const [few, many] = [5, 7];
   let low: Graph, high: Graph;
   try {
-    [low, high] = [infer(graph, { batch: few }), infer(graph, { batch: many })];
+    [low, high] = [at(few), at(many)];
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
-    const fixed = infer(graph);
+    const fixed = at();
     return Object.fromEntries(Object.values(fixed.values).map((v) => [v.name, v.shape!]));
   }
   const shapes = Object.values(low.values).map((value): [string, readonly Dim[]] => {
