@@ -18,6 +18,7 @@ import { exp } from './exp.js';
 import { gemm } from './gemm.js';
 import { globalaveragepool } from './globalaveragepool.js';
 import { leakyrelu } from './leakyrelu.js';
+import { log } from './log.js';
 import { matmul } from './matmul.js';
 import { maxpool } from './maxpool.js';
 import { mul } from './mul.js';
@@ -78,6 +79,7 @@ const records: readonly OperatorRecord[] = [
   gemm,
   globalaveragepool,
   leakyrelu,
+  log,
   matmul,
   maxpool,
   mul,

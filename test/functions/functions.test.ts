@@ -1,5 +1,5 @@
 /**
- * exp, sigmoid, tanh and the normal distribution as the interpreter computes them, against float64: errors in units in
+ * exp, log, sigmoid, tanh and the normal distribution as the interpreter computes them, against float64: errors in units in
  * the last place over the whole range, and the special values.
  */
 import { test } from 'uvu';
@@ -8,6 +8,7 @@ import { axis, load, rowMajor } from '../../codegen/ir/build.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
 import { exp } from '../../codegen/functions/exp.js';
+import { log } from '../../codegen/functions/log.js';
 import { normal } from '../../codegen/functions/normal.js';
 import { Scope } from '../../codegen/functions/scope.js';
 import { sigmoid } from '../../codegen/functions/sigmoid.js';
@@ -78,6 +79,11 @@ test('exp: within 2 units in the last place, below the least normal within one',
 test('exp: special values, overflow and underflow', () => {
   assert.equal([...evaluateFunction(exp, specials)], [NaN, Infinity, 0, 1, 1, Infinity, 0]);
   assert.equal([...evaluateFunction(exp, Float32Array.of(88.73, 89, 200, -104, -150))], [Infinity, Infinity, Infinity, 0, 0]);
+});
+
+test('log: within 1 unit in the last place, near 1 and below the least normal too', () => {
+  for (const xs of [grid(0.5, 2, 40001), grid(0.999, 1.001, 4001), magnitudes(-149, 127.9, 40001).map(Math.abs)]) within('log', xs, evaluateFunction(log, xs), Math.log, 1);
+  assert.equal([...evaluateFunction(log, specials)], [NaN, Infinity, NaN, -Infinity, -Infinity, Math.fround(Math.log(Math.fround(3e38))), NaN]);
 });
 
 const logistic = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
