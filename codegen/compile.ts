@@ -106,7 +106,7 @@ export function targetOf(name: string, { fastMath, processor }: Pick<CompileOpti
   if (!Object.hasOwn(targets, name)) fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
   if (fastMath && name !== 'relaxed') fail('target/unsupported', name, 'fast math is relaxed SIMD, which this target does not have', 'Compile with target relaxed, or without fastMath.');
   if (processor !== undefined && !Object.hasOwn(processors, processor)) fail('target/unsupported', processor, 'there is no such processor', suggest(processor, Object.keys(processors), 'processor'));
-  return { ...targets[name], ...(fastMath ? { fusedMultiplyAdd: true } : {}), ...(processor ? { processor: processors[processor] } : {}) };
+  return { ...targets[name], ...(fastMath ? { fastMath } : {}), ...(processor ? { processor: processors[processor] } : {}) };
 }
 
 /** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */

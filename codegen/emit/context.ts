@@ -157,7 +157,9 @@ export function localRegister(local: string, at: readonly Index[], context: Cont
   const last = fixed[fixed.length - 1];
   const inLanes = last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane;
   const all = (inLanes ? fixed.slice(0, -1) : fixed).map((i) => constantOf(i, context));
-  if (!inLanes && context.locals.has(registerName(local, all))) return { name: registerName(local, all) };
+  // The last index of a vector local is a lane, also where as many registers are numbered.
+  const own = registerName(local, all);
+  if (!inLanes && context.locals.get(own)?.vector === false) return { name: own };
   const first = inLanes ? last.offset + context.ranges.get(context.lane!)![0] : all.pop()!;
   const whole = registerName(local, all);
   if (context.locals.has(whole)) return { name: whole, ...(inLanes ? {} : { laneAt: first }) };

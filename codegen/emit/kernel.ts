@@ -216,9 +216,14 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   scope.values.clear();
 }
 
+/** Vectors of sums that make fusing worth it: fewer wait for their own additions, and a fused one takes no less. */
+const leastFused = 4;
+
 /** sum + a * b as one instruction, where the target may; only here, so that requantizations keep their exact roundings. */
 function fusedSum({ name, value }: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Context): Value | undefined {
-  if (!context.target.fusedMultiplyAdd || value.op !== 'add' || value.type !== 'float32') return undefined;
+  if (!context.target.fastMath || value.op !== 'add' || value.type !== 'float32') return undefined;
+  const { shape } = context.kernel.scheduled!.locals.find((l) => l.name === name)!;
+  if (shape.reduce((n, extent) => n * extent, 1) < leastFused * context.target.lanes) return undefined;
   if (value.a.op !== 'local' || value.a.name !== name || value.b.op !== 'mul') return undefined;
   const [sum, a, b] = [value.a, value.b.a, value.b.b].map((e) => toVector(emitExpr(e, scope, context), scope, context));
   return { text: `f32x4.relaxed_madd(${a}, ${b}, ${sum})`, type: 'float32', shape: 'vector' };
