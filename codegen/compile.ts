@@ -35,7 +35,8 @@ export interface CompileOptions {
   readonly target?: 'scalar' | 'simd128' | 'relaxed';
   /**
    * Target relaxed only: float32 sums of products by relaxed fused multiply-add, which rounds once on some machines and twice
-   * on others. The one option that changes results; the manifest says so.
+   * on others, and more partial sums where the order of float32 sums costs lanes. The one option that changes results; the
+   * manifest says so.
    */
   readonly fastMath?: boolean;
   /** What tiles are made for: x86-64 (default) or arm64, which has twice the vector registers. Changes times, never a result. */
