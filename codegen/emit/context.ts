@@ -6,7 +6,7 @@
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { interval, simplify } from '../ir/indexing.js';
-import type { Condition, Expr, Index, Kernel, Program } from '../ir/program.js';
+import type { Condition, Expr, Index, Kernel, Program, Stmt } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { indexText, type Names, type Scope } from './scope.js';
 
@@ -51,6 +51,8 @@ export interface Context {
   readonly sums: PendingSum[];
   /** Sums by counted bits that wait for the other words (popcount.ts). */
   readonly counts: PendingCount[];
+  /** Lines before and after the loops that are reductions with two outputs a lane. */
+  readonly shared: Map<Stmt, { readonly before: readonly string[]; readonly after: readonly string[] }>;
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
   /** Bits that are computed and not yet stored (bits.ts). */

@@ -15,7 +15,7 @@ import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { countOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
-import { emitShared, sharedOfLoop } from './shared.js';
+import { beginBoth, declareBoth, emitShared, endBoth, sharedOfLoop, sharedReductions } from './shared.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -61,6 +61,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     locals: new Map(),
     sums: [],
     counts: [],
+    shared: new Map(),
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
@@ -79,6 +80,10 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
       const zero = vector ? (local.type === 'float32' ? 'f32x4.splat(0)' : 'i32x4.splat(0)') : '0';
       declarations.push(`let ${register}: ${type} = ${zero};`);
     }
+  }
+  for (const [loop, all] of sharedReductions(kernel.scheduled.body, context)) {
+    context.shared.set(loop, { before: beginBoth(all), after: endBoth(all) });
+    declarations.push(...declareBoth(all));
   }
   emitStmts(kernel.scheduled.body, scope, context);
   emitSums(scope, context);
@@ -122,7 +127,16 @@ function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void 
       continue;
     }
     if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
+    const shared = context.shared.get(s);
+    if (shared) {
+      emitSums(scope, context);
+      scope.lines.push(...shared.before);
+    }
     emitStmt(s, scope, context);
+    if (shared) {
+      emitSums(scope, context);
+      scope.lines.push(...shared.after);
+    }
   }
 }
 
