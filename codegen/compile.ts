@@ -4,6 +4,7 @@
  *     Graph -> passes -> Graph -> lower -> Program -> schedule -> Program -> emit -> assemble -> finish -> Artifact
  */
 import { align, arenaStart, slack } from './ir/arena.js';
+import { describe } from './ir/datatype.js';
 import { fail, suggest } from './ir/diagnostic.js';
 import type { Graph } from './ir/graph.js';
 import { hashText } from './ir/hash.js';
@@ -14,7 +15,7 @@ import { verifyGraph } from './ir/verifyGraph.js';
 import { declaration } from './emit/declaration.js';
 import { emitAssemblyScript } from './emit/assemblyscript.js';
 import { makeManifest } from './emit/manifest.js';
-import { finishModule } from './emit/module.js';
+import { finishModule, type DataSegment } from './emit/module.js';
 import { trialEntry, type TrialGroups } from './emit/trial.js';
 import { wasiEntry } from './emit/wasi.js';
 import { clean } from './passes/clean.js';
@@ -186,10 +187,11 @@ function programSources(units: readonly ProgramUnit[], target: Target): Record<s
   return { ...sources, 'all.ts': units.map((_, i) => `export { run${i} } from "./program${i}";`).join('\n') };
 }
 
-function constantSegments(unit: ProgramUnit): { offset: number; bytes: Uint8Array }[] {
-  return Object.values(unit.program.buffers)
+function constantSegments({ program, data }: ProgramUnit): DataSegment[] {
+  const narrow = new Set(Object.values(program.tensors).filter((t) => t.layout.elementBits === 16 && describe(t.dtype).bits <= 8).map((t) => t.buffer));
+  return Object.values(program.buffers)
     .filter((b) => b.hash !== undefined)
-    .map((b) => ({ offset: b.offset!, bytes: unit.data.get(b.hash!)! }));
+    .map((b) => ({ offset: b.offset!, bytes: data.get(b.hash!)!, narrow: narrow.has(b.name) }));
 }
 
 function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omit<AssembleOptions, 'entry'> {
