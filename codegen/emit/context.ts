@@ -82,6 +82,8 @@ export interface PendingSum {
 /** `register` += the sum of a dot of bipolar words. */
 export interface PendingCount {
   readonly register: string;
+  /** Of a vector register; undefined of a scalar. */
+  readonly lane?: number;
   readonly dot: Extract<Expr, { op: 'dot' }>;
   /** Bounds of the axes where it stands. */
   readonly ranges: ReadonlyMap<string, readonly [number, number]>;

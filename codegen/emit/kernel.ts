@@ -13,7 +13,7 @@ import { type Base, conditionText, identifier, localRegister, registerName, scal
 import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
-import { countOf, emitCounts } from './popcount.js';
+import { countsOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
 import { beginBoth, declareBoth, emitShared, endBoth, sharedOfLoop, sharedReductions } from './shared.js';
 import { emitStore } from './store.js';
@@ -121,9 +121,9 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
   for (const s of body) {
     // Loops that are written out may hold more of them.
-    const count = countOf(s, context);
-    if (count) {
-      context.counts.push(count);
+    const counts = countsOf(s, context);
+    if (counts) {
+      context.counts.push(...counts);
       continue;
     }
     if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
