@@ -112,10 +112,10 @@ export interface PendingStores {
   readonly signed: boolean;
   /** To which every value is to be clamped; undefined where it fits. */
   readonly bounds?: readonly [number, number];
-  readonly pointer: string;
-  readonly offset: number;
   /** Names of vectors of 32-bit lanes. */
   readonly parts: readonly string[];
+  /** Where they go: so many of them, one after the other, from a place on. */
+  readonly runs: readonly { readonly pointer: string; readonly offset: number; readonly count: number }[];
 }
 
 /** Where a buffer starts: a parameter (or `0`), and what constants add to it for byte `at` of the buffer. */
