@@ -4,6 +4,7 @@
  *     Graph -> passes -> Graph -> lower -> Program -> schedule -> Program -> emit -> assemble -> finish -> Artifact
  */
 import { align, arenaStart, slack } from './ir/arena.js';
+import { describe } from './ir/datatype.js';
 import { fail, suggest } from './ir/diagnostic.js';
 import type { Graph } from './ir/graph.js';
 import { hashText } from './ir/hash.js';
@@ -14,7 +15,7 @@ import { verifyGraph } from './ir/verifyGraph.js';
 import { declaration } from './emit/declaration.js';
 import { emitAssemblyScript } from './emit/assemblyscript.js';
 import { makeManifest } from './emit/manifest.js';
-import { finishModule } from './emit/module.js';
+import { finishModule, type DataSegment } from './emit/module.js';
 import { trialEntry, type TrialGroups } from './emit/trial.js';
 import { wasiEntry } from './emit/wasi.js';
 import { clean } from './passes/clean.js';
@@ -36,7 +37,8 @@ export interface CompileOptions extends TwinOptions {
   readonly target?: 'scalar' | 'simd128' | 'relaxed';
   /**
    * Target relaxed only: float32 sums of products by relaxed fused multiply-add, which rounds once on some machines and twice
-   * on others. The one option that changes results; the manifest says so.
+   * on others, and more partial sums where the order of float32 sums costs lanes. The one option that changes results; the
+   * manifest says so.
    */
   readonly fastMath?: boolean;
   /** What tiles are made for: x86-64 (default) or arm64, which has twice the vector registers. Changes times, never a result. */
@@ -107,7 +109,7 @@ export function targetOf(name: string, { fastMath, processor }: Pick<CompileOpti
   if (!Object.hasOwn(targets, name)) fail('target/unsupported', name, 'there is no such target', suggest(name, Object.keys(targets), 'target'));
   if (fastMath && name !== 'relaxed') fail('target/unsupported', name, 'fast math is relaxed SIMD, which this target does not have', 'Compile with target relaxed, or without fastMath.');
   if (processor !== undefined && !Object.hasOwn(processors, processor)) fail('target/unsupported', processor, 'there is no such processor', suggest(processor, Object.keys(processors), 'processor'));
-  return { ...targets[name], ...(fastMath ? { fusedMultiplyAdd: true } : {}), ...(processor ? { processor: processors[processor] } : {}) };
+  return { ...targets[name], ...(fastMath ? { fastMath } : {}), ...(processor ? { processor: processors[processor] } : {}) };
 }
 
 /** Compiles a graph. Raises diagnostics that name the node or tensor; see DiagnosticCode. */
@@ -187,10 +189,11 @@ function programSources(units: readonly ProgramUnit[], target: Target): Record<s
   return { ...sources, 'all.ts': units.map((_, i) => `export { run${i} } from "./program${i}";`).join('\n') };
 }
 
-function constantSegments(unit: ProgramUnit): { offset: number; bytes: Uint8Array }[] {
-  return Object.values(unit.program.buffers)
+function constantSegments({ program, data }: ProgramUnit): DataSegment[] {
+  const narrow = new Set(Object.values(program.tensors).filter((t) => t.layout.elementBits === 16 && describe(t.dtype).bits <= 8).map((t) => t.buffer));
+  return Object.values(program.buffers)
     .filter((b) => b.hash !== undefined)
-    .map((b) => ({ offset: b.offset!, bytes: unit.data.get(b.hash!)! }));
+    .map((b) => ({ offset: b.offset!, bytes: data.get(b.hash!)!, narrow: narrow.has(b.name) }));
 }
 
 function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omit<AssembleOptions, 'entry'> {

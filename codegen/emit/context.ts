@@ -6,7 +6,7 @@
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { interval, simplify } from '../ir/indexing.js';
-import type { Condition, Expr, Index, Kernel, Program } from '../ir/program.js';
+import type { Condition, Expr, Index, Kernel, Program, Stmt } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
 import { indexText, type Names, type Scope } from './scope.js';
 
@@ -18,6 +18,8 @@ export interface Value {
   readonly mask?: boolean;
   /** Lanes of 64 bits (wide.ts): `text` holds the first two, this the others. */
   readonly high?: string;
+  /** A float that is never -0. */
+  readonly notMinusZero?: boolean;
 }
 
 /** A buffer that a parameter of the function points into, so that kernels can share one text. */
@@ -51,6 +53,8 @@ export interface Context {
   readonly sums: PendingSum[];
   /** Sums by counted bits that wait for the other words (popcount.ts). */
   readonly counts: PendingCount[];
+  /** Lines before and after the loops that are reductions with two outputs a lane. */
+  readonly shared: Map<Stmt, { readonly before: readonly string[]; readonly after: readonly string[] }>;
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
   /** Bits that are computed and not yet stored (bits.ts). */
@@ -78,6 +82,8 @@ export interface PendingSum {
 /** `register` += the sum of a dot of bipolar words. */
 export interface PendingCount {
   readonly register: string;
+  /** Of a vector register; undefined of a scalar. */
+  readonly lane?: number;
   readonly dot: Extract<Expr, { op: 'dot' }>;
   /** Bounds of the axes where it stands. */
   readonly ranges: ReadonlyMap<string, readonly [number, number]>;
@@ -106,10 +112,10 @@ export interface PendingStores {
   readonly signed: boolean;
   /** To which every value is to be clamped; undefined where it fits. */
   readonly bounds?: readonly [number, number];
-  readonly pointer: string;
-  readonly offset: number;
   /** Names of vectors of 32-bit lanes. */
   readonly parts: readonly string[];
+  /** Where they go: so many of them, one after the other, from a place on. */
+  readonly runs: readonly { readonly pointer: string; readonly offset: number; readonly count: number }[];
 }
 
 /** Where a buffer starts: a parameter (or `0`), and what constants add to it for byte `at` of the buffer. */
@@ -157,7 +163,9 @@ export function localRegister(local: string, at: readonly Index[], context: Cont
   const last = fixed[fixed.length - 1];
   const inLanes = last && context.lane !== undefined && last.terms.length === 1 && last.terms[0].of === context.lane;
   const all = (inLanes ? fixed.slice(0, -1) : fixed).map((i) => constantOf(i, context));
-  if (!inLanes && context.locals.has(registerName(local, all))) return { name: registerName(local, all) };
+  // The last index of a vector local is a lane, also where as many registers are numbered.
+  const own = registerName(local, all);
+  if (!inLanes && context.locals.get(own)?.vector === false) return { name: own };
   const first = inLanes ? last.offset + context.ranges.get(context.lane!)![0] : all.pop()!;
   const whole = registerName(local, all);
   if (context.locals.has(whole)) return { name: whole, ...(inLanes ? {} : { laneAt: first }) };

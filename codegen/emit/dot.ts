@@ -3,7 +3,7 @@
  */
 import type { Expr } from '../ir/program.js';
 import { as, toVector, type Context, type Value } from './context.js';
-import { emitPairs, emitQuads, emitSingles } from './memory.js';
+import { emitPairs, emitQuads, emitSingles, hasZeroSeconds } from './memory.js';
 import type { Scope } from './scope.js';
 
 type Dot = Extract<Expr, { op: 'dot' }>;
@@ -29,8 +29,9 @@ export function emitDot(e: Dot, scope: Scope, context: Context): Value {
   const dots = context.lane !== undefined && context.target.dots.some((d) => d.extent === 2);
   if (dots && e.extent === 1) {
     ranges.set(e.axis, [0, 0]);
-    const [a, b] = [emitSingles(e.a, scope, context), emitSingles(e.b, scope, context)];
-    if (a && b && (a.clean || b.clean)) {
+    const zeros = [hasZeroSeconds(e.a, e.axis, context), hasZeroSeconds(e.b, e.axis, context)];
+    const [a, b] = [emitSingles(e.a, zeros[1], scope, context), emitSingles(e.b, zeros[0], scope, context)];
+    if (a && b && (a.clean || b.clean || zeros[0] || zeros[1])) {
       ranges.delete(e.axis);
       return { text: `i32x4.dot_i16x8_s(${a.text}, ${b.text})`, type: e.type, shape: 'vector' };
     }

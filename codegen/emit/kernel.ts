@@ -13,9 +13,9 @@ import { type Base, conditionText, identifier, localRegister, registerName, scal
 import { shareConstants } from './constants.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
-import { countOf, emitCounts } from './popcount.js';
+import { countsOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
-import { emitShared, sharedOfLoop } from './shared.js';
+import { beginBoth, declareBoth, emitShared, endBoth, sharedOfLoop, sharedReductions } from './shared.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -61,6 +61,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     locals: new Map(),
     sums: [],
     counts: [],
+    shared: new Map(),
   };
   const scope = functionScope();
   const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
@@ -79,6 +80,10 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
       const zero = vector ? (local.type === 'float32' ? 'f32x4.splat(0)' : 'i32x4.splat(0)') : '0';
       declarations.push(`let ${register}: ${type} = ${zero};`);
     }
+  }
+  for (const [loop, all] of sharedReductions(kernel.scheduled.body, context)) {
+    context.shared.set(loop, { before: beginBoth(all), after: endBoth(all) });
+    declarations.push(...declareBoth(all));
   }
   emitStmts(kernel.scheduled.body, scope, context);
   emitSums(scope, context);
@@ -116,13 +121,22 @@ function findVectorLocals(body: readonly Stmt[], lanes: number): Set<string> {
 function emitStmts(body: readonly Stmt[], scope: Scope, context: Context): void {
   for (const s of body) {
     // Loops that are written out may hold more of them.
-    const count = countOf(s, context);
-    if (count) {
-      context.counts.push(count);
+    const counts = countsOf(s, context);
+    if (counts) {
+      context.counts.push(...counts);
       continue;
     }
     if (s.kind !== 'loop' || s.mode === 'serial') emitSums(scope, context);
+    const shared = context.shared.get(s);
+    if (shared) {
+      emitSums(scope, context);
+      scope.lines.push(...shared.before);
+    }
     emitStmt(s, scope, context);
+    if (shared) {
+      emitSums(scope, context);
+      scope.lines.push(...shared.after);
+    }
   }
 }
 
@@ -216,9 +230,14 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   scope.values.clear();
 }
 
+/** Vectors of sums that make fusing worth it: fewer wait for their own additions, and a fused one takes no less. */
+const leastFused = 4;
+
 /** sum + a * b as one instruction, where the target may; only here, so that requantizations keep their exact roundings. */
 function fusedSum({ name, value }: Extract<Stmt, { kind: 'set' }>, scope: Scope, context: Context): Value | undefined {
-  if (!context.target.fusedMultiplyAdd || value.op !== 'add' || value.type !== 'float32') return undefined;
+  if (!context.target.fastMath || value.op !== 'add' || value.type !== 'float32') return undefined;
+  const { shape } = context.kernel.scheduled!.locals.find((l) => l.name === name)!;
+  if (shape.reduce((n, extent) => n * extent, 1) < leastFused * context.target.lanes) return undefined;
   if (value.a.op !== 'local' || value.a.name !== name || value.b.op !== 'mul') return undefined;
   const [sum, a, b] = [value.a, value.b.a, value.b.b].map((e) => toVector(emitExpr(e, scope, context), scope, context));
   return { text: `f32x4.relaxed_madd(${a}, ${b}, ${sum})`, type: 'float32', shape: 'vector' };

@@ -23,7 +23,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
   const bytesOf = (role: string): number => Object.values(program.buffers).filter((b) => b.role === role).reduce((sum, b) => sum + b.bytes, 0);
   const offset = (t: Tensor): number => program.buffers[t.buffer].offset! + t.layout.offset / 8;
   const batch = graph.batch ?? 1;
-  const fastMath = options.target.fusedMultiplyAdd ?? false;
+  const fastMath = options.target.fastMath ?? false;
   const describeTensor = (name: string, tensor: Tensor): ManifestTensor => ({
     name,
     shape: tensor.shape,

@@ -201,7 +201,7 @@ export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context)
       if (p.laneStride === 0 && elementBits === 8 && near) return load('quad', `v128.load32_splat(${p.pointer}, ${p.offset})`);
       if (p.laneStride === 8 && elementBits === 8 && p.groupStride % 8 === 0) return load(`interleaved ${p.groupStride} ${extent}`, interleaved(tensor, p, extent, scope, context));
       if (p.laneStride === 32 && near) {
-        const clean = extent === 4 || endsAt(tensor, e, axis, extent, context);
+        const clean = extent === 4 || endsAt(tensor, e, axis, [extent, 3], context);
         if (elementBits === 8) return load('quads', `v128.load(${p.pointer}, ${p.offset})`, clean);
         const container = shareLoad(tensor, { ...p, shift: 0 }, 'quad fields', 'v128', `v128.load(${p.pointer}, ${p.offset})`, scope, context);
         return load('quad fields at', fieldQuads(container, p.shift, elementBits, describe(tensor.dtype).signed), clean);
@@ -211,10 +211,10 @@ export function emitQuads(e: Expr, axis: string, scope: Scope, context: Context)
   return { text: groupsByLane(e, axis, 8, scope, context), clean: true };
 }
 
-/** True where members past the extent lie past the end of a constant, where its layout has zeros. */
-function endsAt(tensor: Tensor, e: Load, axis: string, extent: number, context: Context): boolean {
+/** True where these members, which are past the extent, lie past the end of a constant, where its layout has zeros. */
+function endsAt(tensor: Tensor, e: Load, axis: string, members: readonly [number, number], context: Context): boolean {
   if (context.program.buffers[tensor.buffer].role !== 'constant') return false;
-  const ranges = new Map(context.ranges).set(axis, [extent, 3]);
+  const ranges = new Map(context.ranges).set(axis, members);
   return e.at.some((i, d) => i.terms.some((t) => mentions(t, axis)) && interval(i, ranges)[0] >= tensor.shape[d]);
 }
 
@@ -274,12 +274,18 @@ export function emitPairs(e: Expr, axis: string, scope: Scope, context: Context)
   return groupsByLane(e, axis, 16, scope, context);
 }
 
+/** True where the second members of pairs that lack them are zeros of a constant. */
+export function hasZeroSeconds(e: Expr, axis: string, context: Context): boolean {
+  if (e.op === 'convert') return hasZeroSeconds(e.a, axis, context);
+  return e.op === 'load' && !e.guard && endsAt(context.program.tensors[e.tensor], e, axis, [1, 1], context);
+}
+
 /**
- * The i16x8 operand of a dot product of one member: lane by lane, the value, then a zero (`clean`) or anything. Undefined
- * where no instruction loads that.
+ * The i16x8 operand of a dot product of one member: lane by lane, the value, then a zero (`clean`) or anything.
+ * `anything`: the other operand has the zero. Undefined where no instruction loads that.
  */
-export function emitSingles(e: Expr, scope: Scope, context: Context): { text: string; clean: boolean } | undefined {
-  if (e.op === 'convert') return emitSingles(e.a, scope, context);
+export function emitSingles(e: Expr, anything: boolean, scope: Scope, context: Context): { text: string; clean: boolean } | undefined {
+  if (e.op === 'convert') return emitSingles(e.a, anything, scope, context);
   if (e.op !== 'load' || e.guard) return undefined;
   const tensor = context.program.tensors[e.tensor];
   const { elementBits, containerBits } = tensor.layout;
@@ -287,6 +293,7 @@ export function emitSingles(e: Expr, scope: Scope, context: Context): { text: st
   if (!p || elementBits !== containerBits) return undefined;
   const sign = describe(tensor.dtype).signed ? 'i' : 'u';
   const load = (kind: string, text: string, clean: boolean): { text: string; clean: boolean } => ({ text: shareLoad(tensor, p, kind, 'v128', text, scope, context), clean });
+  if (elementBits === 16 && p.laneStride === 0 && anything) return load('pair', `v128.load32_splat(${p.pointer}, ${p.offset})`, false);
   if (elementBits === 16 && p.laneStride === 0) return load('single', `v128.and(v128.load32_splat(${p.pointer}, ${p.offset}), i32x4.splat(65535))`, true);
   if (elementBits === 16 && p.laneStride === 16) return load('singles', `v128.load_ext<u16>(${p.pointer}, ${p.offset})`, true);
   if (elementBits === 16 && p.laneStride === 32) return load('pairs16', `v128.load(${p.pointer}, ${p.offset})`, false);

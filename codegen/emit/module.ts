@@ -6,12 +6,10 @@
  */
 import { manifestSection, type Manifest } from '../../sdk/runtime/manifest.js';
 import { fail } from '../ir/diagnostic.js';
+import { readUnsigned, signedBytes, unsignedBytes } from './leb128.js';
+import { narrowSegment, widenBodies, widenTypes, type DataSegment, type Widened } from './widen.js';
 
-/** Bytes that memory holds at an offset before anything runs. */
-export interface DataSegment {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
+export type { DataSegment } from './widen.js';
 
 export interface FinishOptions {
   readonly data: readonly DataSegment[];
@@ -30,7 +28,7 @@ export interface Section {
 }
 
 const sectionNames = ['custom', 'type', 'import', 'function', 'table', 'memory', 'global', 'export', 'start', 'element', 'code', 'data', 'dataCount', 'tag'];
-const custom = 0, memory = 5, data = 11, dataCount = 12;
+const custom = 0, type = 1, imported = 2, functions = 3, memory = 5, start = 8, code = 10, data = 11, dataCount = 12;
 /** Rank of each section id in a valid module; dataCount comes before code, tag after memory. */
 const order = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 const preamble = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -49,7 +47,9 @@ const mostSegments = 10_000;
 export function finishModule(binary: Uint8Array, options: FinishOptions): Uint8Array<ArrayBuffer> {
   const sections = readSections(binary);
   checkFits(binary, sections, options.data);
-  const pieces = withoutZeros(options.data);
+  const narrowed = options.data.map((s) => narrowSegment(s));
+  const widened = narrowed.flatMap((n) => (n ? [n.widened] : []));
+  const pieces = withoutZeros(options.data.map((s, i) => narrowed[i]?.segment ?? s));
   const own = sections.find((s) => s.id === data);
   const ownBytes = own ? binary.subarray(own.start, own.end) : Uint8Array.of(0);
   const [ownCount, ownStart] = readUnsigned(ownBytes, 0);
@@ -57,6 +57,7 @@ export function finishModule(binary: Uint8Array, options: FinishOptions): Uint8A
 
   const bodies = new Map<number, Uint8Array[]>();
   for (const s of sections) if (s.id !== custom) bodies.set(s.id, [binary.subarray(s.start, s.end)]);
+  if (widened.length > 0) addStart(bodies, widened);
   if (count > 0) bodies.set(data, [unsigned(count), ownBytes.subarray(ownStart), ...pieces.flatMap(activeSegment)]);
   if (bodies.has(dataCount)) bodies.set(dataCount, [unsigned(count)]);
 
@@ -69,6 +70,27 @@ export function finishModule(binary: Uint8Array, options: FinishOptions): Uint8A
   if (options.names && names) out.push(...customSection('name', binary.subarray(names.start, names.end)));
   if (options.manifest) out.push(...customSection(manifestSection, new TextEncoder().encode(JSON.stringify(options.manifest))));
   return concatenate(out);
+}
+
+/** Adds the functions that widen constants, of which the second is the start function. */
+function addStart(bodies: Map<number, Uint8Array[]>, widened: readonly Widened[]): void {
+  const entries = (id: number): Uint8Array => bodies.get(id)?.[0] ?? Uint8Array.of(0);
+  const [types] = readUnsigned(entries(type), 0);
+  const first = importedFunctions(entries(imported)) + readUnsigned(entries(functions), 0)[0];
+  const old = bodies.get(start)?.[0];
+  const add = (id: number, added: readonly (readonly number[])[]): void => {
+    const [count, from] = readUnsigned(entries(id), 0);
+    bodies.set(id, [unsigned(count + added.length), entries(id).subarray(from), ...added.map((a) => Uint8Array.from(a))]);
+  };
+  add(type, widenTypes);
+  add(functions, widenTypes.map((_, i) => unsignedBytes(types + i)));
+  add(code, widenBodies(widened, first, old && readUnsigned(old, 0)[0]).map((body) => [...unsignedBytes(body.length), ...body]));
+  bodies.set(start, [unsigned(first + 1)]);
+}
+
+/** How many functions a module of the assembler's imports: of WASI's, and nothing else. */
+function importedFunctions(bytes: Uint8Array): number {
+  return readUnsigned(bytes, 0)[0];
 }
 
 /** All sections of a module, in file order. */
@@ -139,7 +161,7 @@ function cutAtZeros({ offset, bytes }: DataSegment, gap: number): DataSegment[] 
 
 /** Active, memory 0: flag 0, i32.const offset, end, bytes. */
 function activeSegment({ offset, bytes }: DataSegment): Uint8Array[] {
-  return [Uint8Array.of(0, 0x41), signed(offset), Uint8Array.of(0x0b), unsigned(bytes.length), bytes];
+  return [Uint8Array.from([0, 0x41, ...signedBytes(offset), 0x0b, ...unsignedBytes(bytes.length)]), bytes];
 }
 
 function section(id: number, body: readonly Uint8Array[]): Uint8Array[] {
@@ -151,6 +173,8 @@ function customSection(name: string, content: Uint8Array): Uint8Array[] {
   return section(custom, [unsigned(text.length), text, content]);
 }
 
+const unsigned = (value: number): Uint8Array => Uint8Array.from(unsignedBytes(value));
+
 function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
   let at = 0;
@@ -159,34 +183,4 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     at += part.length;
   }
   return out;
-}
-
-// ---- LEB128 ----
-
-/** A number and the position after it; NaN where the bytes end too early or go on for more than 32 bits. */
-function readUnsigned(bytes: Uint8Array, at: number): [value: number, next: number] {
-  let value = 0;
-  for (let i = 0; i < 5; i++) {
-    const b = bytes[at + i];
-    value += (b & 127) * 2 ** (7 * i);
-    if (b < 128) return [value, at + i + 1];
-  }
-  return [NaN, NaN];
-}
-
-function unsigned(value: number): Uint8Array {
-  const out: number[] = [];
-  for (; value >= 128; value = Math.floor(value / 128)) out.push((value % 128) | 128);
-  out.push(value);
-  return Uint8Array.from(out);
-}
-
-/** i32.const takes a signed number; offsets from 2^31 on become negative ones. */
-function signed(value: number): Uint8Array {
-  const out: number[] = [];
-  for (let v = value | 0; ; v >>= 7) {
-    const last = (v >> 6 === 0) || (v >> 6 === -1);
-    out.push((v & 127) | (last ? 0 : 128));
-    if (last) return Uint8Array.from(out);
-  }
 }

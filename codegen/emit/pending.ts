@@ -1,6 +1,6 @@
 /**
- * Vectors and bits that wait to be stored with their neighbours (store.ts and bits.ts collect them), and how lanes of 32 bits
- * become narrow ones.
+ * Vectors and bits that wait to be narrowed together and stored with their neighbours (store.ts and bits.ts collect them), and
+ * how lanes of 32 bits become narrow ones.
  */
 import type { Context, PendingBits } from './context.js';
 
@@ -12,21 +12,25 @@ export function flushStores(context: Context): void {
   const { pending } = context;
   if (!pending) return;
   context.pending = undefined;
-  const { scope, parts, bits, signed, bounds, pointer, offset } = pending;
+  const { scope, parts, runs, bits, signed, bounds } = pending;
   const name = context.names.fresh('t');
-  scope.lines.push(`const ${name}: v128 = ${narrowed(parts, bits, signed, bounds)};`, ...laneStores(name, parts.length * context.target.lanes * bits, pointer, offset));
+  scope.lines.push(`const ${name}: v128 = ${narrowed(parts, bits, signed, bounds)};`);
+  let from = 0;
+  for (const { pointer, offset, count } of runs) {
+    const length = count * context.target.lanes * bits;
+    scope.lines.push(...laneStores(name, length, pointer, offset, from));
+    from += length;
+  }
 }
 
-/** From the widest store that fits to the narrowest. */
-export function laneStores(name: string, bits: number, pointer: string, offset: number): string[] {
+/** Bits of a vector from bit `from` on, by the widest stores that there are. */
+export function laneStores(name: string, bits: number, pointer: string, offset: number, from = 0): string[] {
   if (bits === 128) return [`v128.store(${pointer}, ${name}, ${offset});`];
   const lines: string[] = [];
-  let done = 0;
-  for (const width of [64, 32, 16, 8]) {
-    while (bits - done >= width) {
-      lines.push(`v128.store${width}_lane(${pointer}, ${name}, ${done / width}, ${offset + done / 8});`);
-      done += width;
-    }
+  for (let done = 0; done < bits; ) {
+    const width = [64, 32, 16].find((w) => w <= bits - done && (from + done) % w === 0) ?? 8;
+    lines.push(`v128.store${width}_lane(${pointer}, ${name}, ${(from + done) / width}, ${offset + done / 8});`);
+    done += width;
   }
   return lines;
 }

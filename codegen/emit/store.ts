@@ -1,13 +1,13 @@
 /**
- * Stores. Neighbouring vectors of one row that are narrower in memory than in registers are collected and stored together:
- * narrowed two or four at a time, clamped by the narrowing itself where that does it.
+ * Stores. Vectors that are narrower in memory than in registers are collected: narrowed two or four at a time, of one row or of
+ * several, clamped by the narrowing itself where that does it; neighbours are stored together.
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Stmt } from '../ir/program.js';
 import { emitBitStore } from './bits.js';
-import { baseOf, conditionText, toVector, type Context, type PendingStores, type Value } from './context.js';
+import { baseOf, conditionText, toVector, type Context, type Value } from './context.js';
 import { memoryType, place, type Place } from './memory.js';
 import { flushStores, laneStores, narrowed } from './pending.js';
 import { indexText, type Scope } from './scope.js';
@@ -81,7 +81,7 @@ function vectorStores(value: string, bits: number, signed: boolean, p: Place, la
 
 // ---- Collecting ----
 
-/** Adds a vector to those that wait, after storing what it is no neighbour of. */
+/** Adds a vector to those that wait, after storing what it cannot be narrowed with. */
 function collect(value: Expr, dtype: DataType, buffer: string, bits: number, p: Place, scope: Scope, context: Context): void {
   const { signed } = describe(dtype);
   const clamp = peelClamp(value);
@@ -97,12 +97,15 @@ function collect(value: Expr, dtype: DataType, buffer: string, bits: number, p: 
   scope.lines.push(`const ${name}: v128 = ${toVector(inner, scope, context)};`);
   const old = context.pending;
   const bytes = (context.target.lanes * bits) / 8;
-  const isNext = old && old.scope === scope && old.buffer === buffer && old.bits === bits && old.signed === signed && old.pointer === p.pointer
-    && old.offset + old.parts.length * bytes === p.offset && String(old.bounds) === String(bounds);
-  if (!isNext) flushStores(context);
-  const next: PendingStores = isNext ? { ...old, parts: [...old.parts, name] } : { scope, buffer, bits, signed, bounds, pointer: p.pointer, offset: p.offset, parts: [name] };
-  context.pending = next;
-  if (next.parts.length * bytes === 16) flushStores(context);
+  const joins = old && old.scope === scope && old.buffer === buffer && old.bits === bits && old.signed === signed && String(old.bounds) === String(bounds);
+  if (!joins) flushStores(context);
+  const parts = [...(joins ? old.parts : []), name];
+  const runs = [...(joins ? old.runs : [])];
+  const last = runs[runs.length - 1];
+  if (last && last.pointer === p.pointer && last.offset + last.count * bytes === p.offset) runs[runs.length - 1] = { ...last, count: last.count + 1 };
+  else runs.push({ pointer: p.pointer, offset: p.offset, count: 1 });
+  context.pending = { scope, buffer, bits, signed, bounds, parts, runs };
+  if (parts.length * bytes === 16) flushStores(context);
 }
 
 /** The value as min(max(inner, lo), hi), of integers of at most 32 bits. */

@@ -7,7 +7,7 @@
  * same places; one mask cuts out both.
  */
 import { describe } from './datatype.js';
-import type { Layout, Tensor } from './program.js';
+import type { Kernel, Layout, Tensor } from './program.js';
 
 /** Bits of a sum before it runs into the second output's. */
 export const sumBits = 12;
@@ -52,4 +52,17 @@ export function sharedOffset(weight: Tensor, code: Layout['code']): number | und
   const [lo, hi] = weight.range ?? [describe(weight.dtype).min, describe(weight.dtype).max];
   const both = 1 + 2 ** sumBits;
   return lo * both >= -32768 && hi * both <= 32767 ? code.base * both : undefined;
+}
+
+/** The least and the greatest value of a load: a tensor's range, and what its halo holds. */
+function valuesOf(tensor: Tensor): readonly number[] {
+  const { min, max } = describe(tensor.dtype);
+  const { haloValue } = tensor.layout;
+  return [...(tensor.range ?? [min, max]), ...(haloValue === undefined ? [] : [haloValue])];
+}
+
+/** True where the sums of the second outputs, over a whole reduction, fit the bits above the first ones'. */
+export function secondFits(kernel: Kernel, data: Tensor, weight: Tensor): boolean {
+  const most = Math.max(...valuesOf(data).flatMap((x) => valuesOf(weight).map((w) => Math.abs(x * w))));
+  return kernel.reduce.reduce((n, a) => n * a.extent, most) < 2 ** (31 - sumBits);
 }

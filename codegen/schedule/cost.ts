@@ -9,6 +9,7 @@
 import { describe } from '../ir/datatype.js';
 import { exprType, type TypeScope } from '../ir/exprType.js';
 import type { Expr, Index, Kernel, Program, Stmt } from '../ir/program.js';
+import { sumBits } from '../ir/sharedLanes.js';
 import { dependsOn, operandsOf, walkExpr } from '../ir/walk.js';
 import type { Processor } from '../targets/processor.js';
 import type { Target } from '../targets/target.js';
@@ -166,7 +167,8 @@ function count(e: Expr, unrolled: readonly Unrolled[], region: Region, seen: Set
   if (e.op === 'float' || e.op === 'int' || e.op === 'ref' || e.op === 'index') return depends;
   const wide = 'type' in e && e.type !== 'float32' && describe(e.type).bits > 32 ? 3 : 1;
   // A lookup (index, clamp, swizzle, addition) gives two to four products of 16 lanes, and a copy here is of four.
-  const lookups = e.op === 'dot' && e.table !== undefined ? e.extent / 2 : 1;
+  // Where two outputs share a lane, a pair of members takes a product and a sum for both, and the outputs part once a group.
+  const lookups = e.op !== 'dot' ? 1 : e.table !== undefined ? e.extent / 2 : e.type === `int${sumBits}` ? e.extent / 2 + 3 : 1;
   region.arithmetic += copies() * wide * lookups * (e.op === 'div' || e.op === 'sqrt' ? divide : 1);
   return depends;
 }

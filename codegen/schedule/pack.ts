@@ -93,7 +93,7 @@ export function repack(tensor: Tensor, bytes: Uint8Array, name: string, layout: 
   const count = extents.reduce((a, b) => a * b, 1);
   for (let i = 0; i < count; i++) {
     const value = readBits(bytes, addressAt(tensor.layout, at.map((c, d) => Math.min(c, tensor.shape[d] - 1))), from);
-    writeBits(out, addressAt(layout, at), to, code ? (asSigned(value, from, tensor) - code.base) / code.step : value);
+    writeBits(out, addressAt(layout, at), to, code ? (asSigned(value, from, tensor) - code.base) / code.step : asSigned(value, from, tensor));
     for (let d = at.length - 1; d >= 0; d--) {
       if (++at[d] < extents[d]) break;
       at[d] = 0;

@@ -24,6 +24,7 @@ import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
 import { productOperands } from './products.js';
 import { packedLayout, repack, type Packing } from './pack.js';
 import { planMemory } from './plan.js';
+import { reassociate } from './reassociate.js';
 import { startAtBias } from './start.js';
 
 export interface ScheduleOptions {
@@ -35,7 +36,7 @@ export interface ScheduleOptions {
   readonly choose?: (kernel: Kernel, program: Program) => KernelSchedule | undefined;
 }
 
-/** Schedules a lowered Program. The result has the same bits for every target. */
+/** Schedules a lowered Program. The result has the same bits for every target without fast math. */
 export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOptions = {}): ProgramUnit {
   const steps: string[] = [];
   const u = withoutUnused(scheduleKernels(prepare(unit, target, steps, options.keepAll), target, options.choose));
@@ -54,6 +55,7 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[], keep
   u = assignLayouts(u, target, steps, keepAll);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
+  if (target.fastMath) u = { ...u, program: reassociate(u.program, target, steps) };
   return keepAll ? u : imageByImage(u, steps);
 }
 

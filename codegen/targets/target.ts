@@ -24,8 +24,11 @@ export interface Target {
   readonly lookups: number;
   /** Operations that lanes have for integers of 33 to 64 bits (two vectors a value). */
   readonly wideOperations: readonly string[];
-  /** Float sums of products in one instruction, which rounds once or twice as the machine likes: outside equal bits. */
-  readonly fusedMultiplyAdd?: boolean;
+  /**
+   * Outside equal bits: float sums of products in one instruction, which rounds once or twice as the machine likes, and more
+   * partial sums where the order of float sums costs lanes.
+   */
+  readonly fastMath?: boolean;
   /** WebAssembly features, as the assembler names them. */
   readonly features: readonly string[];
 }

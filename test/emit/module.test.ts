@@ -65,6 +65,42 @@ test('the module keeps its own segments, and DataCount agrees', () => {
   assert.equal(readSections(finished).map((s) => s.name), ['type', 'function', 'memory', 'export', 'dataCount', 'code', 'data']);
 });
 
+/** Little-endian 16-bit integers. */
+const shorts = (values: readonly number[]): Uint8Array => new Uint8Array(Int16Array.from(values).buffer);
+
+test('16-bit integers that fit 8 bits are stored as bytes, and widened before anything runs', () => {
+  const values = Array.from({ length: 4096 }, (_, i) => ((i * 37) % 256) - 128);
+  const [first, second] = [shorts(values), shorts([-128, 127, -1, 0, 1, 2, 3, 4])];
+  const data = [{ offset: 64, bytes: first, narrow: true }, { offset: 120000, bytes: second, narrow: true }, { offset: 130000, bytes: Uint8Array.of(7) }];
+  const finished = finishModule(module(), { data });
+  const bytes = memoryOf(finished);
+  assert.equal(bytes.slice(64, 64 + first.length), first);
+  assert.equal(bytes.slice(120000, 120016), second);
+  assert.is(bytes[130000], 7);
+  assert.is(bytes.reduce((n, b) => n + (b === 0 ? 0 : 1), 0), [...first, ...second, 7].filter((b) => b !== 0).length, 'nothing else is left');
+  assert.ok(finished.length < module().length + values.length + 160, `${finished.length} bytes`);
+  assert.equal(readSections(finished).map((s) => s.name), ['type', 'function', 'memory', 'export', 'start', 'code', 'data']);
+});
+
+test('what does not fit 8 bits, or no whole vectors, stays as it is', () => {
+  for (const values of [[0, 1, 2, 3, 4, 5, 6, 128], [0, 1, 2, 3, 4, 5, 6, -129], [1, 2, 3, 4]]) {
+    const finished = finishModule(module(), { data: [{ offset: 32, bytes: shorts(values), narrow: true }] });
+    assert.equal(memoryOf(finished).slice(32, 32 + 2 * values.length), shorts(values));
+    assert.not.ok(readSections(finished).some((s) => s.name === 'start'));
+  }
+});
+
+test("a module's own functions keep their numbers, and its start function runs after constants were widened", () => {
+  const type = [1, 4, 1, 0x60, 0, 0], functions = [3, 2, 1, 0], own = [8, 1, 0];
+  // Doubles the byte at 64.
+  const code = [10, 17, 1, 15, 0, 0x41, 0xc0, 0, 0x41, 0xc0, 0, 0x2d, 0, 0, 0x41, 1, 0x74, 0x3a, 0, 0, 0x0b];
+  code[1] = code.length - 2;
+  code[3] = code.length - 4;
+  const binary = Uint8Array.from([...preamble, ...type, ...functions, ...memorySection, ...exportSection, ...own, ...code]);
+  const bytes = memoryOf(finishModule(binary, { data: [{ offset: 64, bytes: shorts([21, 1, 2, 3, 4, 5, 6, 7]), narrow: true }] }));
+  assert.equal([bytes[64], bytes[66]], [42, 1]);
+});
+
 test('the manifest comes back; other custom sections go, names on demand', () => {
   const binary = module(0, 6, 4, 110, 97, 109, 101, 0, 0, 9, 8, 112, 114, 111, 100, 117, 99, 101, 114); // name, producer
   const finished = finishModule(binary, { data: [], manifest });

@@ -8,8 +8,8 @@ import { readSections } from '../../codegen/emit/module.js';
 import { compile } from '../../sdk/compile.js';
 import { exampleNetworks, sharedNetworks } from './networks.js';
 
-/** A start function would run code at instantiation; a data count belongs to the feature bulk-memory. */
-const forbiddenSections: Readonly<Record<number, string>> = { 8: 'start', 12: 'data count' };
+/** A data count belongs to the feature bulk-memory. */
+const forbiddenSections: Readonly<Record<number, string>> = { 12: 'data count' };
 
 /** The feature that an instruction of the text format needs: '' is WebAssembly 1.0, undefined one that no module may use. */
 function featureOf(instruction: string): string | undefined {
@@ -34,7 +34,7 @@ const networks = [...exampleNetworks(), ...sharedNetworks().filter(({ name }) =>
 for (const network of networks) {
   for (const target of ['scalar', 'simd128'] as const) {
     test(`${network.name}, ${target}: imports nothing, exports memory and run, and uses what its manifest states`, async () => {
-      const { wasm, manifest, stages } = await compile(network.bytes, { target, wat: true });
+      const { wasm, manifest, stages, unit } = await compile(network.bytes, { target, wat: true });
       const module = new WebAssembly.Module(wasm as BufferSource);
       assert.equal(WebAssembly.Module.imports(module), []);
       assert.equal(WebAssembly.Module.exports(module).map((e) => `${e.kind} ${e.name}`).sort(), ['function run', 'memory memory']);
@@ -45,6 +45,10 @@ for (const network of networks) {
       const { memory } = new WebAssembly.Instance(module).exports as { memory: WebAssembly.Memory };
       assert.is(memory.buffer.byteLength, Number(pages[1]) * 65536);
       assert.throws(() => memory.grow(1));
+      for (const { name, hash, offset } of Object.values(unit.program.buffers)) {
+        const bytes = hash === undefined ? undefined : unit.data.get(hash)!;
+        if (bytes) assert.equal(new Uint8Array(memory.buffer, offset!, bytes.length), bytes, `${name} is in memory before anything runs`);
+      }
       assert.ok(manifest.arenaBytes <= memory.buffer.byteLength && memory.buffer.byteLength - manifest.arenaBytes < 2 * 65536, `${manifest.arenaBytes} of ${memory.buffer.byteLength} bytes`);
 
       const used = instructions(stages.wat!);

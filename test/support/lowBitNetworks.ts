@@ -10,6 +10,10 @@ import { Random } from './random.js';
 export interface Widths {
   readonly weights: 32 | 8 | 4 | 2 | 1;
   readonly activations: 32 | 8 | 4 | 2 | 1;
+  /** Weights as training leaves them: as many levels above zero as below. */
+  readonly narrow?: true;
+  /** Activations of both signs. */
+  readonly signed?: true;
 }
 
 export interface ConvolutionShape {
@@ -38,7 +42,7 @@ class Net extends GraphBuilder {
     if (weights === 32) return w;
     if (weights === 1) return this.node('BipolarQuant', [w, this.scalar(1)]);
     // Levels to both ends: -1 .. 1 is a little more than the type.
-    return this.quant(w, 2 ** (1 - weights), weights, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+    return this.quant(w, 2 ** (1 - weights), weights, { signed: 1, narrow: this.widths.narrow ? 1 : 0, rounding_mode: 'ROUND' });
   }
 
   /** Values of roughly unit spread, quantized: unsigned after a ReLU, bipolar at one bit. */
@@ -46,6 +50,7 @@ class Net extends GraphBuilder {
     const { activations } = this.widths;
     if (activations === 32) return this.node('Relu', [x]);
     if (activations === 1) return this.node('BipolarQuant', [x, this.scalar(1)]);
+    if (this.widths.signed) return this.quant(x, 2 ** (1 - activations), activations, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
     return this.quant(this.node('Relu', [x]), 2 / (2 ** activations - 1), activations, { signed: 0, narrow: 0, rounding_mode: 'ROUND' });
   }
 

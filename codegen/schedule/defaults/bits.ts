@@ -33,7 +33,8 @@ export function popcount(start: Nest, program: Program, target: Target, choices:
   // Two outputs that read one operand in common.
   const streamed = all.find((a) => !a.store && (a.tensor === products.data || a.tensor === products.weight) && a.depends(inner.name));
   const row = packed ? undefined : [...start.loops].reverse().find((l) => l.kind === 'space' && l !== inner && l.extent > 1 && streamed && !streamed.depends(l.name)) ?? inner;
-  const width = packed && inner.extent % byte === 0 ? byte : 1;
+  // Places share a row's data, and their outputs are neighbours in memory; weights would be shared by nothing.
+  const width = packed && inner.extent % byte === 0 ? byte : target.lanes > 1 && streamed?.tensor === products.data ? divisorIn(inner.extent, [target.lanes]) : 1;
   const rows = row ? divisorIn(row.extent, choices.rows ? [choices.rows, 2] : [2]) : 1;
 
   const steps: Step[] = [{ step: 'split', loop: channels.name, factor: products.word }];
@@ -42,7 +43,8 @@ export function popcount(start: Nest, program: Program, target: Target, choices:
     steps.push({ step: 'split', loop: l.name, factor });
     return [`${l.name}.o`, `${l.name}.i`];
   };
-  const [innerOuter, ...innerTile] = split(inner, row === inner ? rows : width);
+  const lanes = !packed && width > 1;
+  const [innerOuter, ...innerTile] = split(inner, row === inner && !lanes ? rows : width);
   const [rowOuter, ...rowTile] = row && row !== inner ? split(row, rows) : [];
   const space = start.loops.filter((l) => l.kind === 'space' && l !== inner).map((l) => (l === row ? rowOuter : l.name));
   const reduce = start.loops.filter((l) => l.kind === 'reduce').map((l) => (l === channels ? `${l.name}.o` : l.name));
@@ -55,7 +57,7 @@ export function popcount(start: Nest, program: Program, target: Target, choices:
     words *= extent;
     steps.push({ step: 'unroll', loop: name });
   }
-  steps.push(...tile.map((loop): Step => ({ step: 'unroll', loop })), { step: 'dot', loop: `${channels.name}.i` });
+  steps.push(...tile.map((loop): Step => ({ step: lanes && innerTile.includes(loop) ? 'vectorize' : 'unroll', loop })), { step: 'dot', loop: `${channels.name}.i` });
   return { nests: [applySteps(start, steps)], packs: { [products.weight]: { elementBits: 1, containerBits: byte, innermost: `${channels.name}.i`, code: bipolarCode } } };
 }
 
@@ -93,7 +95,7 @@ export function packedPlaces(start: Nest, program: Program, target: Target): Ker
       return applySteps(part, [
         { step: 'split', loop: channel.name, factor: byte },
         ...lanes,
-        { step: 'reorder', order: [...outer, around, `${channel.name}.o`, `${channel.name}.i`, ...inside] },
+        { step: 'reorder', order: [...outer, `${channel.name}.o`, around, `${channel.name}.i`, ...inside] },
         { step: 'unroll', loop: `${channel.name}.i` },
         ...inside.map((loop): Step => ({ step: 'vectorize', loop })),
       ]);

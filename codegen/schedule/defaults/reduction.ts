@@ -1,10 +1,11 @@
 /**
  * Reductions in lanes: outputs over lanes, a tile of them in registers, weights in reading order.
  */
+import { describe } from '../../ir/datatype.js';
 import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
-import type { Choices, KernelSchedule } from '../choice.js';
+import type { Choices, KernelSchedule, Pack } from '../choice.js';
 import { tileCycles, type TileProducts } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, type Step } from '../steps.js';
@@ -24,7 +25,8 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const main = reduction(whole, program, target, lane, undefined, choices);
     return { nests: [...main.nests, rest], packs: {} };
   }
-  const { row, rows, columns, depthwise } = registerTile(start, program, target, lane, group, choices);
+  const wide = group !== undefined && areWidened(start, program, lane, group);
+  const { row, rows, columns, depthwise } = registerTile(start, program, target, lane, group, wide, choices);
   const [{ type: accumulator }] = start.kernel.accumulators;
   const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
@@ -80,11 +82,20 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
   });
-  return {
-    nests,
-    // Fields that share a container are its neighbours.
-    packs: group && fieldLoop !== undefined ? { [group.weight]: { elementBits: group.bits, containerBits: group.containerBits, innermost: fieldLoop } } : {},
-  };
+  // Fields that share a container are its neighbours.
+  const pack: Pack | undefined = group && fieldLoop !== undefined
+    ? { elementBits: group.bits, containerBits: group.containerBits, innermost: fieldLoop }
+    : wide ? { elementBits: 16, containerBits: 16 } : undefined;
+  return { nests, packs: pack ? { [group!.weight]: pack } : {} };
+}
+
+/** Outputs of a channel from which on its weights are stored as the 16 bits that pairs of products take: as bytes they are widened at each read. */
+const mostNarrow = 16;
+
+function areWidened(nest: Nest, program: Program, lane: string, group: Group): boolean {
+  const { dtype, layout } = program.tensors[group.weight];
+  const positions = nest.loops.reduce((n, l) => (l.kind === 'space' && l.name !== lane ? n * l.extent : n), 1);
+  return group.extent === 2 && group.fields === 1 && layout.elementBits === 8 && describe(dtype).signed && positions >= mostNarrow;
 }
 
 /** Lanes over the interleaved partial sums; the few outputs of an inference side by side, so that its data are read once. */
@@ -109,7 +120,7 @@ interface RegisterTile {
   readonly depthwise: boolean;
 }
 
-function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: Group | undefined, choices: Choices): RegisterTile {
+function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: Group | undefined, wide: boolean, choices: Choices): RegisterTile {
   const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
   const accumulators = nest.kernel.accumulators.length;
   // What is read once an output, such as a residual, does not shape the tile.
@@ -138,7 +149,7 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
     kind: isQuad ? 'quad' : isFloat ? 'float' : 'integer',
     accumulators,
     // Fields are cut out, bytes of pairs widened.
-    unpack: !group ? 0 : group.fields > 1 ? 2 : group.extent === 2 ? 1 : 0,
+    unpack: !group ? 0 : group.fields > 1 ? 2 : group.extent === 2 && !wide ? 1 : 0,
     interleaved: isQuad && perLane ? group.extent : 0,
     steps: nest.loops.reduce((n, l) => (l.kind === 'reduce' ? n * Math.ceil(l.extent / (l.name === group?.loop ? group.extent : 1)) : n), 1),
   };

@@ -2,7 +2,7 @@
  * Sums of products of few bits with two outputs a lane: a 16-bit dot product gives products of both, and they part every so
  * many members, before the first one's sum leaves its 12 bits (ir/sharedLanes.ts).
  */
-import { cutsOf, outputs, sharedOffset, sumBits } from '../../ir/sharedLanes.js';
+import { cutsOf, outputs, secondFits, sharedOffset, sumBits } from '../../ir/sharedLanes.js';
 import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
@@ -25,7 +25,7 @@ export function sharedLanes(start: Nest, program: Program, target: Target, lane:
   const bits = fieldBits(weight);
   const cuts = cutsOf(bits);
   const code = codeOf(weight);
-  if (!cuts || !code || sharedOffset(weight, code) === undefined) return undefined;
+  if (!cuts || !code || sharedOffset(weight, code) === undefined || !secondFits(start.kernel, program.tensors[operands.data], weight)) return undefined;
   const group = groupOf(start, program, lane, operands.data, operands.weight, 2 * cuts.length);
   const laneLoop = start.loops.find((l) => l.name === lane)!;
   const rest = laneLoop.extent % outputs;
@@ -35,8 +35,10 @@ export function sharedLanes(start: Nest, program: Program, target: Target, lane:
   const data = accesses(start, program).filter((a) => !a.store && !a.constant);
   const row = [...start.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
   const vectors = Math.ceil(laneLoop.extent / outputs);
-  const rows = row ? Math.min(choices.rows ?? fewestRests(row.extent), row.extent) : 1;
-  // Measured on V8 (3x3, 64 to 64 channels): 4 x 1 61.5, 3 x 1 61, 2 x 2 55, 5 x 1 54, 2 x 1 53, 1 x 2 47 and 8 x 1 43 GMAC/s.
+  // Measured on V8 (3x3, 64 to 64 channels): 4 x 1 61.5, 3 x 1 61, 2 x 2 55, 5 x 1 54, 2 x 1 53, 1 x 2 47 and 8 x 1 43 GMAC/s; where
+  // groups are short and written out (784 to 64), 2 x 2 45, 2 x 1 31, 3 x 1 and 4 x 1 36.
+  const isShort = group.extent <= 8;
+  const rows = row ? Math.min(choices.rows ?? (isShort ? 2 : fewestRests(row.extent)), row.extent) : 1;
   const columns = choices.columns && vectors % choices.columns === 0 ? choices.columns : rows > 2 ? 1 : divisorIn(vectors, [2, 3]);
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
