@@ -7,6 +7,8 @@
 import { compileGraph, type Artifact, type CompileOptions } from '../codegen/compile.js';
 import { buildFile, bundleDeclaration, bundleLoader } from '../codegen/emit/bundle.js';
 import { importOnnx } from '../codegen/import/onnx.js';
+import { applyPosterior, ownPosterior } from '../codegen/import/posterior.js';
+import { readSafetensors } from '../codegen/import/safetensors.js';
 import type { Graph } from '../codegen/ir/graph.js';
 import { sha256 } from '../codegen/ir/hash.js';
 import { targets } from '../codegen/targets/target.js';
@@ -15,6 +17,11 @@ import { toolchain } from './host/assembler.js';
 export interface Options extends CompileOptions {
   /** The model's name in manifests and diagnostics; the graph's own where absent. */
   readonly name?: string;
+  /**
+   * Bytes of a safetensors file with the mean and standard deviation of random weights: tensors `NAME.mean` and `NAME.std` for the
+   * weight NAME of the model (F16, BF16, F32 or F64).
+   */
+  readonly posterior?: Uint8Array;
   /** Bytes of an external data file, by the location that the model states. Without it such models are refused. */
   readonly readExternal?: (location: string) => Uint8Array;
 }
@@ -29,11 +36,27 @@ export interface Options extends CompileOptions {
  * @throws DiagnosticError for a model that is damaged or not supported, naming the node or tensor.
  */
 export async function compile(model: Uint8Array | ArrayBuffer | Graph, options: Options = {}): Promise<Artifact> {
-  const { name, readExternal, ...rest } = options;
+  const { name, readExternal, posterior, ...rest } = options;
   const bytes = model instanceof ArrayBuffer ? new Uint8Array(model) : model instanceof Uint8Array ? model : undefined;
-  const graph = bytes ? importOnnx(bytes, { name, readExternal }) : { ...(model as Graph), ...(name === undefined ? {} : { name }) };
+  const graph = modelGraph(bytes ?? (model as Graph), { name, readExternal, posterior });
   const sourceHash = rest.sourceHash ?? (bytes ? sha256(bytes) : undefined);
   return compileGraph(graph, { ...rest, sourceHash }, toolchain());
+}
+
+/**
+ * The graph of a model, with its posterior: that of the safetensors file, or the one that an ONNX model carries itself, as
+ * initializers `NAME.std` beside the weights NAME.
+ *
+ * @throws DiagnosticError for a model or posterior that is damaged, or for two that do not belong together.
+ */
+export function modelGraph(model: Uint8Array | Graph, { name, readExternal, posterior }: Pick<Options, 'name' | 'readExternal' | 'posterior'> = {}): Graph {
+  const graph = model instanceof Uint8Array ? ownPosterior(importOnnx(model, { name, readExternal })) : { ...model, ...(name === undefined ? {} : { name }) };
+  return posterior === undefined ? graph : applyPosterior(graph, readSafetensors(posterior), { all: isSkeleton(graph) });
+}
+
+/** A graph of which no weight is known yet: all are zero. */
+function isSkeleton(graph: Graph): boolean {
+  return Object.values(graph.constants).every((c) => c.dtype !== 'float32' || c.data.every((x) => x === 0));
 }
 
 export interface Bundle {

@@ -78,6 +78,15 @@ export class Arguments {
     return usage(this.command, `--${name}`, `expected a whole number of ${least} to ${most}, found "${text}"`);
   }
 
+  /** A number of [least, most]. */
+  number(name: string, least: number, most: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (value >= least && value <= most) return value;
+    return usage(this.command, `--${name}`, `expected a number of ${least} to ${most}, found "${text}"`);
+  }
+
   /** A list with commas, each of the option's choices. */
   list(name: string, choices: readonly string[]): readonly string[] {
     const items = (this.text(name) ?? '').split(',').filter((item) => item !== '');

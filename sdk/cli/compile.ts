@@ -6,7 +6,7 @@ import { bundleFiles } from '../compile.js';
 import { usage, type Command } from './command.js';
 import { build } from './engines.js';
 import { checkFolder, readBytes, writeAll, type Output } from './files.js';
-import { batchOption, largestBatch, readModel, processorOf, processorOption, targetOf, targetOption, targets } from './models.js';
+import { batchOption, largestBatch, readModel, processorOf, processorOption, targetOf, targetOption, targets, posteriorOptions } from './models.js';
 import { count, duration, table } from './text.js';
 
 const stages = ['graph', 'program', 'source', 'wat'] as const;
@@ -25,6 +25,7 @@ app imports load().`,
     processorOption,
     { name: 'fast-math', doc: 'target relaxed: float sums by fused multiply-add; faster, and the bits differ between machines' },
     batchOption,
+    ...posteriorOptions,
     { name: 'bundle', doc: `NAME.TARGET.wasm for ${targets.join(', ')}, and NAME.mjs: its load() fetches the best for an engine` },
     { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them; they change no result' },
     { name: 'wasi', doc: 'write also NAME.wasi.wasm, a command that reads .npy and writes .npy or JSON' },
@@ -43,7 +44,7 @@ app imports load().`,
     const fastMath = args.flag('fast-math');
     if (fastMath && bundle) usage(command, '--fast-math', 'all builds of a bundle give the same bits', 'Leave --fast-math away, or --bundle.');
     if (fastMath && targetOf(args) !== 'relaxed') usage(command, '--fast-math', 'fast math is relaxed SIMD', 'Say --target relaxed, or leave --fast-math away.');
-    const model = readModel(file);
+    const model = readModel(file, args);
 
     const tuningFile = args.text('tuning');
     const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);

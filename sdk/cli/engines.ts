@@ -6,7 +6,6 @@
  */
 import { build as buildProgram, batchedTensors, runPasses, targetOf, type Artifact } from '../../codegen/compile.js';
 import { makeManifest } from '../../codegen/emit/manifest.js';
-import { importOnnx } from '../../codegen/import/onnx.js';
 import type { Graph, Shape } from '../../codegen/ir/graph.js';
 import { createInterpreter } from '../../codegen/ir/interpret.js';
 import { hashText, sha256 } from '../../codegen/ir/hash.js';
@@ -14,8 +13,9 @@ import { printProgram } from '../../codegen/ir/print.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { evaluate } from '../../codegen/passes/evaluate.js';
 import { batchOf, infer, symbolicShapes } from '../../codegen/passes/infer.js';
+import { makeTwin } from '../../codegen/passes/twins/twin.js';
 import { lower } from '../../codegen/schedule/lower.js';
-import { compile, type Options } from '../compile.js';
+import { compile, modelGraph, type Options } from '../compile.js';
 import { loadSync, Session, type Manifest, type ManifestInner } from '../runtime/index.js';
 import { instantiate } from './relaxed.js';
 import { atFile, type ModelFile, type WasmTarget } from './models.js';
@@ -39,13 +39,13 @@ export async function prepareEngine(model: ModelFile, name: EngineName, batch?: 
   return artifactEngine(await build(model, { batch, target: name }));
 }
 
-export function importModel({ file, name, bytes, readExternal }: ModelFile): Graph {
-  return atFile(file, () => importOnnx(bytes, { name, readExternal }));
+export function importModel({ file, name, bytes, readExternal, architecture, posterior }: ModelFile): Graph {
+  return atFile(file, () => modelGraph(architecture ?? bytes, { name, readExternal, posterior }));
 }
 
 /** Compiles a model; see `compile`. */
-export function build({ file, name, bytes, readExternal }: ModelFile, options: Omit<Options, 'name' | 'readExternal' | 'target'> & { target: WasmTarget }): Promise<Artifact> {
-  return atFile(file, () => compile(bytes, { name, readExternal, ...options }));
+export function build({ file, name, bytes, readExternal, architecture, posterior, twin }: ModelFile, options: Omit<Options, 'name' | 'readExternal' | 'target'> & { target: WasmTarget }): Promise<Artifact> {
+  return atFile(file, () => compile(architecture ?? bytes, { name, readExternal, posterior, ...twin, ...options }));
 }
 
 /** What is known of a model before the assembler runs. */
@@ -55,19 +55,20 @@ export type Plan = Pick<Artifact, 'graph' | 'unit' | 'manifest'>;
 export function plan(model: ModelFile, options: { batch?: number; target: WasmTarget }): Plan {
   const imported = importModel(model);
   return atFile(model.file, () => {
-    const graph = runPasses(imported, options.batch);
+    const graph = runPasses(imported, options.batch, model.twin);
     const target = targetOf(options.target);
     const unit = buildProgram(graph, target);
-    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported), sourceHash: sha256(model.bytes) }) };
+    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported, model.twin), sourceHash: sha256(model.bytes) }) };
   });
 }
 
 /** The imported graph in float64, one call of the batch at a time. */
 export function referenceEngine(model: ModelFile, batch?: number): Engine {
   const graph = importModel(model);
-  const inferred = atFile(model.file, () => infer(graph, { batch }));
+  const at = (images?: number): Graph => makeTwin(infer(graph, { batch: images }), model.twin).graph;
+  const inferred = atFile(model.file, () => at(batch));
   const { inputs } = batchOf(graph);
-  const symbolic = symbolicShapes(graph);
+  const symbolic = symbolicShapes(graph, at);
   const slot = (name: string, batched: boolean): Slot => {
     const { shape, dtype } = inferred.values[name];
     return { name, shape: shape as Shape, dtype: dtype!, batched };
@@ -77,8 +78,8 @@ export function referenceEngine(model: ModelFile, batch?: number): Engine {
     outputs: inferred.outputs.map((name) => slot(name, typeof symbolic[name]?.[0] === 'string')),
     batch: inferred.batch ?? 1,
     call(tensors) {
-      const values = evaluate(graph, Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, { shape: t.shape, data: Float64Array.from(t.data) }])));
-      return Object.fromEntries(graph.outputs.map((name) => [name, values[name].data]));
+      const values = evaluate(inferred, Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, { shape: t.shape, data: Float64Array.from(t.data) }])));
+      return Object.fromEntries(inferred.outputs.map((name) => [name, values[name].data]));
     },
   };
 }

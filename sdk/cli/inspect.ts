@@ -6,9 +6,8 @@ import { readManifest } from '../runtime/index.js';
 import { describeBytes, modelBytes, moduleBytes, type ModelBytes } from './bytes.js';
 import type { Command, Context } from './command.js';
 import { plan, type Plan } from './engines.js';
-import { readBytes } from './files.js';
 import { layers, type Layer } from './layers.js';
-import { batchOption, isModule, largestBatch, modelFile, targetOf, targetOption } from './models.js';
+import { batchOption, builtIn, isModule, largestBatch, modelFile, targetOf, targetOption, posteriorOptions, readModelBytes } from './models.js';
 import { count, table } from './text.js';
 
 export const command: Command = {
@@ -23,19 +22,20 @@ and its manifest.`,
     { name: 'bytes', doc: 'also compile: weights, biases and requantization constants, and code, of each step' },
     targetOption,
     batchOption,
+    ...posteriorOptions,
   ],
   examples: ['sigmaflow inspect mlp.onnx', 'sigmaflow inspect mlp.onnx --bytes --target relaxed', 'sigmaflow inspect out/mlp.wasm --json'],
   async run(args, context) {
     const [file] = args.positionals;
     const batch = args.integer('batch', 1, largestBatch);
-    const bytes = readBytes(file);
+    const { bytes, architecture } = readModelBytes(file);
     if (isModule(bytes)) {
       const manifest = readManifest(bytes);
       if (args.flag('json')) context.print(JSON.stringify(manifest, null, 2));
       else printModule(manifest, bytes, context);
       return 0;
     }
-    const model = modelFile(file, bytes);
+    const model = architecture ? builtIn(file, architecture, args) : modelFile(file, bytes, args);
     const options = { batch, target: targetOf(args) };
     const facts = { ...describeModel(plan(model, options)), ...(args.flag('bytes') ? { bytes: await modelBytes(model, options) } : {}) };
     if (args.flag('json')) context.print(JSON.stringify(facts, null, 2));

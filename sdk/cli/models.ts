@@ -1,6 +1,10 @@
 /** Model and module files as the commands take them: told apart by their bytes, never by their names. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
+import type { Graph } from '../../codegen/ir/graph.js';
+import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
+import { architectures } from '../model/architectures.js';
 import type { Arguments, Option } from './command.js';
 import { externalReader, readBytes } from './files.js';
 
@@ -13,20 +17,58 @@ export interface ModelFile {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly readExternal: (location: string) => Uint8Array;
+  /** Instead of the bytes: a built-in architecture. */
+  readonly architecture?: Graph;
+  /** Bytes of a safetensors file. */
+  readonly posterior?: Uint8Array;
+  /** What is compiled of a model with random weights. */
+  readonly twin: TwinOptions;
 }
 
 /** The name under which a model's files are written. */
 export const modelName = (file: string): string => path.basename(file).replace(/\.onnx$/i, '') || 'model';
 
-export function modelFile(file: string, bytes: Uint8Array): ModelFile {
-  return { file, name: modelName(file), bytes, readExternal: externalReader(file) };
+export function modelFile(file: string, bytes: Uint8Array, args?: Arguments): ModelFile {
+  return { file, name: modelName(file), bytes, readExternal: externalReader(file), ...(args ? posteriorOf(args) : { twin: {} }) };
+}
+
+/** A file's bytes, or the built-in architecture of this name where there is no such file. */
+export function readModelBytes(file: string): Pick<ModelFile, 'bytes' | 'architecture'> {
+  if (Object.hasOwn(architectures, file) && !existsSync(file)) return { bytes: new Uint8Array(0), architecture: architectures[file]() };
+  return { bytes: readBytes(file) };
 }
 
 /** Reads a model; refuses a module, which is a model's result. */
-export function readModel(file: string): ModelFile {
-  const bytes = readBytes(file);
+export function readModel(file: string, args?: Arguments): ModelFile {
+  const { bytes, architecture } = readModelBytes(file);
+  if (architecture) return builtIn(file, architecture, args);
   if (isModule(bytes)) fail('onnx/not-a-model', file, 'expected an ONNX model, found a WebAssembly module', 'Give the .onnx file that it was made from.');
-  return modelFile(file, bytes);
+  return modelFile(file, bytes, args);
+}
+
+/** A built-in architecture, which has weights only with a posterior. */
+export function builtIn(name: string, architecture: Graph, args?: Arguments): ModelFile {
+  const model = { ...modelFile(name, new Uint8Array(0), args), architecture };
+  if (!model.posterior) fail('graph/posterior', name, 'this is a built-in architecture, and its weights are not known', 'Give them with --posterior FILE.safetensors.');
+  return model;
+}
+
+const twinNames = ['mean', 'moments'] as const;
+
+/** What models with random weights take. */
+export const posteriorOptions: readonly Option[] = [
+  { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
+  { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default) or mean (deterministic)', choices: twinNames },
+  { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1)' },
+];
+
+function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
+  const file = args.text('posterior');
+  const calibration = args.number('calibration', 0, 1e6);
+  return {
+    ...(file === undefined ? {} : { posterior: readBytes(file) }),
+    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }) },
+  };
 }
 
 /** Diagnostics that name no node or tensor are about the whole file: they get its name. */

@@ -10,7 +10,7 @@ import { profileReport } from '../profile/report.js';
 import { usage, type Arguments, type Command, type Context } from './command.js';
 import { referenceEngine } from './engines.js';
 import { checkFile, readBytes, writeAll, type Output } from './files.js';
-import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile } from './models.js';
+import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, posteriorOptions } from './models.js';
 import { profileText } from './profileText.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
 import { readInputs, slice } from './tensors.js';
@@ -27,6 +27,7 @@ second for the step's working set.`,
   options: [
     targetOption,
     batchOption,
+    ...posteriorOptions,
     { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them' },
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: '.npy, or .npz with arrays by input name; one call\'s worth is used', repeated: true },
     { name: 'budget', value: 'SECONDS', doc: 'how long to measure, 1 to 600 (default 5)' },
@@ -46,7 +47,7 @@ second for the step's working set.`,
       checkFile(file, `--${name}`);
     }
     if (places.length === 2 && path.resolve(places[0].file) === path.resolve(places[1].file)) usage(command, '--json', `${places[1].file} is to hold the report already`, 'Name another file.');
-    const model = readModel(args.positionals[0]);
+    const model = readModel(args.positionals[0], args);
     const inputs = args.flag('input') ? firstCall(model, args.texts('input'), batch) : undefined;
     const tuningFile = args.text('tuning');
     const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);

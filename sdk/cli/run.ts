@@ -3,8 +3,8 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import { usage, type Command } from './command.js';
 import { mostThreads } from '../pool/pool.js';
 import { build, engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
-import { readBytes, writeAll } from './files.js';
-import { batchOption, isModule, largestBatch, modelFile, targets } from './models.js';
+import { writeAll } from './files.js';
+import { batchOption, builtIn, isModule, largestBatch, modelFile, targets, posteriorOptions, readModelBytes } from './models.js';
 import { checkOutput, outputBytes, readInputs, runInBatches, type Tensor } from './tensors.js';
 import { formatTensor } from './text.js';
 import { runInThreads } from './threads.js';
@@ -20,6 +20,7 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     { name: 'output', short: 'o', value: 'FILE', doc: '.npy, or .npz for several outputs; without it they are printed' },
     { name: 'engine', value: 'NAME', doc: `${engineNames.join(', ')} (default simd128)`, choices: engineNames },
     batchOption,
+    ...posteriorOptions,
     { name: 'threads', value: 'N', doc: `inferences at once, 1 to ${mostThreads} (default 1); pays for many inputs` },
   ],
   examples: ['sigmaflow run mlp.onnx --input digits.npy --output logits.npy', 'sigmaflow run out/resnet.wasm --input images.npy --output classes.npy --threads 4', 'sigmaflow run out/two.wasm --input a=a.npy --input b=b.npy --output both.npz'],
@@ -30,9 +31,9 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     const threads = args.integer('threads', 1, mostThreads);
     const output = args.text('output');
     if (!args.flag('input')) usage(command, '--input', '"run" needs --input FILE.npy');
-    const bytes = readBytes(file);
+    const { bytes, architecture } = readModelBytes(file);
     if (isModule(bytes)) {
-      for (const name of ['engine', 'batch']) {
+      for (const name of ['engine', 'batch', ...posteriorOptions.map((o) => o.name)]) {
         if (args.flag(name)) usage(command, `--${name}`, 'a module runs as it was compiled', `Leave --${name} away, or give the .onnx file.`);
       }
     }
@@ -41,7 +42,7 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
       usage(command, '--threads', `the engine ${target} has one thread`, `Leave --threads away, or take the engine ${targets.join(', ')}.`);
     }
     // What can be refused is refused before the model is compiled.
-    const model = isModule(bytes) ? undefined : modelFile(file, bytes);
+    const model = architecture ? builtIn(file, architecture, args) : isModule(bytes) ? undefined : modelFile(file, bytes, args);
     const known = model ? referenceEngine(model, batch) : moduleEngine(bytes);
     if (output !== undefined) checkOutput(output, known.outputs);
     const inputs = readInputs(args.texts('input'), known.inputs);

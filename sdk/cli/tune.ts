@@ -10,7 +10,7 @@ import { planTuning, readTimes, tuningCommand, tuningPage } from '../tune/elsewh
 import { spaceOf, tune } from '../tune/tune.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkFile, readBytes, writeAll } from './files.js';
-import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, type WasmTarget } from './models.js';
+import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, type WasmTarget, posteriorOptions } from './models.js';
 import { progressLine } from './progress.js';
 import { count, duration, plural, table } from './text.js';
 
@@ -27,6 +27,7 @@ For a machine without Node, --host writes a command or a page that measures ther
     { name: 'budget', value: 'TIME', doc: 'when to stop: 90s, 5m or seconds (default 60s)' },
     targetOption,
     batchOption,
+    ...posteriorOptions,
     { name: 'host', value: 'NAME', doc: 'wasi: write a WASI command that measures; browser: write a page that does', choices: ['wasi', 'browser'] },
     { name: 'times', value: 'FILE', doc: 'the times that such a command or page wrote' },
   ],
@@ -41,7 +42,7 @@ For a machine without Node, --host writes a command or a page that measures ther
     if (host !== undefined && times !== undefined) usage(command, '--times', '--host writes what measures, --times reads what was measured', 'Give one of them.');
     if ((host ?? times) !== undefined && args.flag('budget')) usage(command, '--budget', `there is no search with --${host === undefined ? 'times' : 'host'}`, 'Leave --budget away.');
     checkFile(output);
-    const model = readModel(args.positionals[0]);
+    const model = readModel(args.positionals[0], args);
     if (host !== undefined) return writeHost(model, host, output, { target, batch }, context);
     if (times !== undefined) {
       const plan = planTuning(spaceOfFile(model, { target, batch }));

@@ -8,7 +8,7 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
 import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
-import { batchOption, largestBatch, readModel, targets as allTargets, type ModelFile } from './models.js';
+import { batchOption, largestBatch, readModel, targets as allTargets, type ModelFile, posteriorOptions } from './models.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
 import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type Tensor } from './tensors.js';
 import { plural, table } from './text.js';
@@ -29,6 +29,7 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     { name: 'random', value: 'N', doc: `draw N inputs (default 4): ${drawnFrom}` },
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1)' },
     batchOption,
+    ...posteriorOptions,
     { name: 'fast-math', doc: `also the build of compile --fast-math, held to ${tolerance} of the largest value instead of to its bits` },
   ],
   examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy'],
@@ -37,7 +38,7 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     const random = args.integer('random', 1, 1_000_000);
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
     if (args.flag('input') && (args.flag('random') || args.flag('seed'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
-    const model = readModel(args.positionals[0]);
+    const model = readModel(args.positionals[0], args);
     const reference = referenceEngine(model, batch);
     const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed);
     context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
