@@ -18,6 +18,8 @@ export interface Value {
   readonly mask?: boolean;
   /** Lanes of 64 bits (wide.ts): `text` holds the first two, this the others. */
   readonly high?: string;
+  /** A float that is never -0. */
+  readonly notMinusZero?: boolean;
 }
 
 /** A buffer that a parameter of the function points into, so that kernels can share one text. */

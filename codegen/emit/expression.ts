@@ -12,6 +12,7 @@ import { as, fromLanes, localRegister, scalarType, toVector, type Context, type 
 import { emitDot, emitQuadDot, hasQuads } from './dot.js';
 import { eachLane, emitLoad } from './memory.js';
 import { indexText, type Scope } from './scope.js';
+import { extremeOfConstant, sumsFromZero } from './extreme.js';
 import { narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
 
 function floatText(bits: string): string {
@@ -47,7 +48,7 @@ export function emitExpr(e: Expr, scope: Scope, context: Context): Value {
         return { text: `i32x4.extend_${high ? 'high' : 'low'}_i16x8_s(${name})`, type: dtype, shape: 'vector' };
       }
       if (laneAt !== undefined) return { text: laneText(name, type as DataType, laneAt), type: type as DataType, shape: 'scalar' };
-      return { text: name, type: type as DataType, shape: vector ? 'vector' : 'scalar' };
+      return { text: name, type: type as DataType, shape: vector ? 'vector' : 'scalar', notMinusZero: type === 'float32' && sumsFromZero(context.kernel) };
     }
     case 'index': {
       const i = simplify(e.index, context.ranges);
@@ -167,7 +168,11 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
     return { text: `i32x4.${e.op}_${common === 'uint32' ? 'u' : 's'}(${x}, ${y})`, type, shape: 'vector' };
   }
   const { op } = e;
-  return { text: `${kind}.${op}(${x}, ${y})`, type, shape: 'vector' };
+  if (op === 'min' || op === 'max') {
+    const extreme = extremeOfConstant(op, a, e.b, [x, y], context) ?? extremeOfConstant(op, b, e.a, [y, x], context);
+    if (extreme) return extreme;
+  }
+  return { text: `${kind}.${op}(${x}, ${y})`, type, shape: 'vector', notMinusZero: float && op === 'add' && (a.notMinusZero || b.notMinusZero) };
 }
 
 // Logic and shifts act on two's complement of the type's width: operands of other types, and left shifts, may leave it.
