@@ -1,5 +1,5 @@
 /** Clip: min(max(x, least), greatest), for float32 and integers. */
-import { maximum, minimum } from '../ir/build.js';
+import { float, maximum, minimum } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
@@ -50,7 +50,11 @@ export const clip: OperatorRecord = {
   },
   lower(context) {
     const [low, high] = [context.inputs[1] !== undefined, context.inputs[2] !== undefined];
-    return elementwise(context, [0, ...present(context)], ([x, ...bounds], type) => {
+    return elementwise(context, [0, ...present(context)], ([x, ...loads], type) => {
+      const bounds = loads.map((l, i) => {
+        const { constant } = context.input(present(context)[i]);
+        return constant && type === 'float32' ? float(constant.data[0]) : l;
+      });
       // between the two, integers have a range, and so a type, of their own
       const between = type === 'float32' || !high ? type : smallestInteger(...raised(context));
       let value: Expr = low ? maximum(between, x, bounds[0]) : x;
