@@ -7,6 +7,7 @@
 import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
+import { sumBits } from '../ir/sharedLanes.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
@@ -16,6 +17,7 @@ import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { countsOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
 import { beginBoth, declareBoth, emitShared, endBoth, sharedOfLoop, sharedReductions } from './shared.js';
+import { emitSharedBytes, sharedBytesOfLoop } from './sharedBytes.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -146,7 +148,8 @@ function emitSums(scope: Scope, context: Context): void {
   const waiting = context.sums.splice(0);
   if (waiting.length === 0) return;
   if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
-  else emitShared(waiting, scope, context);
+  else if (waiting[0].dot.type === `int${sumBits}`) emitShared(waiting, scope, context);
+  else emitSharedBytes(waiting, scope, context);
 }
 
 function emitStmt(s: Stmt, scope: Scope, context: Context): void {
@@ -196,7 +199,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const { ranges } = context;
   const { lanes } = context.target;
   if (s.mode === 'vector' && s.extent % lanes === 0 && lanes > 1) {
-    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context);
+    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context) ?? sharedBytesOfLoop(s, context);
     if (sum) {
       context.sums.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
       return;
