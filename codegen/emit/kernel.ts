@@ -7,7 +7,6 @@
 import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
-import { sumBits } from '../ir/sharedLanes.js';
 import { walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
@@ -148,8 +147,8 @@ function emitSums(scope: Scope, context: Context): void {
   const waiting = context.sums.splice(0);
   if (waiting.length === 0) return;
   if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
-  else if (waiting[0].dot.type === `int${sumBits}`) emitShared(waiting, scope, context);
-  else emitSharedBytes(waiting, scope, context);
+  else if (waiting[0].bytes) emitSharedBytes(waiting, scope, context);
+  else emitShared(waiting, scope, context);
 }
 
 function emitStmt(s: Stmt, scope: Scope, context: Context): void {

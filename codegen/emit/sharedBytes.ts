@@ -15,7 +15,7 @@ import { liesIn, memberAt, type Dot, type Load } from './shared.js';
 const neighbours = 8;
 
 /** The sum of a vector loop over eight outputs, where two share a byte, and the data lie side by side. */
-export function sharedBytesOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context: Context): { local: string; at: readonly Index[]; dot: Dot } | undefined {
+export function sharedBytesOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context: Context): { local: string; at: readonly Index[]; dot: Dot; bytes: true } | undefined {
   const [s] = loop.body;
   if (loop.mode !== 'vector' || loop.extent !== outputs || loop.body.length !== 1 || s.kind !== 'set' || s.value.op !== 'add' || s.value.b.op !== 'dot') return undefined;
   const { a: own, b: dot } = s.value;
@@ -24,7 +24,7 @@ export function sharedBytesOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context
   const { data, weight } = operands;
   const { elementBits, containerBits, code } = weight.layout;
   const fits = data.layout.elementBits === 16 && data.layout.containerBits === 16 && data.dtype !== 'float32' && elementBits === 4 && containerBits === 8 && code?.step === 1;
-  return fits && liesIn(byteDigits, weight, dot, loop.axis, context) ? { local: s.name, at: s.at, dot } : undefined;
+  return fits && liesIn(byteDigits, weight, dot, loop.axis, context) ? { local: s.name, at: s.at, dot, bytes: true } : undefined;
 }
 
 /** Writes the sums that wait. */

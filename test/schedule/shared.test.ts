@@ -33,6 +33,8 @@ const networks: readonly Lowered[] = widths.flatMap((w) => [
   // Groups of eight, written out, and of more, in a loop; outputs that end within a vector; rows that are left over.
   denseNetwork([40, 24, 16], w),
   denseNetwork([64, 28, 8], w, 5),
+  // So few products that sums of bytes fit 12 bits as well.
+  denseNetwork([32, 33, 8], w),
   convolutionNetwork({ channels: [16, 24, 8], extent: 6, kernel: 3, padding: 1 }, w),
 ].map((graph) => lowered(graph, (random) => random.float(-1, 2))));
 
