@@ -74,6 +74,8 @@ export interface PendingSum {
   readonly local: string;
   readonly at: readonly Index[];
   readonly dot: Extract<Expr, { op: 'dot' }>;
+  /** Two outputs share a byte (sharedBytes.ts). */
+  readonly bytes?: true;
   readonly lane: string;
   /** Bounds of the axes where it stands. */
   readonly ranges: ReadonlyMap<string, readonly [number, number]>;

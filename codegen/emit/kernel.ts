@@ -16,6 +16,7 @@ import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { countsOf, emitCounts } from './popcount.js';
 import { flushStores } from './pending.js';
 import { beginBoth, declareBoth, emitShared, endBoth, sharedOfLoop, sharedReductions } from './shared.js';
+import { emitSharedBytes, sharedBytesOfLoop } from './sharedBytes.js';
 import { emitStore } from './store.js';
 import { counterName, functionScope, loopLines, Names, type LoopScope, type Scope } from './scope.js';
 
@@ -146,6 +147,7 @@ function emitSums(scope: Scope, context: Context): void {
   const waiting = context.sums.splice(0);
   if (waiting.length === 0) return;
   if (waiting[0].dot.table !== undefined) emitLookups(waiting, scope, context);
+  else if (waiting[0].bytes) emitSharedBytes(waiting, scope, context);
   else emitShared(waiting, scope, context);
 }
 
@@ -196,7 +198,7 @@ function emitLoop(s: Extract<Stmt, { kind: 'loop' }>, scope: Scope, context: Con
   const { ranges } = context;
   const { lanes } = context.target;
   if (s.mode === 'vector' && s.extent % lanes === 0 && lanes > 1) {
-    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context);
+    const sum = lookupOfLoop(s, context) ?? sharedOfLoop(s, context) ?? sharedBytesOfLoop(s, context);
     if (sum) {
       context.sums.push({ ...sum, lane: s.axis, ranges: new Map(ranges) });
       return;

@@ -39,18 +39,18 @@ export function laneStores(name: string, bits: number, pointer: string, offset: 
 export function narrowed(parts: readonly string[], bits: number, signed: boolean, bounds: readonly [number, number] | undefined): string {
   // Without signs the first narrowing stops at 65535, which the second would take for a negative number.
   const unsigned = bits === 16 && (bounds ? bounds[0] >= 0 : !signed);
-  const pair = (a: string, b: string): string => {
-    let text = `i16x8.narrow_i32x4_${unsigned ? 'u' : 's'}(${a}, ${b})`;
-    if (!bounds) return text;
-    const [least, most] = bits === 8 ? (signed ? [-128, 127] : [0, 255]) : unsigned ? [0, 65535] : [-32768, 32767];
-    const sign = unsigned ? 'u' : 's';
-    if (bounds[0] > least) text = `i16x8.max_${sign}(${text}, i16x8.splat(${bounds[0]}))`;
-    if (bounds[1] < most) text = `i16x8.min_${sign}(${text}, i16x8.splat(${bounds[1]}))`;
-    return text;
-  };
   const zero = 'i32x4.splat(0)';
-  const halves = Array.from({ length: Math.ceil(parts.length / 2) }, (_, i) => pair(parts[2 * i], parts[2 * i + 1] ?? zero));
-  return bits === 16 ? halves[0] : `i8x16.narrow_i16x8_${signed ? 's' : 'u'}(${halves[0]}, ${halves[1] ?? zero})`;
+  const halves = Array.from({ length: Math.ceil(parts.length / 2) }, (_, i) => `i16x8.narrow_i32x4_${unsigned ? 'u' : 's'}(${parts[2 * i]}, ${parts[2 * i + 1] ?? zero})`);
+  let text = bits === 16 ? halves[0] : `i8x16.narrow_i16x8_${signed ? 's' : 'u'}(${halves[0]}, ${halves[1] ?? zero})`;
+  if (!bounds) return text;
+  // What the narrowing has not clamped.
+  const isSigned = bits === 8 ? signed : !unsigned;
+  const [least, most] = isSigned ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
+  const kind = bits === 8 ? 'i8x16' : 'i16x8';
+  const sign = isSigned ? 's' : 'u';
+  if (bounds[0] > least) text = `${kind}.max_${sign}(${text}, ${kind}.splat(${bounds[0]}))`;
+  if (bounds[1] < most) text = `${kind}.min_${sign}(${text}, ${kind}.splat(${bounds[1]}))`;
+  return text;
 }
 
 // ---- Bits ----

@@ -7,14 +7,14 @@ import { fail } from '../ir/diagnostic.js';
 import { address, mapExpr, substitute } from '../ir/indexing.js';
 import { dotOperands } from '../ir/lookup.js';
 import type { Expr, Index, Stmt, Tensor } from '../ir/program.js';
-import { cutsOf, memberDigits, outputDigits, outputs, secondFits, sharedOffset, sumBits, vectorBits } from '../ir/sharedLanes.js';
+import { cutsOf, laneDigits, outputs, secondFits, sharedOffset, sumBits, type Block } from '../ir/sharedLanes.js';
 import { walkStmts } from '../ir/walk.js';
 import { localRegister, registerName, share, type Context, type PendingSum } from './context.js';
 import { place } from './memory.js';
 import { counterName, loopLines, type LoopScope, type Scope } from './scope.js';
 
-type Dot = Extract<Expr, { op: 'dot' }>;
-type Load = Extract<Expr, { op: 'load' }>;
+export type Dot = Extract<Expr, { op: 'dot' }>;
+export type Load = Extract<Expr, { op: 'load' }>;
 
 /** The sum of a vector loop over eight outputs, where weights lie so that two share a lane, and the data side by side. */
 export function sharedOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context: Context): { local: string; at: readonly Index[]; dot: Dot } | undefined {
@@ -26,26 +26,27 @@ export function sharedOfLoop(loop: Extract<Stmt, { kind: 'loop' }>, context: Con
   const { data, weight } = operands;
   const isPlain = data.layout.elementBits === 16 && data.layout.containerBits === 16 && data.dtype !== 'float32';
   const members = cutsOf(weight.layout.elementBits) && sharedOffset(weight, weight.layout.code) !== undefined ? 2 * cutsOf(weight.layout.elementBits)!.length : 0;
-  if (!isPlain || members === 0 || dot.extent % members !== 0 || !secondFits(context.kernel, data, weight) || !liesShared(weight, dot, loop.axis, members, context)) return undefined;
+  if (!isPlain || members === 0 || dot.extent % members !== 0 || !secondFits(context.kernel, data, weight) || !liesIn(laneDigits(weight.layout.elementBits), weight, dot, loop.axis, context)) return undefined;
   return { local: s.name, at: s.at, dot };
 }
 
 /** True where the weights of outputs and members lie in blocks as they must. */
-function liesShared(weight: Tensor, { axis, b }: Dot, lane: string, members: number, context: Context): boolean {
+export function liesIn(block: Block, weight: Tensor, { axis, b }: Dot, lane: string, context: Context): boolean {
   const at = (output: number, member: number): Index => {
     const ranges = new Map(context.ranges).set(axis, [member, member]).set(lane, [output, output]);
     return address(weight.layout, (b as Load).at, ranges);
   };
   const first = at(0, 0);
-  const bits = (digits: typeof outputDigits, n: number): number => digits.reduce((total, d) => total + (Math.floor(n / d.by) % d.extent) * d.stride, 0);
+  const bits = (digits: Block['outputs'], n: number): number => digits.reduce((total, d) => total + (Math.floor(n / d.by) % d.extent) * d.stride, 0);
+  const members = block.members.reduce((n, d) => n * d.extent, 1);
   for (let output = 0; output < outputs; output++) {
     for (let member = 0; member < members; member++) {
       const { offset, terms } = at(output, member);
       if (JSON.stringify(terms) !== JSON.stringify(first.terms)) return false;
-      if (offset - first.offset !== bits(outputDigits, output) + bits(memberDigits(weight.layout.elementBits), member)) return false;
+      if (offset - first.offset !== bits(block.outputs, output) + bits(block.members, member)) return false;
     }
   }
-  return first.offset % vectorBits === weight.layout.offset % vectorBits && first.terms.every((t) => t.coeff % vectorBits === 0);
+  return first.offset % block.bits === weight.layout.offset % block.bits && first.terms.every((t) => t.coeff % block.bits === 0);
 }
 
 /** True where a group is short enough to be written out, without a loop of its own. */
@@ -64,8 +65,8 @@ export function emitShared(waiting: readonly PendingSum[], scope: Scope, context
       waiting.forEach((w, i) => {
         if (w.dot.axis !== dot.axis || w.dot.extent !== dot.extent) fail('program/invalid', context.kernel.name, 'sums of two outputs a lane stand side by side that do not run together');
         const own: Context = { ...context, ranges: new Map(w.ranges).set(vector, range).set(w.lane, [0, 0]), lane: undefined };
-        const weights = cutOut(at(w.dot.b as Load, w.dot.axis, vector, members, 0), pair, inner, own);
-        const x = pairOf(at(w.dot.a as Load, w.dot.axis, vector, members, 2 * pair), inner, own);
+        const weights = cutOut(memberAt(w.dot.b as Load, w.dot.axis, vector, members, 0), pair, inner, own);
+        const x = pairOf(memberAt(w.dot.a as Load, w.dot.axis, vector, members, 2 * pair), inner, own);
         inner.lines.push(`${sums[i].both} = i32x4.add(${sums[i].both}, i32x4.dot_i16x8_s(${x}, ${weights}));`);
       });
     }
@@ -91,7 +92,7 @@ function registers(w: PendingSum, isRunning: boolean, context: Context): Both {
 }
 
 /** The load of a member of the group, in the given vector. */
-function at(load: Load, axis: string, vector: string, members: number, member: number): Load {
+export function memberAt(load: Load, axis: string, vector: string, members: number, member: number): Load {
   const map = new Map([[axis, sum(times(vector, members), member)]]);
   return mapExpr(load, (i) => substitute(i, map)) as Load;
 }

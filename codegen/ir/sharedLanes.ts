@@ -14,9 +14,9 @@ export const sumBits = 12;
 /** Outputs of a vector. */
 export const outputs = 8;
 /** Bits of a vector of weights. */
-export const vectorBits = 128;
+const vectorBits = 128;
 /** The fields of the last vector's second outputs end so many bits after it. */
-export const tailBits = 8;
+const tailBits = 8;
 
 /** How two pairs of members are cut out of sixteen bytes: those from `byte` on, shifted by `shift`. */
 export interface Cut {
@@ -38,10 +38,10 @@ export interface SharedDigit {
   readonly stride: number;
 }
 
-export const outputDigits: readonly SharedDigit[] = [{ by: 4, extent: 2, stride: sumBits }, { by: 1, extent: 4, stride: 32 }];
+const outputDigits: readonly SharedDigit[] = [{ by: 4, extent: 2, stride: sumBits }, { by: 1, extent: 4, stride: 32 }];
 
 /** The most significant first; members beyond these are in the next vectors. */
-export function memberDigits(fieldBits: number): readonly SharedDigit[] {
+function memberDigits(fieldBits: number): readonly SharedDigit[] {
   const byte = { by: fieldBits === 4 ? 2 : 4, extent: 2, stride: 8 };
   return [byte, ...(fieldBits === 2 ? [{ by: 2, extent: 2, stride: 2 }] : []), { by: 1, extent: 2, stride: 16 }];
 }
@@ -66,3 +66,18 @@ export function secondFits(kernel: Kernel, data: Tensor, weight: Tensor): boolea
   const most = Math.max(...valuesOf(data).flatMap((x) => valuesOf(weight).map((w) => Math.abs(x * w))));
   return kernel.reduce.reduce((n, a) => n * a.extent, most) < 2 ** (31 - sumBits);
 }
+
+/** How weights lie, in blocks: where outputs and members of one are. */
+export interface Block {
+  readonly outputs: readonly SharedDigit[];
+  readonly members: readonly SharedDigit[];
+  readonly bits: number;
+  /** Bits of the last block past its end. */
+  readonly tail: number;
+}
+
+/** Two outputs a lane of 32 bits. */
+export const laneDigits = (fieldBits: number): Block => ({ outputs: outputDigits, members: memberDigits(fieldBits), bits: vectorBits, tail: tailBits });
+
+/** Two outputs a byte, which is u0 + 16 * u1: eight outputs and two members in eight bytes. */
+export const byteDigits: Block = { outputs: [{ by: 4, extent: 2, stride: 4 }, { by: 1, extent: 4, stride: 16 }], members: [{ by: 1, extent: 2, stride: 8 }], bits: 64, tail: 0 };

@@ -133,29 +133,17 @@ const scratch = new DataView(new ArrayBuffer(8));
 function dyadic(x: number): Dyadic {
   if (x === 0) return { mantissa: 0n, exponent: 0 };
   scratch.setFloat64(0, x);
-  const bits = scratch.getBigUint64(0);
-  const biased = Number((bits >> 52n) & 0x7ffn);
-  let mantissa = (bits & 0xfffffffffffffn) | (biased === 0 ? 0n : 0x10000000000000n);
-  let exponent = Math.max(biased, 1) - 1075;
+  const [high, low] = [scratch.getUint32(0), scratch.getUint32(4)];
+  const biased = (high >>> 20) & 0x7ff;
+  const top = (high & 0xfffff) | (biased === 0 ? 0 : 0x100000);
   // Short mantissas keep the products below small.
-  const zeros = trailingZeros(mantissa);
-  mantissa >>= BigInt(zeros);
-  exponent += zeros;
-  return { mantissa: x < 0 ? -mantissa : mantissa, exponent };
+  const zeros = low !== 0 ? trailingZeros(low) : 32 + trailingZeros(top);
+  const mantissa = BigInt((top * 2 ** 32 + low) / 2 ** zeros); // 53 bits: exact
+  return { mantissa: x < 0 ? -mantissa : mantissa, exponent: Math.max(biased, 1) - 1075 + zeros };
 }
 
-function trailingZeros(m: bigint): number {
-  let n = 0;
-  while ((m & 0xffffn) === 0n) {
-    m >>= 16n;
-    n += 16;
-  }
-  while ((m & 1n) === 0n) {
-    m >>= 1n;
-    n++;
-  }
-  return n;
-}
+/** Of 32 bits that are not all zero. */
+const trailingZeros = (bits: number): number => 31 - Math.clz32(bits & -bits);
 
 interface Affine {
   readonly scale: Dyadic;

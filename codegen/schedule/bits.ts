@@ -27,7 +27,7 @@ export const bipolarCode: NonNullable<Layout['code']> = { base: -1, step: 2 };
 /** Words, the widest first. */
 const words = [64, 32, 16, 8];
 
-/** Undefined where a kernel is no such sum, or its words would be so short that lookups take less time. Whether the data are bipolar is not asked. */
+/** Undefined where a kernel is no such sum, or lookups take less time: where words are short, or counting takes several instructions. Whether the data are bipolar is not asked. */
 export function bitProducts(kernel: Kernel, program: Program, target: Target): BitProducts | undefined {
   const operands = productOperands(kernel, program);
   if (!operands || kernel.partials !== 1) return undefined;
@@ -43,7 +43,7 @@ export function bitProducts(kernel: Kernel, program: Program, target: Target): B
   if (!axis || axis.extent !== data.shape[channel]) return undefined;
   const others = x[0].at.filter((_, d) => d !== channel);
   if (others.some((i) => dependsOn(i, axis.name)) || w[0].at.filter((i) => dependsOn(i, axis.name)).length !== 1 || !w[0].at.some((i) => isPlain(i, axis.name))) return undefined;
-  const word = words.find((n) => axis.extent % n === 0 && (n === words[0] || target.lookups === 0));
+  const word = words.find((n) => axis.extent % n === 0 && (target.lookups === 0 || (n === words[0] && target.processor.countsBits)));
   return word === undefined ? undefined : { ...operands, axis: axis.name, word };
 }
 

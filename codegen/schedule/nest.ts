@@ -36,8 +36,8 @@ export interface Nest {
   readonly ragged?: { readonly outer: string; readonly inner: string; readonly rest: number };
   /** That group is summed in 8 bits, by lookups in a table, which has a name once the weights are packed. */
   readonly lookup?: { readonly table?: string };
-  /** That group is summed in 12 bits, two outputs a lane. */
-  readonly shared?: true;
+  /** That group is summed in 12 bits, two outputs a lane, or with two outputs a byte of weights. */
+  readonly shared?: 'lanes' | 'bytes';
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -170,7 +170,7 @@ function updates(nest: Nest, prefix: string, at: readonly Index[], expression: (
       const dot: Expr = nest.lookup
         ? { op: 'dot', type: 'int8', axis: nest.dot!, extent: extent!, ...weightsSecond(product, nest), ...nest.lookup }
         : nest.shared
-          ? { op: 'dot', type: `int${sumBits}`, axis: nest.dot!, extent: extent!, ...weightsSecond(product, nest) }
+          ? { op: 'dot', type: nest.shared === 'lanes' ? `int${sumBits}` : a.type, axis: nest.dot!, extent: extent!, ...weightsSecond(product, nest) }
           : { op: 'dot', type: a.type, axis: nest.dot!, extent: extent!, ...(nest.sevenBits ? { bytes: true as const } : {}), a: first, b: second };
       return { kind: 'set', name: prefix + a.name, at, value: expression({ ...update, b: dot } as Expr, at) };
     });

@@ -8,7 +8,7 @@ import { sha256 } from '../ir/hash.js';
 import { columns as tableColumns, lookupTable } from '../ir/lookup.js';
 import { indexKey, interval, mapLoads, simplify, substitute } from '../ir/indexing.js';
 import type { Index, Kernel, Program, ProgramUnit, Repeat, Stmt, Tensor } from '../ir/program.js';
-import { memberDigits, outputDigits, tailBits, vectorBits } from '../ir/sharedLanes.js';
+import { byteDigits, laneDigits } from '../ir/sharedLanes.js';
 import { factorDependsOn } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { accesses, type Access } from './access.js';
@@ -159,14 +159,14 @@ function packingOf(tensor: Tensor, loops: readonly Loop[], pack: Pack | undefine
 
 /** Blocks of weights of eight outputs, those of a group outside the tile. */
 function sharedPacking({ elementBits, containerBits, code }: Pack, { lane, group }: NonNullable<Pack['shared']>, loops: readonly Loop[]): Packing {
-  const members = memberDigits(elementBits);
+  const { outputs, members, bits, tail: past } = containerBits === 8 ? byteDigits : laneDigits(elementBits);
   const count = members.reduce((n, d) => n * d.extent, 1);
   const others = loops.filter((l) => l.name !== lane && l.name !== group);
   const tile = others.findIndex((l) => l.mode !== 'serial');
   const outer = { name: group, extent: loops.find((l) => l.name === group)!.extent / count, by: count };
   const at = tile < 0 ? others.length : tile;
-  const inner = [...outputDigits.map((d) => ({ name: lane, ...d })), ...members.map((d) => ({ name: group, ...d }))];
-  return { order: [...others.slice(0, at), outer, ...others.slice(at), ...inner], elementBits, containerBits, ...(code ? { code } : {}), block: { bits: vectorBits, tail: tailBits } };
+  const inner = [...outputs.map((d) => ({ name: lane, ...d })), ...members.map((d) => ({ name: group, ...d }))];
+  return { order: [...others.slice(0, at), outer, ...others.slice(at), ...inner], elementBits, containerBits, ...(code ? { code } : {}), block: { bits, tail: past } };
 }
 
 /**

@@ -16,8 +16,8 @@ export type Step =
   | { readonly step: 'dot'; readonly loop: string; readonly sevenBits?: 'a' | 'b' }
   /** The group of products is summed in 8 bits by lookups in a table of sums of a few; the lanes are those of bytes. */
   | { readonly step: 'lookup'; readonly loop: string }
-  /** The group of products is summed in 12 bits, two outputs a lane. */
-  | { readonly step: 'share'; readonly loop: string }
+  /** The group of products is summed in 12 bits, two outputs a lane; or, with `bytes`, with two outputs a byte of weights. */
+  | { readonly step: 'share'; readonly loop: string; readonly bytes?: true }
   | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
 
 export function printStep(s: Step): string {
@@ -27,6 +27,7 @@ export function printStep(s: Step): string {
     case 'join': return `join ${s.outer} ${s.inner}`;
     case 'reorder': return `reorder ${s.order.join(' ')}`;
     case 'dot': return `dot ${s.loop}${s.sevenBits ? `, ${s.sevenBits} of seven bits` : ''}`;
+    case 'share': return `share ${s.loop}${s.bytes ? ', bytes' : ''}`;
     case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
     default: return `${s.step} ${s.loop}`;
   }

@@ -63,7 +63,7 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (loop.kind !== 'reduce' || nest.loops[nest.loops.length - 1] !== loop) illegal('it must be the innermost loop, and of the reduction');
       if (!nest.kernel.accumulators.every((a) => isProductSum(a.update, a.name) && orderIsFree(nest.kernel) && isInteger(a.type))) illegal('only integer sums of products have it');
       if (nest.kernel.body.length > 0) illegal('values are bound inside the reduction');
-      if (step.step === 'share') return { ...nest, dot: loop.name, shared: true, steps };
+      if (step.step === 'share') return { ...nest, dot: loop.name, shared: step.bytes ? 'bytes' : 'lanes', steps };
       if (step.step === 'lookup') return { ...nest, dot: loop.name, lookup: {}, steps };
       return { ...nest, dot: loop.name, ...(step.sevenBits ? { sevenBits: step.sevenBits } : {}), steps };
     }

@@ -18,6 +18,7 @@ import { scalar, simd128, type Target } from '../../codegen/targets/target.js';
 import { exampleAnswers, exampleImages, exampleNetworks } from '../models/networks.js';
 import { compareOutputs, Difference, lowerCase, sampleCase, writeInputs, type Lowered } from '../ops/harness.js';
 import { kinds, randomCase } from '../random/graphs.js';
+import { bipolarNetworks } from '../support/bipolarNetworks.js';
 import { languageCases } from '../support/language.js';
 import { emitCplusplus } from './cplusplus.js';
 
@@ -134,6 +135,11 @@ if (spawnSync('g++', ['--version']).status !== 0) {
 } else {
   test('the samples of the operators: the bits of the interpreter', () => compare(samples(), scalar));
   if (names.length === 0) {
+    test('bipolar layers by counted bits: the bits of the interpreter', () => compare(bipolarNetworks().map((graph) => {
+      const inferred = runPasses(graph);
+      const count = (inferred.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
+      return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, (_, i) => Math.sin(i + 0.5)) } });
+    }), simd128));
     test('operations that no sample has: the bits of the interpreter', () => compare(languageCases(), scalar, (c) => schedule(c.unit, scalar)));
     test('the example models: the bits of the interpreter', () => compare(models(), scalar));
     test('random graphs: the bits of the interpreter', () => compare(random(), scalar));

@@ -1,7 +1,7 @@
 /** Bipolar layers by counted bits: the same bits in every form, and which tensors are stored as bits. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runPasses } from '../../codegen/compile.js';
+import { runPasses, targetOf } from '../../codegen/compile.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import { printProgram } from '../../codegen/ir/print.js';
 import { verify } from '../../codegen/ir/verify.js';
@@ -9,12 +9,10 @@ import { schedule } from '../../codegen/schedule/schedule.js';
 import { scalar, simd128, targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
-import { GraphBuilder } from '../support/graphs.js';
+import { bipolar, bipolarNetworks } from '../support/bipolarNetworks.js';
 import { hostFor } from '../support/hosts.js';
-import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
+import { convolutionNetwork } from '../support/lowBitNetworks.js';
 import { Random } from '../support/random.js';
-
-const bipolar = { weights: 1, activations: 1 } as const;
 
 function lowered(graph: Graph): Lowered {
   const inferred = runPasses(graph);
@@ -23,34 +21,7 @@ function lowered(graph: Graph): Lowered {
   return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, () => random.float(-1, 1)) } });
 }
 
-/** A first layer of more bits, whose outputs are bipolar; convolutions, a pool between them, and an output with places. */
-function mixedNetwork(): Graph {
-  const b = new GraphBuilder();
-  const random = new Random(5);
-  const weight = (name: string, shape: readonly number[]): string => b.node('BipolarQuant', [b.constant(name, shape, Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => random.float(-1, 1))), b.scalar(1)]);
-  const bias = b.constant('bias', [64], Array.from({ length: 64 }, () => random.float(-3, 3)));
-  const sign = (x: string): string => b.node('BipolarQuant', [x, b.scalar(1)]);
-  let x = b.quant(b.input('x', [2, 3, 11, 9]), 0.02, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
-  x = sign(b.node('Conv', [x, weight('w0', [64, 3, 3, 3]), bias], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [1, 1], group: 1 }));
-  x = sign(b.node('Conv', [x, weight('w1', [128, 64, 3, 3])], { kernel_shape: [3, 3], pads: [0, 0, 0, 0], strides: [1, 1], group: 1 }));
-  x = sign(b.node('Conv', [x, weight('w2', [64, 128, 1, 1]), bias], { kernel_shape: [1, 1], pads: [0, 0, 0, 0], strides: [2, 2], group: 1 }));
-  x = b.node('Conv', [x, weight('w3', [5, 64, 2, 3])], { kernel_shape: [2, 3], pads: [0, 0, 0, 0], strides: [1, 1], group: 1 });
-  return { ...b.build(x), name: 'mixed' };
-}
-
-const networks = [
-  // One word, several, more than are written out; outputs that fill no byte, bytes, and an odd number of them.
-  denseNetwork([64, 40, 7], bipolar),
-  denseNetwork([192, 64, 33], bipolar, 3),
-  denseNetwork([2560, 3], bipolar, 2),
-  // Words of 32, 16 and 8 bits, which only targets without lookups count.
-  denseNetwork([96, 48, 24, 5], bipolar),
-  convolutionNetwork({ channels: [64, 128], extent: 5, kernel: 3, padding: 0 }, bipolar),
-  // Places that lanes do not divide, and fewer than lanes.
-  convolutionNetwork({ channels: [64, 64, 10], extent: 7, kernel: 2, padding: 0 }, bipolar, 2),
-  convolutionNetwork({ channels: [64, 3], extent: 1, kernel: 1, padding: 0 }, bipolar, 2),
-  mixedNetwork(),
-].map(lowered);
+const networks = bipolarNetworks().map(lowered);
 
 for (const target of Object.values(targets)) {
   test(`scheduled and compiled for ${target.name}`, async () => {
@@ -71,6 +42,10 @@ test('data between bipolar layers are bits where their channels fill words', () 
   assert.is(packed(networks[3]).length, 0);
   assert.is(packed(networks[3], scalar).length, 3);
   assert.is(packed(networks[7]).length, 3);
+});
+
+test('where counting takes several instructions, lookups stay', () => {
+  assert.is(packed(networks[1], targetOf('simd128', { processor: 'arm64' })).length, 0);
 });
 
 test('with padding, which has a zero, nothing is bipolar', () => {

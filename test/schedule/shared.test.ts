@@ -19,6 +19,7 @@ import { Random } from '../support/random.js';
 const widths: readonly Widths[] = [
   { weights: 4, activations: 4, narrow: true }, { weights: 4, activations: 4, narrow: true, signed: true },
   { weights: 2, activations: 8, narrow: true, signed: true }, { weights: 2, activations: 8 },
+  { weights: 4, activations: 8, signed: true }, { weights: 4, activations: 8, narrow: true },
 ];
 
 function lowered(graph: Graph, value: (random: Random) => number): Lowered {
@@ -32,6 +33,8 @@ const networks: readonly Lowered[] = widths.flatMap((w) => [
   // Groups of eight, written out, and of more, in a loop; outputs that end within a vector; rows that are left over.
   denseNetwork([40, 24, 16], w),
   denseNetwork([64, 28, 8], w, 5),
+  // So few products that sums of bytes fit 12 bits as well.
+  denseNetwork([32, 33, 8], w),
   convolutionNetwork({ channels: [16, 24, 8], extent: 6, kernel: 3, padding: 1 }, w),
 ].map((graph) => lowered(graph, (random) => random.float(-1, 2))));
 
@@ -60,7 +63,7 @@ for (const target of Object.values(targets)) {
 }
 
 test('narrow weights under few bits share lanes, and take their bits', () => {
-  for (const n of [...networks, ...extremes].filter(({ name }) => !/w2a8$/.test(name) || /signed/.test(name))) {
+  for (const n of [...networks, ...extremes].filter(({ name }) => !/a8$/.test(name) || /signed/.test(name))) {
     const { program } = schedule(n.unit, simd128);
     assert.match(printProgram(program), /share \w/, n.name);
     const [kernel] = program.blocks.filter((b) => b.kind === 'kernel' && b.scheduled!.steps.some((s) => s.includes('share ')));
@@ -74,6 +77,14 @@ test('narrow weights under few bits share lanes, and take their bits', () => {
       const inputs = t.shape.length === 4 ? t.shape.slice(1).reduce((a, b) => a * b, 1) : t.shape[0];
       assert.is(program.buffers[t.buffer].bytes, (outputs * inputs * t.layout.elementBits) / 8 + 1, n.name);
     }
+  }
+});
+
+test('4-bit weights of one row under 8-bit data share bytes', () => {
+  for (const n of networks.filter(({ name }) => /^dense_40.*w4a8/.test(name))) {
+    const { program } = schedule(n.unit, simd128);
+    assert.match(printProgram(program), /share \w+\.i, bytes/, n.name);
+    assert.not.match(emitAssemblyScript(program, simd128), /replace_lane/, n.name);
   }
 });
 

@@ -1,0 +1,39 @@
+/**
+ * Bipolar networks for tests of counted bits: channels that fill words of 64 bits, of 32 to 8, and none; many producers of bits.
+ */
+import type { Graph } from '../../codegen/ir/graph.js';
+import { GraphBuilder } from './graphs.js';
+import { convolutionNetwork, denseNetwork } from './lowBitNetworks.js';
+import { Random } from './random.js';
+
+export const bipolar = { weights: 1, activations: 1 } as const;
+
+/** A first layer of more bits, whose outputs are bipolar; convolutions, a pool between them, and an output with places. */
+function mixedNetwork(): Graph {
+  const b = new GraphBuilder();
+  const random = new Random(5);
+  const weight = (name: string, shape: readonly number[]): string => b.node('BipolarQuant', [b.constant(name, shape, Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => random.float(-1, 1))), b.scalar(1)]);
+  const bias = b.constant('bias', [64], Array.from({ length: 64 }, () => random.float(-3, 3)));
+  const sign = (x: string): string => b.node('BipolarQuant', [x, b.scalar(1)]);
+  let x = b.quant(b.input('x', [2, 3, 11, 9]), 0.02, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+  x = sign(b.node('Conv', [x, weight('w0', [64, 3, 3, 3]), bias], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [1, 1], group: 1 }));
+  x = sign(b.node('Conv', [x, weight('w1', [128, 64, 3, 3])], { kernel_shape: [3, 3], pads: [0, 0, 0, 0], strides: [1, 1], group: 1 }));
+  x = sign(b.node('Conv', [x, weight('w2', [64, 128, 1, 1]), bias], { kernel_shape: [1, 1], pads: [0, 0, 0, 0], strides: [2, 2], group: 1 }));
+  x = b.node('Conv', [x, weight('w3', [5, 64, 2, 3])], { kernel_shape: [2, 3], pads: [0, 0, 0, 0], strides: [1, 1], group: 1 });
+  return { ...b.build(x), name: 'mixed' };
+}
+
+/** Bipolar networks around the edges of words, bytes and lanes. Inputs are called x. */
+export const bipolarNetworks = (): Graph[] => [
+  // One word, several, more than are written out; outputs that fill no byte, bytes, and an odd number of them.
+  denseNetwork([64, 40, 7], bipolar),
+  denseNetwork([192, 64, 33], bipolar, 3),
+  denseNetwork([2560, 3], bipolar, 2),
+  // Words of 32, 16 and 8 bits, which only targets without lookups count.
+  denseNetwork([96, 48, 24, 5], bipolar),
+  convolutionNetwork({ channels: [64, 128], extent: 5, kernel: 3, padding: 0 }, bipolar),
+  // Places that lanes do not divide, and fewer than lanes.
+  convolutionNetwork({ channels: [64, 64, 10], extent: 7, kernel: 2, padding: 0 }, bipolar, 2),
+  convolutionNetwork({ channels: [64, 3], extent: 1, kernel: 1, padding: 0 }, bipolar, 2),
+  mixedNetwork(),
+];
