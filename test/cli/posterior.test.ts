@@ -1,0 +1,79 @@
+/** Models with random weights on the command line: a built-in architecture and an ONNX model with a safetensors file, twins, refusals. */
+import fs from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { exportQonnx } from '../../codegen/export/qonnx.js';
+import { readNpz, writeNpy } from '../../sdk/data/npy.js';
+import { architectures } from '../../sdk/model/architectures.js';
+import { dense, relu } from '../../sdk/model/layers.js';
+import { network } from '../../sdk/model/network.js';
+import { command, temporaryFolder } from './command.js';
+
+const { at, save } = temporaryFolder();
+
+/** A safetensors file of float32 tensors. */
+function safetensors(tensors: Record<string, { shape: readonly number[]; data: Float32Array }>): Uint8Array {
+  let end = 0;
+  const header = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data_offsets: [end, (end += data.byteLength)] }]));
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + text.length + end);
+  new DataView(bytes.buffer).setUint32(0, text.length, true);
+  bytes.set(text, 8);
+  let at = 8 + text.length;
+  for (const { data } of Object.values(tensors)) {
+    bytes.set(new Uint8Array(data.buffer), at);
+    at += data.byteLength;
+  }
+  return bytes;
+}
+
+const pair = (name: string, shape: readonly number[], mean: readonly number[], deviation: number) => ({
+  [`${name}.mean`]: { shape, data: Float32Array.from(mean) },
+  [`${name}.std`]: { shape, data: new Float32Array(mean.length).fill(deviation) },
+});
+
+const model = save('net.onnx', exportQonnx(network({ name: 'net', input: [2], layers: [dense(2, { name: 'fc' }), relu()] })));
+const posterior = save('net.safetensors', safetensors({ ...pair('fc.weight', [2, 2], [1, 2, -3, 1], 0.5), ...pair('fc.bias', [2], [10, 1], 0) }));
+const input = save('x.npy', writeNpy({ shape: [1, 2], data: Float32Array.of(1, 2) }));
+
+test('an ONNX model with a posterior gives mean and variance; the mean twin its own output', async () => {
+  assert.is((await command('run', model, '--posterior', posterior, '--input', input, '--output', at('y.npz'))).err, '');
+  const y = readNpz(new Uint8Array(fs.readFileSync(at('y.npz'))));
+  // 1 + 4 + 10 = 15 with variance 0.25 + 1, far above 0; -3 + 2 + 1 = 0 with the same variance: a half normal
+  assert.ok(Math.abs(Number(y.mean.data[0]) - 15) < 1e-5 && Math.abs(Number(y.variance.data[0]) - 1.25) < 1e-5);
+  assert.ok(Math.abs(Number(y.mean.data[1]) - 0.3989423 * Math.sqrt(1.25)) < 1e-5 && Math.abs(Number(y.variance.data[1]) - 0.3408451 * 1.25) < 1e-5);
+  const { out } = await command('run', model, '--posterior', posterior, '--twin', 'mean', '--input', input);
+  assert.match(out, /output: float32 \[1, 2\]\n.*15\s+0/);
+});
+
+test('all engines agree in every bit', async () => {
+  const { out, status } = await command('verify', model, '--posterior', posterior);
+  assert.is(status, 0, out);
+  assert.match(out, 'All engines agree in every bit.');
+});
+
+test('calibration scales the variances of weights', async () => {
+  const { out } = await command('run', model, '--posterior', posterior, '--calibration', '4', '--input', input);
+  assert.match(out, /variance: float32 \[1, 2\]\n\s*\[0\]\s+5\s/);
+});
+
+test('a built-in architecture needs a posterior, and one that is its own', async () => {
+  assert.is((await command('run', 'lenet5', '--input', input)).err, 'error [graph/posterior] lenet5: this is a built-in architecture, and its weights are not known\n  Give them with --posterior FILE.safetensors.\n');
+  const wrong = await command('run', 'mlp', '--posterior', posterior, '--input', input);
+  assert.is(wrong.err, 'error [graph/posterior] fc.weight.mean: the graph has no float32 weight fc.weight\n  Did you mean "fc1.weight"?\n  A posterior belongs to one architecture: compile it with the graph that it was trained with.\n');
+  const means = Object.fromEntries(Object.entries(architectures.mlp().constants).map(([name, c]) => [name, { shape: c.shape, data: Float32Array.from(c.data, (_, i) => (i % 7) / 7) }]));
+  const plain = save('plain.safetensors', safetensors(means));
+  const inspected = await command('inspect', 'mlp', '--posterior', plain);
+  assert.is(inspected.err, '');
+  assert.match(inspected.out, 'output');
+});
+
+test('options that do not fit are refused', async () => {
+  const refusal = async (...argv: string[]) => (await command('run', model, '--input', input, ...argv)).err;
+  assert.is(await refusal('--twin', 'moments'), 'error [graph/posterior] net: no weight of this network is random, so there are no moments\n  Give it a posterior: a safetensors file of NAME.mean and NAME.std.\n');
+  assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
+  assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
+  assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);
+});
+
+test.run();
