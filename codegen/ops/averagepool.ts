@@ -1,7 +1,7 @@
 /** AveragePool: the sum of every window divided once by its number of elements, for float32. */
 import { divide, float, load } from '../ir/build.js';
 import { floatOutput, operandKind } from './operands.js';
-import { countTable, poolAttributes, poolParts, poolSamples, referencePool, sumKernel, windowCount, windowCounts } from './pool.js';
+import { countTable, poolAttributes, poolDependence, poolParts, poolSamples, referencePool, sumKernel, windowCount, windowCounts } from './pool.js';
 import type { OperatorRecord } from './record.js';
 import { windowNames } from './window.js';
 
@@ -26,6 +26,19 @@ export const averagepool: OperatorRecord = {
     const counts = windowCounts(parts.dims, context.int('count_include_pad') !== 0);
     const count = typeof counts === 'number' ? float(counts) : load(context.addConstant('counts', countTable(parts.dims, counts)), windowNames(parts.dims.length).space);
     return [sumKernel(context, parts, (total) => (counts === 1 ? total : divide(total, count)))];
+  },
+  moments: {
+    label: 'exact',
+    rule(context, [x], build) {
+      const mean = build.node('AveragePool', [x.mean], context.node.attributes);
+      if (x.variance === undefined) return { mean };
+      // the sum of n variances over n^2 is their mean over n
+      const { dims } = poolParts(context);
+      const counts = windowCounts(dims, context.int('count_include_pad') !== 0);
+      const divisor = typeof counts === 'number' ? build.scalar(counts) : build.constant({ ...countTable(dims, counts), shape: [1, 1, ...dims.map((w) => w.output)] });
+      return { mean, variance: build.node('Div', [build.node('AveragePool', [x.variance], context.node.attributes), divisor]) };
+    },
+    dependence: poolDependence,
   },
   samples: [
     ...poolSamples(1400, 1e-6),

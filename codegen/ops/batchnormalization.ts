@@ -69,6 +69,21 @@ export const batchnormalization: OperatorRecord = {
       return add(f, mul(f, divide(sub(f, x, mean), deviation), scale), bias);
     });
   },
+  moments: {
+    label: 'exact',
+    rule(context, [x, ...parameters], build) {
+      const random = parameters.findIndex((p) => p.variance !== undefined);
+      if (random >= 0) fail('graph/no-moments', context.node.name, `its parameter ${context.input(random + 1).name} is random, and only its data may be`, 'Make it deterministic, or write the normalization as Mul and Add.');
+      const mean = build.node('BatchNormalization', [x.mean, ...parameters.map((p) => p.mean)], context.node.attributes);
+      const folded = foldedBatchNormalization(context);
+      if (x.variance === undefined) return { mean };
+      if (!folded) fail('graph/no-moments', context.node.name, 'its parameters are not known at compile time', 'Make them initializers of the model.');
+      const { data } = folded.factor;
+      const rank = context.input(0).shape.length;
+      const square = makeConstant('float32', [data.length, ...new Array<number>(rank - 2).fill(1)], Float64Array.from(data, (g) => g * g));
+      return { mean, variance: build.node('Mul', [x.variance, build.constant(square)]) };
+    },
+  },
   samples: batchSamples(),
 };
 

@@ -42,6 +42,16 @@ export const globalaveragepool: OperatorRecord = {
       }),
     ];
   },
+  moments: {
+    label: 'exact',
+    rule(context, [x], build) {
+      const mean = build.node('GlobalAveragePool', [x.mean]);
+      if (x.variance === undefined) return { mean };
+      const count = elementCount(context.input(0).shape.slice(2));
+      return { mean, variance: build.node('Div', [build.node('GlobalAveragePool', [x.variance]), build.scalar(count)]) };
+    },
+    dependence: { meets: [0], shares: () => false },
+  },
   samples: [
     ...[1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 33].map((c, i) => ({ name: `channels ${c}`, inputs: [given([1 + 2 * (i % 2), c, 3 + (i % 4), 5], { range: [-1, 3] })], seed: 1600 + i, tolerance: 1e-6 })),
     { name: 'one dimension', inputs: [given([3, 6, 11])], seed: 1620, tolerance: 1e-6 },

@@ -21,6 +21,7 @@ import { leakyrelu } from './leakyrelu.js';
 import { log } from './log.js';
 import { matmul } from './matmul.js';
 import { maxpool } from './maxpool.js';
+import { maxpoolmoments } from './maxpoolmoments.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { pow } from './pow.js';
@@ -82,6 +83,7 @@ const records: readonly OperatorRecord[] = [
   log,
   matmul,
   maxpool,
+  maxpoolmoments,
   mul,
   neg,
   pow,
@@ -130,7 +132,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

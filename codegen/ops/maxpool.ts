@@ -2,7 +2,7 @@
 import { axis, float, int, load, maximum, ref } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementType, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, rangeOf } from './operands.js';
-import { poolAttributes, poolParts, poolSamples, referencePool } from './pool.js';
+import { poolAttributes, poolDependence, poolParts, poolSamples, referencePool } from './pool.js';
 import type { OperatorRecord } from './record.js';
 import { windowAccess } from './window.js';
 
@@ -45,6 +45,15 @@ export const maxpool: OperatorRecord = {
         stores: [{ tensor: y.name, at: space.map((s) => axis(s.name)), value: ref('acc') }],
       }),
     ];
+  },
+  moments: {
+    label: 'approximate',
+    rule(context, [x], build) {
+      if (x.variance === undefined) return { mean: build.node('MaxPool', [x.mean], context.node.attributes) };
+      const [mean, variance] = build.nodes('MaxPoolMoments', [x.mean, x.variance], 2, context.node.attributes);
+      return { mean, variance };
+    },
+    dependence: poolDependence,
   },
   samples: [
     ...poolSamples(1300, 0),

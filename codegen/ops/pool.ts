@@ -4,7 +4,7 @@ import { fail } from '../ir/diagnostic.js';
 import { formatShape, makeConstant } from '../ir/graph.js';
 import type { Expr, Kernel } from '../ir/program.js';
 import { accumulatorRange, elementType, given, kernelName, makeKernel, partialSums, rangeOf, zero, type Range } from './operands.js';
-import type { AttributeSchema, LowerContext, NdArray, NodeContext, Sample } from './record.js';
+import type { AttributeSchema, LowerContext, MomentDependence, NdArray, NodeContext, Sample } from './record.js';
 import { coveredBy, positions, spatialInts, visitWindow, windowAccess, windowAttributes, windows, type Window } from './window.js';
 
 export const poolAttributes: Readonly<Record<string, AttributeSchema>> = {
@@ -32,6 +32,12 @@ export function poolParts(context: NodeContext): PoolParts {
   }
   return { dims, shape: [x.shape[0], x.shape[1], ...dims.map((w) => w.output)] };
 }
+
+/** The elements of a window meet; windows that overlap share some. */
+export const poolDependence: MomentDependence = {
+  meets: [0],
+  shares: (context) => poolParts(context).dims.some((w) => w.stride < (w.kernel - 1) * w.dilation + 1),
+};
 
 /** Values inside the input of every window, for the references. */
 export function referencePool({ dims, shape }: PoolParts, x: NdArray, f: (values: readonly number[], position: readonly number[]) => number): NdArray {

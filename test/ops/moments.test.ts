@@ -27,6 +27,7 @@ interface Given {
   readonly mean?: readonly number[];
   readonly variance?: readonly number[];
   readonly integers?: readonly number[];
+  readonly constant?: readonly number[];
 }
 
 interface MomentGraph {
@@ -52,6 +53,11 @@ function momentGraph(op: string, given: readonly Given[], attributes: Readonly<R
     if (g.integers) {
       values[`x${i}`] = { name: `x${i}`, shape: g.shape, dtype: 'int32' };
       constants[`x${i}`] = makeConstant('int32', g.shape, g.integers);
+      return { mean: `x${i}` };
+    }
+    if (g.constant) {
+      values[`x${i}`] = { name: `x${i}`, shape: g.shape, dtype: 'float32' };
+      constants[`x${i}`] = makeConstant('float32', g.shape, g.constant);
       return { mean: `x${i}` };
     }
     const mean = declare(`x${i}`, g.shape, g.mean, -2, 2);
@@ -153,6 +159,15 @@ const cases: Readonly<Record<string, { given: readonly Given[]; attributes?: Rea
   Sub: [{ given: [{ shape: [2, 3], random: true }, { shape: [3], random: true }] }, { given: [{ shape: [3], random: true }, { shape: [2, 1] }] }],
   Mul: [{ given: [{ shape: [2, 3], random: true }, { shape: [3], random: true }] }, { given: [{ shape: [3], random: true }, { shape: [2, 1] }] }],
   Relu: [{ given: [{ shape: [3, 5], random: true }] }],
+  LeakyRelu: [{ attributes: { alpha: 0.3 }, given: [{ shape: [3, 5], random: true }] }, { attributes: { alpha: -0.5 }, given: [{ shape: [3, 5], random: true }] }],
+  // Of pairs the moments are exact; of larger windows approximate (tested below).
+  MaxPool: [{ attributes: { kernel_shape: [1, 2], strides: [1, 2] }, given: [{ shape: [1, 2, 3, 4], random: true }] }],
+  AveragePool: [
+    { attributes: { kernel_shape: [2, 2], strides: [2, 2] }, given: [{ shape: [1, 2, 4, 4], random: true }] },
+    { attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }, given: [{ shape: [1, 1, 3, 4], random: true }] },
+  ],
+  GlobalAveragePool: [{ given: [{ shape: [2, 3, 2, 3], random: true }] }],
+  BatchNormalization: [{ given: [{ shape: [1, 2, 2, 2], random: true }, { shape: [2], constant: [0.5, -2] }, { shape: [2], constant: [1, 3] }, { shape: [2], constant: [-1, 0.5] }, { shape: [2], constant: [0.25, 2] }] }],
   Neg: [{ given: [{ shape: [2, 3], random: true }] }],
   Concat: [{ attributes: { axis: 1 }, given: [{ shape: [2, 3], random: true }, { shape: [2, 1], random: true }] }, { attributes: { axis: 0 }, given: [{ shape: [1, 3] }, { shape: [2, 3], random: true }] }],
   Dropout: [{ given: [{ shape: [2, 3], random: true }] }],
@@ -227,6 +242,42 @@ test('float32: where raw moments cancel, these do not', () => {
   near(relu.variance, [1e-4, 1e-6], 1e-6);
   const tail = byInterpreter(momentGraph('Relu', [{ shape: [1], random: true, mean: [-5], variance: [1] }]));
   near(tail.mean, [5.346165e-8], 1e-4);
+});
+
+test('maximum: known values of pairs, and of the tree of four', () => {
+  const moments = (mean: readonly number[], variance: readonly number[]) => {
+    const m = momentGraph('MaxPool', [{ shape: [1, 1, mean.length / 2, 2], random: true, mean, variance }], { kernel_shape: [mean.length / 2, 2] });
+    const found = byInterpreter(m);
+    return [found.mean[0], found.variance[0]];
+  };
+  near(moments([0, 0], [1, 1]), [0.5641896, 0.6816901], 1e-6);
+  near(moments([1, 0], [1, 0.25]), [1.113437, 0.7345352], 1e-6);
+  near(moments([0, 1], [0.25, 1]), [1.113437, 0.7345352], 1e-6);
+  near(moments([-1, 1], [4, 1]), [1.226874, 1.051421], 1e-6);
+  near(moments([0, 0, 0, 0], [1, 1, 1, 1]), [1.03001, 0.4647], 1e-5);
+  near(moments([1, 0, -1, 0.5], [1, 2, 0.5, 0.1]), [1.4222, 0.61126], 5e-5);
+});
+
+test('maximum: equal inputs, no variance, far apart, in the padding: no NaN, no negative variance, symmetric', () => {
+  const pair = (m1: number, v1: number, m2: number, v2: number) => {
+    const found = byInterpreter(momentGraph('MaxPool', [{ shape: [1, 1, 2], random: true, mean: [m1, m2], variance: [v1, v2] }], { kernel_shape: [2] }));
+    return [found.mean[0], found.variance[0]];
+  };
+  assert.equal(pair(0, 0, 0, 0), [0, 0]);
+  assert.equal(pair(3, 0, 3, 0), [3, 0]);
+  assert.equal(pair(-1, 0, 2, 0), [2, 0]);
+  near(pair(1e6, 1, -1e6, 4), [1e6, 1], 1e-6);
+  near(pair(5, 1e-12, 5, 1e-12), [5 + 0.5641896e-6, 0.6816901e-12], 1e-6);
+  const random = new Random(5);
+  for (let i = 0; i < 200; i++) {
+    const [m1, m2] = [random.float(-1, 1) * 10 ** random.float(-3, 4), random.float(-1, 1) * 10 ** random.float(-3, 4)];
+    const [v1, v2] = [10 ** random.float(-8, 6), random.float(0, 1) < 0.2 ? 0 : 10 ** random.float(-8, 6)];
+    const [one, other] = [pair(m1, v1, m2, v2), pair(m2, v2, m1, v1)];
+    assert.equal(one, other, `${m1} ${v1} ${m2} ${v2}`);
+    assert.ok(Number.isFinite(one[0]) && one[1] >= 0 && one[0] >= Math.fround(Math.max(m1, m2)), `${m1} ${v1} ${m2} ${v2}: ${one}`);
+  }
+  const padded = byInterpreter(momentGraph('MaxPool', [{ shape: [1, 1, 1], random: true, mean: [-7], variance: [2] }], { kernel_shape: [2], pads: [1, 0] }));
+  assert.equal([padded.mean[0], padded.variance[0]], [-7, 2]);
 });
 
 test('without a random input there is no variance', () => {
