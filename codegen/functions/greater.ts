@@ -3,11 +3,12 @@
  * variables", Operations Research 1961), for float32, without the cancellation of E[y^2] - E[y]^2.
  *
  * With a^2 = v1 + v2, t = |m1 - m2| / a, h the one of greater mean and l the other, r(t) = phi(t) + t Phi(t):
- * mean = m_h + a r(-t), variance = v_h Phi(t) + v_l Phi(-t) - a^2 r(t) r(-t). As a goes to 0: that of greater mean.
+ * mean = m_h + a r(-t), variance = v_h Phi(t) + v_l Phi(-t) - a^2 r(t) r(-t), where r(t) = t + r(-t). As a goes to 0: that of
+ * greater mean.
  */
 import { add, compare, divide, float, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
-import { NORMAL_LIMIT, normalTail } from './normal.js';
+import { normalTail, TAIL_LIMIT } from './normalTail.js';
 import type { Scope } from './scope.js';
 
 const f = 'float32';
@@ -23,19 +24,16 @@ export function greater(scope: Scope, a: MomentExpr, b: MomentExpr): MomentExpr 
   const total = scope.float('maxV', add(f, a.variance, b.variance));
   const deviation = scope.float('maxS', unary('sqrt', f, total));
   const distance = scope.float('maxD', unary('abs', f, sub(f, a.mean, b.mean)));
-  const quotient = select(f, compare('gt', total, float(0)), divide(distance, deviation), float(NORMAL_LIMIT));
-  const t = scope.float('maxT', minimum(f, quotient, float(NORMAL_LIMIT)));
-  const { density, tail } = normalTail(scope, t);
-  const body = scope.float('maxB', sub(f, float(1), tail));
-  // r(t) and r(-t)
-  const forward = add(f, density, mul(f, t, body));
-  const backward = scope.float('maxR', maximum(f, sub(f, density, mul(f, t, tail)), float(0)));
+  const quotient = select(f, compare('gt', total, float(0)), divide(distance, deviation), float(TAIL_LIMIT));
+  const t = scope.float('maxT', minimum(f, quotient, float(TAIL_LIMIT)));
+  const { tail, backward } = normalTail(scope, t);
+  const body = sub(f, float(1), tail);
   const isFirst = scope.bind('maxH', 'uint1', compare('ge', a.mean, b.mean));
   const [high, low] = [select(f, isFirst, a.variance, b.variance), select(f, isFirst, b.variance, a.variance)];
   const mixed = add(f, mul(f, high, body), mul(f, low, tail));
   return {
     mean: scope.float('maxMean', add(f, maximum(f, a.mean, b.mean), mul(f, deviation, backward))),
-    variance: scope.float('maxVariance', maximum(f, sub(f, mixed, mul(f, total, mul(f, forward, backward))), float(0))),
+    variance: scope.float('maxVariance', maximum(f, sub(f, mixed, mul(f, total, mul(f, add(f, t, backward), backward))), float(0))),
   };
 }
 

@@ -32,14 +32,7 @@ export interface Normal {
 /** phi(a), Phi(a) and Phi(-a). `a` is clamped to [-40, 40], where all three have reached their limits. NaN gives NaN. */
 export function normal(scope: Scope, a: Expr): Normal {
   const argument = scope.float('normalA', minimum(f, maximum(f, a, float(-NORMAL_LIMIT)), float(NORMAL_LIMIT)));
-  const { density, tail } = normalTail(scope, scope.float('normalZ', unary('abs', f, argument)));
-  const body = scope.float('normalB', sub(f, float(1), tail));
-  const negative = scope.bind('normalN', 'uint1', compare('lt', argument, float(0)));
-  return { density, lower: select(f, negative, tail, body), upper: select(f, negative, body, tail) };
-}
-
-/** phi(z) and Phi(-z) for a reference z of [0, 40]. NaN gives NaN. */
-export function normalTail(scope: Scope, z: Expr): { readonly density: Expr; readonly tail: Expr } {
+  const z = scope.float('normalZ', unary('abs', f, argument));
   const square = scope.float('normalS', mul(f, z, z));
   const split = scope.float('normalC', mul(f, z, float(SPLITTER)));
   const high = scope.float('normalH', sub(f, split, sub(f, split, z)));
@@ -50,5 +43,8 @@ export function normalTail(scope: Scope, z: Expr): { readonly density: Expr; rea
   const power = exp(scope, mul(f, square, float(-0.5)));
   const density = scope.float('normalD', mul(f, mul(f, power, sub(f, float(1), mul(f, rest, float(0.5)))), float(INVERSE_SQRT_2_PI)));
   const t = scope.float('normalT', divide(float(1), add(f, mul(f, z, float(0.3)), float(1))));
-  return { density, tail: scope.float('normalQ', mul(f, density, mul(f, polynomial(t, ratio), t))) };
+  const tail = scope.float('normalQ', mul(f, density, mul(f, polynomial(t, ratio), t)));
+  const body = scope.float('normalB', sub(f, float(1), tail));
+  const negative = scope.bind('normalN', 'uint1', compare('lt', argument, float(0)));
+  return { density, lower: select(f, negative, tail, body), upper: select(f, negative, body, tail) };
 }

@@ -59,6 +59,7 @@ import { requantize } from './requantize.js';
 import { reshape } from './reshape.js';
 import { shape } from './shape.js';
 import { slice } from './slice.js';
+import { square } from './square.js';
 import { squeeze } from './squeeze.js';
 import { transpose } from './transpose.js';
 import { trunc } from './trunc.js';
@@ -121,6 +122,7 @@ const records: readonly OperatorRecord[] = [
   reshape,
   shape,
   slice,
+  square,
   squeeze,
   transpose,
   trunc,
@@ -132,7 +134,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -15,11 +15,11 @@ export function productMoments(build: FragmentBuilder, x: MomentPair, w: MomentP
   const mean = apply(x.mean, w.mean);
   const terms: string[] = [];
   if (w.variance !== undefined) {
-    const square = build.node('Mul', [x.mean, x.mean]);
+    const square = build.node('Square', [x.mean]);
     const second = x.variance === undefined ? square : build.node('Add', [square, x.variance]);
     terms.push(spread(second, w.variance));
   }
-  if (x.variance !== undefined) terms.push(spread(x.variance, build.node('Mul', [w.mean, w.mean])));
+  if (x.variance !== undefined) terms.push(spread(x.variance, build.node('Square', [w.mean])));
   if (terms.length === 0) return { mean };
   return { mean, variance: terms.length === 1 ? terms[0] : build.node('Add', terms) };
 }

@@ -165,5 +165,7 @@ export interface OperatorRecord {
     /** How the rule's assumption, independent inputs, can fail; without it the operator works on each element apart. */
     readonly dependence?: MomentDependence;
   };
+  /** Of constants it stays a node: its operands take fewer bytes than its result, which is computed where it is read. */
+  readonly isCompact?: true;
   readonly samples: readonly Sample[];
 }

@@ -2,13 +2,13 @@
  * ReluMoments: mean and variance of max(x, 0) for a normal x (the rectified Gaussian), in one kernel. Internal: made by
  * the moments of Relu.
  *
- * With s = sqrt(v), a = m / s, r(t) = phi(t) + t Phi(t): mean = s r(a), variance = v (Phi(a) - r(a) r(-a)), both without
- * the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
+ * With s = sqrt(v), a = m / s, t = |a|, r(t) = phi(t) + t Phi(t) = t + r(-t): mean = s r(a) = max(m, 0) + s r(-t), variance =
+ * v (Phi(a) - r(a) r(-a)), both without the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
  */
 import { add, axis, compare, divide, float, load, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
-import { normal, NORMAL_LIMIT } from '../functions/normal.js';
+import { normalTail, TAIL_LIMIT } from '../functions/normalTail.js';
 import { Scope } from '../functions/scope.js';
 import { spaceAxes } from './elementwise.js';
 import { given, kernelName, makeKernel, operandKind } from './operands.js';
@@ -41,16 +41,13 @@ export const relumoments: OperatorRecord = {
     const m = scope.float('mean', load(context.input(0).name, at));
     const v = scope.float('variance', load(context.input(1).name, at));
     const deviation = scope.float('deviation', unary('sqrt', f, v));
-    const limit = select(f, compare('gt', m, float(0)), float(NORMAL_LIMIT), float(-NORMAL_LIMIT));
-    const a = scope.float('ratio', select(f, compare('gt', v, float(0)), divide(m, deviation), limit));
-    const { density, lower, upper } = normal(scope, a);
-    const below = scope.float('lower', lower);
-    const mean = maximum(f, add(f, mul(f, m, below), mul(f, deviation, density)), float(0));
-    const clamped = scope.float('clamped', minimum(f, maximum(f, a, float(-NORMAL_LIMIT)), float(NORMAL_LIMIT)));
-    // r(a) and r(-a)
-    const forward = add(f, density, mul(f, clamped, below));
-    const backward = sub(f, density, mul(f, clamped, upper));
-    const variance = maximum(f, mul(f, v, sub(f, below, mul(f, forward, backward))), float(0));
+    const distance = scope.float('distance', unary('abs', f, m));
+    const quotient = select(f, compare('gt', v, float(0)), divide(distance, deviation), float(TAIL_LIMIT));
+    const t = scope.float('ratio', minimum(f, quotient, float(TAIL_LIMIT)));
+    const { tail, backward } = normalTail(scope, t);
+    const mean = add(f, maximum(f, m, float(0)), mul(f, deviation, backward));
+    const above = select(f, compare('gt', m, float(0)), sub(f, float(1), tail), tail);
+    const variance = maximum(f, mul(f, v, sub(f, above, mul(f, add(f, t, backward), backward))), float(0));
     return [
       makeKernel({
         name: kernelName(context),

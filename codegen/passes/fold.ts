@@ -45,6 +45,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): Graph {
       given.length > 0 &&
       given.every((name) => Object.hasOwn(constants, name)) &&
       (options.quantizers || !quantizers.has(node.op)) &&
+      !operator(node.op, node.name).isCompact &&
       made <= elementsLeft &&
       workOf(node, given, made) <= workLeft;
     if (!isFoldable) {

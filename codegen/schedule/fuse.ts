@@ -4,7 +4,7 @@
  */
 import { axis, ref } from '../ir/build.js';
 import { describe } from '../ir/datatype.js';
-import { mapExpr, substitute } from '../ir/indexing.js';
+import { indexKey, mapExpr, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
 import { walkKernel } from '../ir/walk.js';
 import { withoutUnused } from './lower.js';
@@ -29,7 +29,9 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
         const fused = tryFuse(program, producer, consumer);
         if (!fused || apart(producer, consumer) || (reduces(a) && belongsDownstream(program, producer, consumer))) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);
-        program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === a ? [] : i === b ? [fused] : [k])) };
+        // At the consumer's place, unless what stays is read before.
+        const early = readBetween(program, producer, consumer, fused);
+        program = { ...program, blocks: program.blocks.flatMap((k, i) => (i === (early ? a : b) ? [fused] : i === a || i === b ? [] : [k])) };
         changed = true;
         break;
       }
@@ -46,19 +48,28 @@ function belongsDownstream(program: Program, producer: Kernel, consumer: Kernel)
   return reader?.kind === 'kernel' && reader.reduce.length === 0 && tryFuse(program, consumer, reader) !== undefined;
 }
 
-/** The two kernels as one, at the consumer's place; undefined where that is not legal. */
+/**
+ * The two kernels as one; undefined where that is not legal. Of several tensors that the producer writes,
+ * those that others read stay; a single one that others read too keeps the kernels apart.
+ */
 function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel | undefined {
-  if (producer.stores.length !== 1) return undefined;
-  const [store] = producer.stores;
-  const tensor = program.tensors[store.tensor];
-  if (program.buffers[tensor.buffer].role !== 'temporary') return undefined;
   // A copy moves data and is better left to become a view; nothing fuses into a copy.
   if (consumer.op === 'copy' || producer.op === 'copy') return undefined;
-  const loads = loadsOf(consumer).filter((l) => l.tensor === store.tensor);
+  const written = new Map(producer.stores.map((s) => [s.tensor, s]));
+  const loads = loadsOf(consumer).filter((l) => written.has(l.tensor));
   if (loads.length === 0 || loads.some((l) => l.guard)) return undefined;
-  const readers = program.blocks.filter((k) => k !== consumer && readsTensor(k, store.tensor));
-  if (readers.length > 0) return undefined;
-  const map = matchSpace(producer, consumer, store.at, loads.map((l) => l.at));
+  const [{ at }] = producer.stores;
+  if (producer.stores.some((s) => s.at.length !== at.length || s.at.some((i, d) => indexKey(i) !== indexKey(at[d])))) return undefined;
+  const kept = producer.stores.filter(({ tensor }) => {
+    return program.buffers[program.tensors[tensor].buffer].role !== 'temporary' || program.blocks.some((k) => k !== consumer && readsTensor(k, tensor));
+  });
+  if (kept.length > 0) {
+    if (producer.stores.length === 1) return undefined;
+    const between = program.blocks.slice(program.blocks.indexOf(producer) + 1, program.blocks.indexOf(consumer));
+    const needed = new Set(loadsOf(consumer).map((l) => l.tensor));
+    if (readBetween(program, producer, consumer, producer) && between.some((k) => writesAny(k, needed))) return undefined;
+  }
+  const map = matchSpace(producer, consumer, at, loads.map((l) => l.at));
   if (!map) return undefined;
 
   // Rename what the consumer binds, so that both fit one kernel.
@@ -70,15 +81,15 @@ function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel |
     taken.add(unique);
     return unique;
   };
-  const value = fresh('value');
+  const values = new Map([...new Set(loads.map((l) => l.tensor))].map((tensor) => [tensor, fresh('value')]));
   const bind = (i: Index): Index => substitute(i, map);
   const rewrite = (e: Expr): Expr =>
     mapExpr(e, bind, (x) => {
-      if (x.op === 'load' && x.tensor === store.tensor) return ref(value);
+      if (x.op === 'load' && values.has(x.tensor)) return ref(values.get(x.tensor)!);
       if (x.op === 'ref') return ref(renamed.get(x.name) ?? x.name);
       return undefined;
     });
-  const lets: Let[] = [{ name: value, type: tensor.dtype, value: store.value }];
+  const lets: Let[] = [...values].map(([tensor, name]) => ({ name, type: program.tensors[tensor].dtype, value: written.get(tensor)!.value }));
   for (const l of consumer.epilogue) {
     const own = rewrite(l.value);
     renamed.set(l.name, fresh(l.name));
@@ -87,8 +98,21 @@ function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel |
   return {
     ...producer,
     epilogue: [...producer.epilogue, ...lets],
-    stores: consumer.stores.map((s) => ({ tensor: s.tensor, at: s.at.map(bind), value: rewrite(s.value) })),
+    stores: [
+      ...kept.map((s) => (values.has(s.tensor) ? { ...s, value: ref(values.get(s.tensor)!) } : s)),
+      ...consumer.stores.map((s) => ({ tensor: s.tensor, at: s.at.map(bind), value: rewrite(s.value) })),
+    ],
   };
+}
+
+/** True where a block between two kernels reads what `writer` writes. */
+function readBetween(program: Program, producer: Kernel, consumer: Kernel, writer: Kernel): boolean {
+  const between = program.blocks.slice(program.blocks.indexOf(producer) + 1, program.blocks.indexOf(consumer));
+  return between.some((k) => writer.stores.some(({ tensor }) => readsTensor(k, tensor)));
+}
+
+function writesAny(block: Program['blocks'][number], tensors: ReadonlySet<string>): boolean {
+  return block.kind === 'repeat' ? block.body.some((b) => writesAny(b, tensors)) : block.stores.some((s) => tensors.has(s.tensor));
 }
 
 function readsTensor(block: Program['blocks'][number], tensor: string): boolean {

@@ -6,7 +6,7 @@
  */
 import { axis as axisIndex } from '../ir/build.js';
 import { interval, mapExpr, simplify, substitute, type Ranges } from '../ir/indexing.js';
-import { dependsOn } from '../ir/walk.js';
+import { dependsOn, walkExpr } from '../ir/walk.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopMode, Stmt } from '../ir/program.js';
 import { sumBits } from '../ir/sharedLanes.js';
 import { printStep, type Step } from './step.js';
@@ -38,6 +38,8 @@ export interface Nest {
   readonly lookup?: { readonly table?: string };
   /** That group is summed in 12 bits, two outputs a lane, or with two outputs a byte of weights. */
   readonly shared?: 'lanes' | 'bytes';
+  /** Each accumulator runs its reduction loops alone. */
+  readonly apart?: true;
   /** Reduction loops in their order of meaning. */
   readonly reduceOrder: readonly string[];
   /** What was done to it, in order. */
@@ -122,7 +124,12 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
       const own = extent === undefined ? loops : loops.map((l) => (l.name === nest.ragged!.inner ? { ...l, extent } : l));
       const group = nest.loops.find((l) => l.name === nest.dot);
       const size = extent !== undefined && group?.name === nest.ragged!.inner ? extent : group?.extent;
-      return wrap(own.filter((l) => l.name !== nest.dot), [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression, size)]);
+      const loopsOf = own.filter((l) => l.name !== nest.dot);
+      if (!nest.apart) return wrap(loopsOf, [...lets(kernel.body, tileAt), ...updates(nest, prefix, tileAt, expression, size)]);
+      return kernel.accumulators.flatMap((a) => {
+        const alone: Nest = { ...nest, kernel: { ...kernel, accumulators: [a] } };
+        return wrap(loopsOf, [...lets(neededBy(a.update, kernel.body), tileAt), ...updates(alone, prefix, tileAt, expression, size)]);
+      });
     };
     const split = inner.findIndex((l) => l.name === nest.ragged?.outer);
     if (split < 0) body.push(...points(inner));
@@ -148,6 +155,15 @@ export function materialize(nest: Nest, prefix = ''): { body: Stmt[]; locals: Lo
     ]),
   );
   return { body: outer.length > 0 ? peelLast(wrap(outer, body), guard) : body, locals };
+}
+
+/** The values of a reduction point that an expression needs, in their order. */
+function neededBy(e: Expr, body: Kernel['body']): Kernel['body'] {
+  const needed = new Set<string>();
+  const visit = (x: Expr): void => walkExpr(x, { expr: (r) => { if (r.op === 'ref') needed.add(r.name); } });
+  visit(e);
+  for (const l of [...body].reverse()) if (needed.has(l.name)) visit(l.value);
+  return body.filter((l) => needed.has(l.name));
 }
 
 /** The last iteration of loops that overrun an axis is apart, so that guards are decided at compile time. */

@@ -18,6 +18,8 @@ import { defaultSchedule } from './defaults/index.js';
 import { usesWideIntegers } from './defaults/lanes.js';
 import { fuseAll, loadsOf } from './fuse.js';
 import { imageByImage } from './images.js';
+import { inlineConstants } from './inline.js';
+import { joinReductions } from './join.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
 import { rangesOf, scheduleKernel, type Loop, type Nest } from './nest.js';
@@ -47,7 +49,8 @@ export function schedule(unit: ProgramUnit, target: Target, options: ScheduleOpt
 export function prepare(unit: ProgramUnit, target: Target, steps: string[], keepAll = false): ProgramUnit {
   // Integers wider than lanes would make the whole kernel scalar.
   const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
-  let u = fuseAll(unit, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
+  let u = joinReductions(inlineConstants(unit, steps), steps);
+  u = fuseAll(u, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
   u = { ...u, program: startAtBias(u.program, steps) };
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
   u = stageOutputs(u, target, steps, keepAll);

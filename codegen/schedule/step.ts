@@ -18,6 +18,8 @@ export type Step =
   | { readonly step: 'lookup'; readonly loop: string }
   /** The group of products is summed in 12 bits, two outputs a lane; or, with `bytes`, with two outputs a byte of weights. */
   | { readonly step: 'share'; readonly loop: string; readonly bytes?: true }
+  /** Each accumulator of a tuple has reduction loops of its own, one after the other inside the tile. */
+  | { readonly step: 'apart' }
   | { readonly step: 'pipeline'; readonly loop: string; readonly initiationInterval: number };
 
 export function printStep(s: Step): string {
@@ -28,6 +30,7 @@ export function printStep(s: Step): string {
     case 'reorder': return `reorder ${s.order.join(' ')}`;
     case 'dot': return `dot ${s.loop}${s.sevenBits ? `, ${s.sevenBits} of seven bits` : ''}`;
     case 'share': return `share ${s.loop}${s.bytes ? ', bytes' : ''}`;
+    case 'apart': return 'apart';
     case 'pipeline': return `pipeline ${s.loop} every ${s.initiationInterval}`;
     default: return `${s.step} ${s.loop}`;
   }

@@ -67,6 +67,10 @@ export function applyStep(nest: Nest, step: Step): Nest {
       if (step.step === 'lookup') return { ...nest, dot: loop.name, lookup: {}, steps };
       return { ...nest, dot: loop.name, ...(step.sevenBits ? { sevenBits: step.sevenBits } : {}), steps };
     }
+    case 'apart':
+      if (!sumsAreApart(nest.kernel)) illegal('its accumulators refer to one another');
+      if (nest.dot !== undefined || nest.ragged) illegal('its products are grouped');
+      return { ...nest, apart: true, steps };
     case 'pipeline': {
       const loop = find(step.loop);
       return {
@@ -79,6 +83,17 @@ export function applyStep(nest: Nest, step: Step): Nest {
       // Steps may come from a file.
       return fail('schedule/illegal', nest.kernel.name, `there is no step "${(step as { step: string }).step}"`);
   }
+}
+
+/** True where a kernel has several accumulators, and none needs another, so that each may run alone. */
+export function sumsAreApart(kernel: Kernel): boolean {
+  const names = new Set(kernel.accumulators.map((a) => a.name));
+  const refers = (e: Expr, own?: string): boolean => {
+    let found = false;
+    walkExpr(e, { expr: (x) => { if (x.op === 'ref' && x.name !== own && names.has(x.name)) found = true; } });
+    return found;
+  };
+  return names.size > 1 && kernel.accumulators.every((a) => !refers(a.init) && !refers(a.update, a.name)) && kernel.body.every((l) => !refers(l.value));
 }
 
 /** True where no order of the reduction can be told from another: sums of integers, and minimum or maximum, of terms without accumulators. */

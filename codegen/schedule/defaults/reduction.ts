@@ -8,7 +8,7 @@ import { accesses } from '../access.js';
 import type { Choices, KernelSchedule, Pack } from '../choice.js';
 import { tileCycles, type TileProducts } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
-import { applySteps, partition, type Step } from '../steps.js';
+import { applySteps, partition, sumsAreApart, type Step } from '../steps.js';
 import type { Group } from './groups.js';
 import { canOverrun, divisorIn } from './lanes.js';
 import { plain } from './plain.js';
@@ -79,6 +79,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const outer = choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving];
     steps.push({ step: 'reorder', order: [...batch, ...outer, ...reduce, ...tile.slice(0, -2), ...taps, ...tile.slice(-2), ...members] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
+    if (sumsAreApart(part.kernel)) steps.push({ step: 'apart' });
     if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
   });
@@ -122,7 +123,8 @@ interface RegisterTile {
 
 function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: Group | undefined, wide: boolean, choices: Choices): RegisterTile {
   const vectors = Math.ceil(nest.loops.find((l) => l.name === lane)!.extent / target.lanes);
-  const accumulators = nest.kernel.accumulators.length;
+  // Apart, each sum of a tuple is a tile of its own; the others wait in memory.
+  const accumulators = sumsAreApart(nest.kernel) ? 1 : nest.kernel.accumulators.length;
   // What is read once an output, such as a residual, does not shape the tile.
   const read = accesses(nest, program).filter((a) => !a.store && nest.loops.some((l) => l.kind === 'reduce' && a.depends(l.name)));
   const data = read.filter((a) => !a.constant);

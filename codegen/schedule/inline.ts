@@ -1,0 +1,76 @@
+/**
+ * Inlining: what an elementwise kernel makes of constants alone is computed where it is read, at every read, so that neither the
+ * module nor the memory holds it: squares of weights, weights that are stored as codes.
+ */
+import { mapExpr, substitute } from '../ir/indexing.js';
+import type { Block, Expr, Index, Kernel, Program, ProgramUnit } from '../ir/program.js';
+import { walkExpr } from '../ir/walk.js';
+import { loadsOf } from './fuse.js';
+import { withoutUnused } from './lower.js';
+
+/** Inlines every such kernel that all of its readers can take. Appends what was done to `steps`. */
+export function inlineConstants(unit: ProgramUnit, steps: string[]): ProgramUnit {
+  let { program } = unit;
+  for (const block of unit.program.blocks) {
+    const made = block.kind === 'kernel' ? madeOfConstants(program, block) : undefined;
+    if (!made || !readers(program.blocks, made.tensor).every((k) => loadsOf(k).every((l) => l.tensor !== made.tensor || !l.guard))) continue;
+    steps.push(`inline ${(block as Kernel).name}`);
+    program = { ...program, blocks: program.blocks.flatMap((b) => (b === block ? [] : [inlined(b, made)])) };
+  }
+  return program === unit.program ? unit : withoutUnused({ ...unit, program });
+}
+
+interface Made {
+  readonly tensor: string;
+  readonly axes: readonly string[];
+  /** Of loads and axes alone. */
+  readonly value: Expr;
+}
+
+/** What a kernel makes, where it is elementwise, of constants, for other kernels, and stores at its own point. */
+function madeOfConstants(program: Program, kernel: Kernel): Made | undefined {
+  if (kernel.op === 'copy' || kernel.reduce.length + kernel.accumulators.length + kernel.body.length > 0 || kernel.stores.length !== 1) return undefined;
+  const [store] = kernel.stores;
+  const role = (tensor: string): string => program.buffers[program.tensors[tensor].buffer].role;
+  const loads = loadsOf(kernel);
+  if (role(store.tensor) !== 'temporary' || loads.length === 0 || loads.some((l) => role(l.tensor) !== 'constant')) return undefined;
+  const axes = store.at.map(plainAxis);
+  if (axes.some((a) => a === undefined)) return undefined;
+  const lets = new Map<string, Expr>();
+  const whole = (e: Expr): Expr => mapExpr(e, (i) => i, (x) => (x.op === 'ref' ? lets.get(x.name) : undefined));
+  for (const l of kernel.epilogue) lets.set(l.name, whole(l.value));
+  const value = whole(store.value);
+  let size = 0;
+  walkExpr(value, { expr: () => { size++; } });
+  return size <= mostNodes ? { tensor: store.tensor, axes: axes as string[], value } : undefined;
+}
+
+/** A larger expression would be computed too often. */
+const mostNodes = 40;
+
+function plainAxis(i: Index): string | undefined {
+  const [t] = i.terms;
+  return i.offset === 0 && i.terms.length === 1 && t.coeff === 1 && typeof t.of === 'string' ? t.of : undefined;
+}
+
+function readers(blocks: readonly Block[], tensor: string): Kernel[] {
+  return blocks.flatMap((b) => (b.kind === 'repeat' ? readers(b.body, tensor) : loadsOf(b).some((l) => l.tensor === tensor) ? [b] : []));
+}
+
+function inlined(block: Block, made: Made): Block {
+  if (block.kind === 'repeat') return { ...block, body: block.body.map((b) => inlined(b, made)) };
+  if (!loadsOf(block).some((l) => l.tensor === made.tensor)) return block;
+  const rewrite = (e: Expr): Expr =>
+    mapExpr(e, (i) => i, (x) => {
+      if (x.op !== 'load' || x.tensor !== made.tensor) return undefined;
+      const at = new Map(made.axes.map((name, d) => [name, x.at[d]]));
+      return mapExpr(made.value, (i) => substitute(i, at));
+    });
+  return {
+    ...block,
+    accumulators: block.accumulators.map((a) => ({ ...a, init: rewrite(a.init), update: rewrite(a.update) })),
+    body: block.body.map((l) => ({ ...l, value: rewrite(l.value) })),
+    epilogue: block.epilogue.map((l) => ({ ...l, value: rewrite(l.value) })),
+    stores: block.stores.map((s) => ({ ...s, value: rewrite(s.value) })),
+  };
+}
