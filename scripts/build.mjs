@@ -62,7 +62,7 @@ await build({
 });
 await build({
   entryPoints: {
-    index: `${root}sdk/index.ts`, data: `${root}sdk/data/index.ts`, cli: `${root}sdk/cli/main.ts`,
+    index: `${root}sdk/index.ts`, data: `${root}sdk/data/index.ts`, metrics: `${root}sdk/metrics/index.ts`, cli: `${root}sdk/cli/main.ts`,
     'pool.node': `${root}sdk/host/pool.node.ts`, 'pool.browser': `${root}sdk/host/pool.browser.ts`,
   },
   outdir: dist,
@@ -83,7 +83,7 @@ emitDeclarations();
 for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) console.log(`${basename(dist)}/${name}  ${readFileSync(`${dist}/${name}`).length} bytes`);
 
 function emitDeclarations() {
-  const entries = ['index', 'runtime/index', 'data/index', 'host/pool.node', 'host/pool.browser'].map((name) => `sdk/${name}.ts`);
+  const entries = ['index', 'runtime/index', 'data/index', 'metrics/index', 'host/pool.node', 'host/pool.browser'].map((name) => `sdk/${name}.ts`);
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: entries }, ts.sys, root);
   const program = ts.createProgram(
