@@ -59,7 +59,12 @@ function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel |
   const loads = loadsOf(consumer).filter((l) => written.has(l.tensor));
   if (loads.length === 0 || loads.some((l) => l.guard)) return undefined;
   const [{ at }] = producer.stores;
-  if (producer.stores.some((s) => s.at.length !== at.length || s.at.some((i, d) => indexKey(i) !== indexKey(at[d])))) return undefined;
+  // an axis of extent 1 is 0
+  const place = (i: Index): string => {
+    const plain = plainAxis(i);
+    return plain === 0 || (plain !== undefined && extentOf(producer, plain) === 1) ? '' : indexKey(i);
+  };
+  if (producer.stores.some((s) => s.at.length !== at.length || s.at.some((i, d) => place(i) !== place(at[d])))) return undefined;
   const kept = producer.stores.filter(({ tensor }) => {
     return program.buffers[program.tensors[tensor].buffer].role !== 'temporary' || program.blocks.some((k) => k !== consumer && readsTensor(k, tensor));
   });

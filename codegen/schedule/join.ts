@@ -1,6 +1,6 @@
 /**
- * Joining: reductions that run over the same points in the same order, and whose results meet in one elementwise kernel, become one
- * kernel with a tuple of accumulators. So a layer of means and variances is one kernel, and what follows it one epilogue.
+ * Joining: reductions that run over the same points in the same order, and whose results meet in one elementwise kernel or which read
+ * the same weights, become one kernel with a tuple of accumulators. So a layer of means and variances is one kernel, and what follows it one epilogue.
  *
  * No bit changes: each sum keeps its order. Not here: what moves into the epilogue (fuse.ts).
  */
@@ -37,8 +37,10 @@ function haveOneForm(a: Kernel, b: Kernel): boolean {
 /** The Program with both as one kernel, where that is legal and they meet. */
 function tryJoin(program: Program, a: number, b: number, first: Kernel, second: Kernel): Program | undefined {
   const between = program.blocks.slice(a + 1, b);
-  const [mine, its] = [followers(program, first), followers(program, second)];
-  if (![...mine].some((k) => its.has(k))) return undefined;
+  if (!shareConstant(program, first, second)) {
+    const [mine, its] = [followers(program, first), followers(program, second)];
+    if (![...mine].some((k) => its.has(k))) return undefined;
+  }
   const writes = (blocks: readonly Block[]): Set<string> => new Set(blocks.flatMap(storesOf));
   const reads = (blocks: readonly Block[]): Set<string> => new Set(blocks.flatMap(readsOf));
   const meet = (x: ReadonlySet<string>, y: ReadonlySet<string>): boolean => [...x].some((name) => y.has(name));
@@ -55,6 +57,11 @@ function storesOf(block: Block): string[] {
 
 function readsOf(block: Block): string[] {
   return block.kind === 'repeat' ? block.body.flatMap(readsOf) : loadsOf(block).map((l) => l.tensor);
+}
+
+function shareConstant(program: Program, first: Kernel, second: Kernel): boolean {
+  const mine = new Set(readsOf(first));
+  return readsOf(second).some((t) => mine.has(t) && program.buffers[program.tensors[t].buffer].role === 'constant');
 }
 
 /** The elementwise kernels that a kernel's results reach through none but elementwise kernels. */
