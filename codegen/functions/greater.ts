@@ -6,9 +6,9 @@
  * mean = m_h + a r(-t), variance = v_h Phi(t) + v_l Phi(-t) - a^2 r(t) r(-t), where r(t) = t + r(-t). As a goes to 0: that of
  * greater mean.
  */
-import { add, compare, divide, float, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
+import { add, compare, float, maximum, mul, select, sub, unary } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
-import { normalTail, TAIL_LIMIT } from './normalTail.js';
+import { normalTail, tailRatio } from './normalTail.js';
 import type { Scope } from './scope.js';
 
 const f = 'float32';
@@ -24,8 +24,7 @@ export function greater(scope: Scope, a: MomentExpr, b: MomentExpr): MomentExpr 
   const total = scope.float('maxV', add(f, a.variance, b.variance));
   const deviation = scope.float('maxS', unary('sqrt', f, total));
   const distance = scope.float('maxD', unary('abs', f, sub(f, a.mean, b.mean)));
-  const quotient = select(f, compare('gt', total, float(0)), divide(distance, deviation), float(TAIL_LIMIT));
-  const t = scope.float('maxT', minimum(f, quotient, float(TAIL_LIMIT)));
+  const t = tailRatio(scope, distance, deviation);
   const { tail, backward } = normalTail(scope, t);
   const body = sub(f, float(1), tail);
   const isFirst = scope.bind('maxH', 'uint1', compare('ge', a.mean, b.mean));

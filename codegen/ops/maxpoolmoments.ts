@@ -59,18 +59,18 @@ export const maxpoolmoments: OperatorRecord = {
     const found = parts(context);
     const inputs = found.dims.map((w) => w.input);
     const area = inputs.reduce((a, b) => a * b, 1);
-    const result: (readonly [number, number])[] = [];
+    const result: Pair[] = [];
     for (const [n, c, ...position] of positions(found.shape)) {
-      const tree = rows(found).flatMap((row) => {
+      const tree = rows(found).map((row) => {
         const inside = row.map((tap) => tap.map((k, d) => position[d] * found.dims[d].stride + k * found.dims[d].dilation - found.dims[d].before));
-        const values = inside.map((at): readonly [number, number] => {
-          if (at.some((x, d) => x < 0 || x >= inputs[d])) return [outside, 0];
+        const values = inside.map((at): Pair | undefined => {
+          if (at.some((x, d) => x < 0 || x >= inputs[d])) return undefined;
           const flat = (n * found.shape[1] + c) * area + at.reduce((sum, x, d) => sum * inputs[d] + x, 0);
           return [mean!.data[flat], variance!.data[flat]];
         });
-        return [pairwise(values)];
+        return pairwise(values);
       });
-      result.push(pairwise(tree));
+      result.push(pairwise(tree)!);
     }
     return [0, 1].map((i) => ({ shape: found.shape, data: Float64Array.from(result, (pair) => pair[i]) }));
   },
@@ -109,11 +109,17 @@ export const maxpoolmoments: OperatorRecord = {
   ],
 };
 
-function pairwise(values: readonly (readonly [number, number])[]): readonly [number, number] {
+type Pair = readonly [mean: number, variance: number];
+
+/** In the tree of the kernel; undefined stands for the padding. */
+function pairwise(values: readonly (Pair | undefined)[]): Pair | undefined {
   let level = values;
   while (level.length > 1) {
-    const next: (readonly [number, number])[] = [];
-    for (let i = 0; i < level.length; i += 2) next.push(i + 1 < level.length ? greaterByQuadrature(level[i], level[i + 1]) : level[i]);
+    const next: (Pair | undefined)[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [a, b] = [level[i], level[i + 1]];
+      next.push(a && b ? greaterByQuadrature(a, b) : (a ?? b));
+    }
     level = next;
   }
   return level[0];
@@ -123,7 +129,7 @@ function pairwise(values: readonly (readonly [number, number])[]): readonly [num
  * Mean and variance of max(x1, x2) by quadrature over d = x1 - x2: given d, x2 is normal with a mean linear in d, and the greater is
  * x2 + max(d, 0). Independent of the formulas that are lowered.
  */
-function greaterByQuadrature([m1, v1]: readonly [number, number], [m2, v2]: readonly [number, number]): readonly [number, number] {
+function greaterByQuadrature([m1, v1]: Pair, [m2, v2]: Pair): Pair {
   const total = v1 + v2;
   if (total === 0) return [Math.max(m1, m2), 0];
   const [deviation, centre, slope] = [Math.sqrt(total), m1 - m2, -v2 / total];

@@ -5,10 +5,10 @@
  * With s = sqrt(v), a = m / s, t = |a|, r(t) = phi(t) + t Phi(t) = t + r(-t): mean = s r(a) = max(m, 0) + s r(-t), variance =
  * v (Phi(a) - r(a) r(-a)), both without the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
  */
-import { add, axis, compare, divide, float, load, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
+import { add, axis, compare, float, load, maximum, mul, select, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
-import { normalTail, TAIL_LIMIT } from '../functions/normalTail.js';
+import { normalTail, tailRatio } from '../functions/normalTail.js';
 import { Scope } from '../functions/scope.js';
 import { spaceAxes } from './elementwise.js';
 import { given, kernelName, makeKernel, operandKind } from './operands.js';
@@ -42,8 +42,7 @@ export const relumoments: OperatorRecord = {
     const v = scope.float('variance', load(context.input(1).name, at));
     const deviation = scope.float('deviation', unary('sqrt', f, v));
     const distance = scope.float('distance', unary('abs', f, m));
-    const quotient = select(f, compare('gt', v, float(0)), divide(distance, deviation), float(TAIL_LIMIT));
-    const t = scope.float('ratio', minimum(f, quotient, float(TAIL_LIMIT)));
+    const t = tailRatio(scope, distance, deviation);
     const { tail, backward } = normalTail(scope, t);
     const mean = add(f, maximum(f, m, float(0)), mul(f, deviation, backward));
     const above = select(f, compare('gt', m, float(0)), sub(f, float(1), tail), tail);

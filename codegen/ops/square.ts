@@ -14,7 +14,7 @@ const base = functionRecord({
   seed: 3100,
   tolerance: 1e-7,
   ranges: [[-2, 2]],
-  specials: [NaN, Infinity, -Infinity, 0, -0, 1e-30, 1e30, -3],
+  specials: [NaN, Infinity, -Infinity, 0, -0, 1e-30, 1e15, -3],
 });
 
 export const square: OperatorRecord = {
