@@ -10,6 +10,7 @@ import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
 import { exp } from '../../codegen/functions/exp.js';
 import { log } from '../../codegen/functions/log.js';
 import { normal } from '../../codegen/functions/normal.js';
+import { normalTail } from '../../codegen/functions/normalTail.js';
 import { Scope } from '../../codegen/functions/scope.js';
 import { sigmoid } from '../../codegen/functions/sigmoid.js';
 import { tanh } from '../../codegen/functions/tanh.js';
@@ -121,6 +122,22 @@ test('normal: density and both tails, accurate relative to themselves', () => {
   within('phi', xs, evaluateFunction((s, x) => normal(s, x).density, xs), (a) => Math.exp((-a * a) / 2) / Math.sqrt(2 * Math.PI), 5);
   within('Phi(a)', xs, evaluateFunction((s, x) => normal(s, x).lower, xs), lowerTail, 10);
   within('Phi(-a)', xs, evaluateFunction((s, x) => normal(s, x).upper, xs), (a) => lowerTail(-a), 10);
+});
+
+test('the tail for moments: to 6e-6 of itself up to 8, and the variance that ReLU makes of it to 1e-3', () => {
+  const zs = grid(0, 8, 8001);
+  const part = (pick: (tail: ReturnType<typeof normalTail>) => Expr) => evaluateFunction((s, x) => pick(normalTail(s, x)), zs);
+  const [density, tail, backward] = [part((t) => t.density), part((t) => t.tail), part((t) => t.backward)];
+  const phi = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  const off = (found: number, truth: number): number => Math.abs(found / truth - 1);
+  zs.forEach((z, i) => {
+    const upper = lowerTail(-z);
+    assert.ok(off(density[i], phi(z)) < 6e-6 && off(tail[i], upper) < 6e-6, `phi or Phi at ${z}`);
+    const r = phi(z) - z * upper;
+    assert.ok(off(backward[i], r) < 3e-5, `r at ${z}: ${backward[i]} and ${r}`);
+    const variance = Math.fround(tail[i] - Math.fround(Math.fround(z + backward[i]) * backward[i]));
+    assert.ok(off(variance, upper - (z + r) * r) < 1e-3, `variance at ${-z}`);
+  });
 });
 
 test('normal: limits', () => {
