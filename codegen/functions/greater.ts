@@ -26,12 +26,12 @@ export function greater(scope: Scope, a: MomentExpr, b: MomentExpr): MomentExpr 
   const distance = scope.float('maxD', unary('abs', f, sub(f, a.mean, b.mean)));
   const t = tailRatio(scope, distance, deviation);
   const { tail, backward } = normalTail(scope, t);
-  const body = sub(f, float(1), tail);
-  const isFirst = scope.bind('maxH', 'uint1', compare('ge', a.mean, b.mean));
-  const [high, low] = [select(f, isFirst, a.variance, b.variance), select(f, isFirst, b.variance, a.variance)];
-  const mixed = add(f, mul(f, high, body), mul(f, low, tail));
+  const isFirst = compare('ge', a.mean, b.mean);
+  const high = scope.float('maxH', select(f, isFirst, a.variance, b.variance));
+  // v_h Phi(t) + v_l Phi(-t), with v_l - v_h = a^2 - 2 v_h
+  const mixed = add(f, high, mul(f, tail, sub(f, total, add(f, high, high))));
   return {
-    mean: scope.float('maxMean', add(f, maximum(f, a.mean, b.mean), mul(f, deviation, backward))),
+    mean: scope.float('maxMean', add(f, select(f, compare('lt', a.mean, b.mean), b.mean, a.mean), mul(f, deviation, backward))),
     variance: scope.float('maxVariance', maximum(f, sub(f, mixed, mul(f, total, mul(f, add(f, t, backward), backward))), float(0))),
   };
 }

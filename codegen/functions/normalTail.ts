@@ -17,6 +17,8 @@ const i = 'int32';
 /** z beyond it counts as it: there phi is 5e-35, and products with it are still normal numbers. */
 export const TAIL_LIMIT = 12.5;
 
+/** Added to deviations, so that 0 / 0 is 0; next to any that has a meaning in float32 it is nothing. */
+const NOTHING = 1e-30;
 /** -z^2 / (2 ln 2) at the limit. */
 const LEAST = -112.8;
 /** 1.5 * 2^23, to which integers are added exactly. */
@@ -38,10 +40,10 @@ export interface NormalTail {
   readonly backward: Expr;
 }
 
-/** For a reference z of [0, 12.5], no NaN. */
+/** For a reference z of [0, 12.5]. NaN gives NaN, but for phi. */
 export function normalTail(scope: Scope, z: Expr): NormalTail {
   const exponent = scope.float('tailX', mul(f, mul(f, z, z), float(-0.5 / Math.LN2)));
-  // Changes nothing: the proof of the bounds.
+  // Changes no number: the proof of the bounds.
   const above = scope.float('tailA', select(f, compare('lt', float(LEAST), exponent), exponent, float(LEAST)));
   const y = scope.float('tailY', select(f, compare('lt', above, float(0)), above, float(0)));
   // The low bits of the sum are the nearest integer.
@@ -52,11 +54,11 @@ export function normalTail(scope: Scope, z: Expr): NormalTail {
   const t = scope.float('tailT', divide(float(1), add(f, mul(f, z, float(0.3)), float(1))));
   const tail = scope.float('tailQ', mul(f, density, mul(f, polynomial(t, ratio), t)));
   const difference = scope.float('tailG', sub(f, density, mul(f, z, tail)));
-  return { density, tail, backward: scope.float('tailB', select(f, compare('lt', float(0), difference), difference, float(0))) };
+  return { density, tail, backward: scope.float('tailB', select(f, compare('lt', difference, float(0)), float(0), difference)) };
 }
 
-/** |distance| / deviation up to the limit, which is also that of 0 / 0. */
+/** |distance| / deviation up to the limit; of no deviation the limit, or 0 where there is no distance either. NaN stays NaN. */
 export function tailRatio(scope: Scope, distance: Expr, deviation: Expr): Expr {
-  const quotient = scope.float('tailZ', divide(distance, deviation));
-  return scope.float('tailZ', select(f, compare('lt', quotient, float(TAIL_LIMIT)), quotient, float(TAIL_LIMIT)));
+  const quotient = scope.float('tailZ', divide(distance, add(f, deviation, float(NOTHING))));
+  return scope.float('tailZ', select(f, compare('lt', float(TAIL_LIMIT), quotient), float(TAIL_LIMIT), quotient));
 }
