@@ -122,7 +122,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const source = emitAssemblyScript(program, target, 'run', { steps: options.steps });
   const printed = printProgram(program);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
-  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph, options) });
+  const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph, passed.outputs, options) });
   const data = constantSegments(unit);
 
   const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
@@ -140,11 +140,10 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   };
 }
 
-/** Interface tensors whose first dimension follows the batch. */
-export function batchedTensors(graph: Graph, options: TwinOptions = {}): ReadonlySet<string> {
-  const at = (batch?: number): Graph => makeTwin(infer(graph, { batch }), options).graph;
-  const shapes = symbolicShapes(graph, at);
-  return new Set([...batchOf(graph).inputs, ...at().outputs.filter((name) => typeof shapes[name]?.[0] === 'string')]);
+/** Interface tensors whose first dimension follows the batch; `outputs` are those of the graph's twin. */
+export function batchedTensors(graph: Graph, outputs: readonly string[], options: TwinOptions = {}): ReadonlySet<string> {
+  const shapes = symbolicShapes(graph, (batch) => makeTwin(infer(graph, { batch }), options).graph);
+  return new Set([...batchOf(graph).inputs, ...outputs.filter((name) => typeof shapes[name]?.[0] === 'string')]);
 }
 
 /** Lowers and schedules a graph that has been through the passes; verified before and after. */

@@ -58,7 +58,7 @@ export function plan(model: ModelFile, options: { batch?: number; target: WasmTa
     const graph = runPasses(imported, options.batch, model.twin);
     const target = targetOf(options.target);
     const unit = buildProgram(graph, target);
-    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported, model.twin), sourceHash: sha256(model.bytes) }) };
+    return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported, graph.outputs, model.twin), sourceHash: sha256(model.bytes) }) };
   });
 }
 

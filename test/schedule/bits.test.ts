@@ -1,27 +1,21 @@
 /** Bipolar layers by counted bits: the same bits in every form, and which tensors are stored as bits. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runPasses, targetOf } from '../../codegen/compile.js';
-import type { Graph } from '../../codegen/ir/graph.js';
+import { targetOf } from '../../codegen/compile.js';
 import { printProgram } from '../../codegen/ir/print.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { scalar, simd128, targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
-import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
+import { compareScheduled, runOnEmitters, type Lowered } from '../ops/harness.js';
 import { bipolar, bipolarNetworks } from '../support/bipolarNetworks.js';
 import { hostFor } from '../support/hosts.js';
 import { convolutionNetwork } from '../support/lowBitNetworks.js';
-import { Random } from '../support/random.js';
+import type { Random } from '../support/random.js';
+import { lowered } from './networks.js';
 
-function lowered(graph: Graph): Lowered {
-  const inferred = runPasses(graph);
-  const random = new Random(3);
-  const count = (inferred.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
-  return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, () => random.float(-1, 1)) } });
-}
-
-const networks = bipolarNetworks().map(lowered);
+const signs = (random: Random): number => random.float(-1, 1);
+const networks = bipolarNetworks().map((graph) => lowered(graph, signs));
 
 for (const target of Object.values(targets)) {
   test(`scheduled and compiled for ${target.name}`, async () => {
@@ -49,7 +43,7 @@ test('where counting takes several instructions, lookups stay', () => {
 });
 
 test('with padding, which has a zero, nothing is bipolar', () => {
-  const padded = lowered(convolutionNetwork({ channels: [64, 8], extent: 5, kernel: 3, padding: 1 }, bipolar));
+  const padded = lowered(convolutionNetwork({ channels: [64, 8], extent: 5, kernel: 3, padding: 1 }, bipolar), signs);
   assert.is(packed(padded).length, 0);
 });
 

@@ -1,15 +1,14 @@
 /** Networks of 1, 2 and 4 bits: the same bits in every form, and the scheduled forms that they should have. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runPasses } from '../../codegen/compile.js';
 import { printProgram } from '../../codegen/ir/print.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { simd128, targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
-import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
+import { compareScheduled, runOnEmitters, type Lowered } from '../ops/harness.js';
 import { hostFor } from '../support/hosts.js';
 import { convolutionNetwork, denseNetwork, type Widths } from '../support/lowBitNetworks.js';
-import { Random } from '../support/random.js';
+import { lowered } from './networks.js';
 
 const widths: readonly Widths[] = [
   { weights: 2, activations: 2 }, { weights: 1, activations: 1 }, { weights: 1, activations: 2 }, { weights: 2, activations: 4 },
@@ -21,12 +20,7 @@ const networks: Lowered[] = widths.flatMap((w, i) => [
   denseNetwork([32, [40, 16, 33][i % 3], 10], w),
   denseNetwork([48, 24], w, 3),
   convolutionNetwork({ channels: [8, 24], extent: 5, kernel: [3, 2][i % 2], padding: (i + 1) % 2 }, w),
-].map((graph) => {
-  const inferred = runPasses(graph);
-  const random = new Random(3);
-  const count = (inferred.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
-  return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, () => random.float(-1, 2)) } });
-}));
+].map((graph) => lowered(graph, (random) => random.float(-1, 2))));
 
 for (const target of Object.values(targets)) {
   test(`scheduled and compiled for ${target.name}`, async () => {

@@ -1,4 +1,6 @@
 /** Small lowered Programs for the tests of the schedule, with inputs for them. No tests. */
+import { runPasses } from '../../codegen/compile.js';
+import type { Graph } from '../../codegen/ir/graph.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { lowerCase, type Lowered } from '../ops/harness.js';
 import { GraphBuilder } from '../support/graphs.js';
@@ -26,6 +28,14 @@ export function network(shape: readonly number[], build: (net: Net) => string | 
   const random = new Random(5);
   const x = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.float(-2, 2));
   return lowerCase({ name: 'network', graph: net.build(...[outputs].flat()), inputs: { x } });
+}
+
+/** A graph with one input `x`, through the passes, lowered and interpreted; `value` draws the elements of x. */
+export function lowered(graph: Graph, value: (random: Random) => number): Lowered {
+  const passed = runPasses(graph);
+  const random = new Random(3);
+  const count = (passed.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
+  return lowerCase({ name: graph.name, graph: passed, inputs: { x: Array.from({ length: count }, () => value(random)) } });
 }
 
 /** Names of kernels in order, those of repeats too. */

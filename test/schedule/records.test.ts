@@ -10,6 +10,7 @@ import { candidates, defaultCandidate, searchSpace } from '../../codegen/schedul
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { numberTensors } from '../../codegen/schedule/records.js';
 import { scalar, simd128 } from '../../codegen/targets/target.js';
+import type { Lowered } from '../ops/harness.js';
 import { refuses } from '../support/refuses.js';
 import { network } from './networks.js';
 
@@ -40,9 +41,8 @@ test('a kernel is known by its meaning, types and layouts, not by names or value
   assert.is.not(kernelKey(kernel, unit.program, scalar), kernelKey(kernel, unit.program, simd128));
 });
 
-test('a recorded schedule is taken, verifies, and gives the bits of the default', () => {
-  const { unit, inputs } = net(20, 24);
-  const file = parseTuning(JSON.stringify(fileOf(unit)), 'r.json');
+/** A file's records give another schedule, which verifies, with the default's bits. */
+function checkTuned({ unit, inputs }: Pick<Lowered, 'unit' | 'inputs'>, file: TuningFile): void {
   const tuned = schedule(unit, simd128, { choose: recordedSchedules(file, simd128) });
   const plain = schedule(unit, simd128);
   verify(tuned);
@@ -50,6 +50,11 @@ test('a recorded schedule is taken, verifies, and gives the bits of the default'
   const [output] = unit.program.outputs;
   const bits = (u: typeof plain): Int32Array => new Int32Array(Float32Array.from(interpret(u, inputs).get(output)!).buffer);
   assert.equal(bits(tuned), bits(plain));
+}
+
+test('a recorded schedule is taken, verifies, and gives the bits of the default', () => {
+  const { unit, inputs } = net(20, 24);
+  checkTuned({ unit, inputs }, parseTuning(JSON.stringify(fileOf(unit)), 'r.json'));
 });
 
 test('records made for one image serve every batch that runs image by image', () => {
@@ -61,16 +66,10 @@ test('records made for one image serve every batch that runs image by image', ()
   const file = fileOf(net(1).unit);
   assert.ok(Object.values(file.kernels).filter((k) => / convolution /.test(k.kernel)).length === 2, 'both convolutions have another schedule');
   for (const batch of [2, 5]) {
-    const { unit, inputs } = net(batch);
+    const { unit } = net(batch);
     const sites = searchSpace(unit, simd128).sites.filter((s) => s.repeat);
     assert.is(sites.filter((s) => / convolution /.test(s.text) && file.kernels[s.key]).length, 2);
-    const tuned = schedule(unit, simd128, { choose: recordedSchedules(file, simd128) });
-    const plain = schedule(unit, simd128);
-    verify(tuned);
-    assert.is.not(printProgram(tuned.program), printProgram(plain.program));
-    const [output] = unit.program.outputs;
-    const bits = (u: typeof plain): Int32Array => new Int32Array(Float32Array.from(interpret(u, inputs).get(output)!).buffer);
-    assert.equal(bits(tuned), bits(plain));
+    checkTuned(net(batch), file);
   }
 });
 

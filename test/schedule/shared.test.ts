@@ -1,7 +1,6 @@
 /** Two outputs in a lane: the same bits in every form, also where sums reach their bounds, and the proof that they stay apart. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runPasses } from '../../codegen/compile.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import { printProgram } from '../../codegen/ir/print.js';
 import type { Program } from '../../codegen/ir/program.js';
@@ -10,24 +9,17 @@ import { emitAssemblyScript } from '../../codegen/emit/assemblyscript.js';
 import { schedule } from '../../codegen/schedule/schedule.js';
 import { simd128, targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
-import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
+import { compareScheduled, runOnEmitters, type Lowered } from '../ops/harness.js';
 import { GraphBuilder } from '../support/graphs.js';
 import { hostFor } from '../support/hosts.js';
 import { convolutionNetwork, denseNetwork, type Widths } from '../support/lowBitNetworks.js';
-import { Random } from '../support/random.js';
+import { lowered } from './networks.js';
 
 const widths: readonly Widths[] = [
   { weights: 4, activations: 4, narrow: true }, { weights: 4, activations: 4, narrow: true, signed: true },
   { weights: 2, activations: 8, narrow: true, signed: true }, { weights: 2, activations: 8 },
   { weights: 4, activations: 8, signed: true }, { weights: 4, activations: 8, narrow: true },
 ];
-
-function lowered(graph: Graph, value: (random: Random) => number): Lowered {
-  const inferred = runPasses(graph);
-  const random = new Random(3);
-  const count = (inferred.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
-  return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, () => value(random)) } });
-}
 
 const networks: readonly Lowered[] = widths.flatMap((w) => [
   // Groups of eight, written out, and of more, in a loop; outputs that end within a vector; rows that are left over.

@@ -10,8 +10,8 @@ import type { Choices, KernelSchedule } from '../choice.js';
 import type { Nest } from '../nest.js';
 import { codedField } from '../pack.js';
 import { productOperands } from '../products.js';
-import { applySteps, partition, type Step } from '../steps.js';
 import { productsWithin } from './groups.js';
+import { groupTiles } from './groupTiles.js';
 import { canOverrun, divisorIn } from './lanes.js';
 
 /** The reduction loop along which products can be looked up, and how many of them stay within 8 bits. */
@@ -37,24 +37,7 @@ export function lookup(start: Nest, program: Program, target: Target, lane: stri
   const vectors = Math.ceil(laneLoop.extent / target.lookups);
   const columns = choices.columns && vectors % choices.columns === 0 ? choices.columns : divisorIn(vectors, row ? [2] : [4, 3, 2]);
   const rows = row ? Math.min(choices.rows ?? 2, row.extent) : 1;
-  const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
-  const nests = parts.map((part) => {
-    const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
-    const steps: Step[] = [
-      { step: 'split', loop: lane, factor: target.lookups, overrun: true },
-      { step: 'split', loop: `${lane}.o`, factor: columns },
-      { step: 'split', loop: group.loop, factor: group.extent },
-    ];
-    if (row) steps.push({ step: 'split', loop: row.name, factor: extent % rows === 0 ? rows : extent });
-    const space = part.loops.filter((l) => l.kind === 'space' && l.name !== lane).map((l) => (l.name === row?.name ? `${l.name}.o` : l.name));
-    const batch = space.filter((n) => part.loops.find((l) => l.name === n)?.extent === 1);
-    const moving = space.filter((n) => !batch.includes(n));
-    const reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => (l.name === group.loop ? `${l.name}.o` : l.name));
-    const tile = [...(row ? [`${row.name}.i`] : []), `${lane}.o.i`];
-    steps.push({ step: 'reorder', order: [...batch, `${lane}.o.o`, ...moving, ...reduce, ...tile, `${lane}.i`, `${group.loop}.i`] });
-    steps.push(...tile.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` }, { step: 'lookup', loop: `${group.loop}.i` });
-    return applySteps(part, steps);
-  });
+  const nests = groupTiles(start, { lane, lanes: target.lookups, group, row, rows, columns, last: { step: 'lookup', loop: `${group.loop}.i` } });
   const pack = { elementBits: field.bits, containerBits: 8, grouped: `${group.loop}.i`, ...(field.code ? { code: field.code } : {}) };
   return { nests, packs: { [operands.weight]: pack } };
 }

@@ -10,8 +10,8 @@ import type { Choices, KernelSchedule } from '../choice.js';
 import type { Nest } from '../nest.js';
 import { codeOf, fieldBits } from '../pack.js';
 import { productOperands } from '../products.js';
-import { applySteps, partition, type Step } from '../steps.js';
 import { productsWithin } from './groups.js';
+import { groupTiles } from './groupTiles.js';
 import { canOverrun, divisorIn } from './lanes.js';
 
 /** Fewer members than these do not pay for parting the sums. */
@@ -25,7 +25,7 @@ export function sharedLanes(start: Nest, program: Program, target: Target, lane:
   const bits = fieldBits(weight);
   const cuts = cutsOf(bits);
   const code = codeOf(weight);
-  if (!cuts || !code ) return undefined;
+  if (!cuts || !code) return undefined;
   const fits = sharedOffset(weight, code) !== undefined && secondFits(start.kernel, program.tensors[operands.data], weight);
   const inLanes = fits ? groupOf(start, program, lane, operands.data, operands.weight, 2 * cuts.length) : undefined;
   const group = inLanes ?? (bits === 4 ? groupOf(start, program, lane, operands.data, operands.weight) : undefined);
@@ -44,24 +44,7 @@ export function sharedLanes(start: Nest, program: Program, target: Target, lane:
   const isShort = group.extent <= 8;
   const rows = row ? Math.min(choices.rows ?? (isShort ? 2 : fewestRests(row.extent)), row.extent) : 1;
   const columns = choices.columns && vectors % choices.columns === 0 ? choices.columns : rows > 2 ? 1 : divisorIn(vectors, inLanes ? [2, 3] : [4, 3, 2]);
-  const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
-  const nests = parts.map((part) => {
-    const extent = row ? part.loops.find((l) => l.name === row.name)!.extent : 1;
-    const steps: Step[] = [
-      { step: 'split', loop: lane, factor: outputs, overrun: true },
-      { step: 'split', loop: `${lane}.o`, factor: columns },
-      { step: 'split', loop: group.loop, factor: group.extent },
-    ];
-    if (row) steps.push({ step: 'split', loop: row.name, factor: extent % rows === 0 ? rows : extent });
-    const space = part.loops.filter((l) => l.kind === 'space' && l.name !== lane).map((l) => (l.name === row?.name ? `${l.name}.o` : l.name));
-    const batch = space.filter((n) => part.loops.find((l) => l.name === n)?.extent === 1);
-    const moving = space.filter((n) => !batch.includes(n));
-    const reduce = part.loops.filter((l) => l.kind === 'reduce').map((l) => (l.name === group.loop ? `${l.name}.o` : l.name));
-    const tile = [...(row ? [`${row.name}.i`] : []), `${lane}.o.i`];
-    steps.push({ step: 'reorder', order: [...batch, `${lane}.o.o`, ...moving, ...reduce, ...tile, `${lane}.i`, `${group.loop}.i`] });
-    steps.push(...tile.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` }, { step: 'share', loop: `${group.loop}.i`, ...(inLanes ? {} : { bytes: true as const }) });
-    return applySteps(part, steps);
-  });
+  const nests = groupTiles(start, { lane, lanes: outputs, group, row, rows, columns, last: { step: 'share', loop: `${group.loop}.i`, ...(inLanes ? {} : { bytes: true as const }) } });
   const pack = { elementBits: bits, containerBits: inLanes ? 16 : 8, code, shared: { lane: `${lane}.i`, group: `${group.loop}.i` } };
   return { nests, packs: { [operands.weight]: pack } };
 }
