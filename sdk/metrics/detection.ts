@@ -76,6 +76,11 @@ export function falsePositiveRateAt(negative: ArrayLike<number>, positive: Array
   return rocCurve(negative, positive).find((p) => p.truePositiveRate >= truePositiveRate)!;
 }
 
+/** The lowest threshold that calls at most this part of the negatives positive: what is found at so many false alarms. */
+export function truePositiveRateAt(negative: ArrayLike<number>, positive: ArrayLike<number>, falsePositiveRate = 0.05): RocPoint {
+  return rocCurve(negative, positive).filter((p) => p.falsePositiveRate <= falsePositiveRate).pop()!;
+}
+
 export interface Coverage {
   /** Inputs with at most this uncertainty are answered, the others deferred. */
   readonly threshold: number;
@@ -101,4 +106,14 @@ export function riskCoverage(uncertainty: ArrayLike<number>, right: ArrayLike<bo
 /** The threshold that answers most inputs with at most this risk; undefined where no threshold does. Choose it on validation data. */
 export function deferralThreshold(uncertainty: ArrayLike<number>, right: ArrayLike<boolean | number>, risk: number): Coverage | undefined {
   return riskCoverage(uncertainty, right).filter((c) => c.risk <= risk).pop();
+}
+
+/** Area under risk over coverage (Geifman and El-Yaniv 2017): the mean risk over every number of answers; least is best. */
+export function riskCoverageArea(uncertainty: ArrayLike<number>, right: ArrayLike<boolean | number>): number {
+  let before = 0;
+  return riskCoverage(uncertainty, right).reduce((sum, { coverage, risk }) => {
+    const part = coverage - before;
+    before = coverage;
+    return sum + part * risk;
+  }, 0);
 }

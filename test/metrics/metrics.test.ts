@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  accuracy, auroc, aupr, brierScore, deferralThreshold, entropy, expectedCalibrationError, falsePositiveRateAt, meanVariance, minimize,
-  negativeLogLikelihood, reliability, riskCoverage, rocCurve, softmax, temperature, uncertainty,
+  accuracy, auroc, aupr, brierScore, deferralThreshold, entropy, expectedCalibrationError, falsePositiveRateAt, histogram, logitUncertainty, meanVariance,
+  minimize, negativeLogLikelihood, reliability, riskCoverage, riskCoverageArea, rocCurve, softmax, temperature, truePositiveRateAt, uncertainty,
 } from '../../sdk/metrics/index.js';
 import { pythonWith } from '../support/python.js';
 import { Random } from '../support/random.js';
@@ -27,13 +27,16 @@ const positive = Array.from({ length: 170 }, () => Math.round(random.float(1, 9)
 const distinct = negative.map((x, n) => x + n * 1e-6);
 const wrong = distinct.map((x) => random.float(0, 8) < x);
 
+// Normal logits of two classes: mean and variance.
+const twoClasses = [[[1, -1], [0.5, 2]], [[0, 0], [9, 4]], [[3, 3.5], [1e-6, 0]], [[-4, 4], [10, 30]]];
+
 const near = (found: number, wanted: number, what: string, tolerance = 1e-12): void => assert.ok(Math.abs(found - wanted) <= tolerance * Math.max(1, Math.abs(wanted)), `${what} is ${found}, and ${wanted} is expected`);
 
 const python = pythonWith('sklearn', 'scipy', 'numpy');
 if (python) {
   test('every metric as scikit-learn, scipy and numpy have it', () => {
     const script = fileURLToPath(new URL('../python/metrics.py', import.meta.url));
-    const given = { classes, count, labels, probabilities: [...probabilities], logits: [...logits], samples: [...samples], negative: distinct, positive, wrong: wrong.map(Number) };
+    const given = { classes, count, labels, probabilities: [...probabilities], logits: [...logits], samples: [...samples], negative: distinct, positive, wrong: wrong.map(Number), twoClasses };
     const run = (input: object) => JSON.parse(spawnSync(python, [script], { input: JSON.stringify(input), encoding: 'utf8', maxBuffer: 2 ** 26 }).stdout);
     const wanted = run(given);
     near(accuracy(probabilities, labels, classes), wanted.accuracy, 'accuracy');
@@ -45,12 +48,21 @@ if (python) {
     const found = uncertainty(samples, { count, classes });
     for (const key of ['predictiveEntropy', 'softmaxEntropy', 'mutualInformation'] as const) found[key].forEach((x, n) => near(x, wanted[key][n], `${key} of ${n}`));
     riskCoverage(distinct, wrong.map((w) => !w)).forEach((c, i) => near(c.risk, wanted.risk[i], `risk at ${i}`));
+    near(riskCoverageArea(distinct, wrong.map((w) => !w)), wanted.riskArea, 'area under the risk');
+    assert.equal(histogram(distinct.filter((x) => x <= 4), { bins: 13, from: 0, to: 4 }).counts, wanted.histogram);
+    twoClasses.forEach(([mean, variance], i) => {
+      const found = logitUncertainty(mean, variance, { classes: 2, count: 40_000 });
+      // five standard errors at most: probabilities and entropies of two classes deviate by less than 1/2
+      near(found.probabilities[0], wanted.twoClasses[i][0], `probability of ${mean} and ${variance}`, 5 * 0.5 / 200);
+      near(found.softmaxEntropy[0], wanted.twoClasses[i][1], `softmax entropy of ${mean} and ${variance}`, 5 * 0.35 / 200);
+    });
     for (const scores of [distinct, negative]) {
       const tied = scores === distinct ? wanted : run({ ...given, negative });
       near(auroc(scores, positive), tied.auroc, 'AUROC');
       near(tied.auroc, tied.aurocByCurve, 'the area under the curve');
       near(aupr(scores, positive), tied.aupr, 'AUPR');
       near(falsePositiveRateAt(scores, positive).falsePositiveRate, tied.falsePositiveRateAt95, 'FPR at 95 % TPR');
+      near(truePositiveRateAt(scores, positive).truePositiveRate, tied.truePositiveRateAt5, 'TPR at 5 % FPR');
     }
   });
 }
@@ -73,6 +85,24 @@ test('entropies: nats, bounds, and no epistemic part where samples agree', () =>
   assert.equal([...same.probabilities], [0.2, 0.8]);
   assert.ok(same.mutualInformation[0] < 1e-15);
   assert.equal([...meanVariance([1, 3, 0, 4], 2)], [2, 2]);
+});
+
+test('logit samples: seeded, each input for itself, standard normal, and known logits are known', () => {
+  const [mean, variance] = [logits.subarray(0, 70), Float64Array.from({ length: 70 }, (_, i) => i / 20)];
+  const all = logitUncertainty(mean, variance, { classes });
+  assert.equal(logitUncertainty(mean.subarray(0, 21), variance.subarray(0, 21), { classes }).probabilities, all.probabilities.subarray(0, 21));
+  assert.not.equal(logitUncertainty(mean, variance, { classes, seed: 2 }).probabilities, all.probabilities);
+  const known = logitUncertainty(mean, new Float64Array(70), { classes, count: 3 });
+  softmax(mean, classes).forEach((p, i) => near(known.probabilities[i], p, `probability ${i}`));
+  known.mutualInformation.forEach((i) => assert.ok(i < 1e-14));
+  // one class far above: the entropy is next to nothing, whatever is drawn; a variance of 0 beside others
+  assert.ok(logitUncertainty([900, 0], [1, 0], { classes: 2 }).predictiveEntropy[0] < 1e-15);
+});
+
+test('a histogram counts what lies outside at its ends', () => {
+  assert.equal(histogram([-1, 0, 0.5, 1, 1.5, 2, 7], { bins: 2, from: 0, to: 2 }), { edges: [0, 1, 2], counts: [3, 4] });
+  assert.throws(() => histogram([NaN], { bins: 2, from: 0, to: 2 }), /values: number 0 is NaN/);
+  assert.throws(() => histogram([1], { bins: 2, from: 2, to: 2 }), /to: expected more than 2, found 2/);
 });
 
 test('bins are closed on the right; the first takes 0; empty ones count nothing', () => {
@@ -99,6 +129,10 @@ test('arrays that do not fit are refused', () => {
   assert.throws(() => brierScore([0.5, 0.5], [2], 2), /labels: number 0 is 2, and classes are 0 to 1/);
   assert.throws(() => auroc([], [1]), /negative: no scores/);
   assert.throws(() => auroc([1], [NaN]), /positive: score 0 is NaN/);
+  assert.throws(() => logitUncertainty([1, 2], [1], { classes: 2 }), /variance: 1 for 2 means/);
+  assert.throws(() => logitUncertainty([1, 2], [1, -1], { classes: 2 }), /variance: number 1 is -1/);
+  assert.throws(() => logitUncertainty([1, Infinity], [1, 1], { classes: 2 }), /mean: number 1 is Infinity/);
+  assert.throws(() => logitUncertainty([1, 2], [1, 1], { classes: 2, count: 0 }), /count: expected a positive whole number of samples, found 0/);
   assert.throws(() => riskCoverage([1], []), /right: 0 for 1 uncertainties/);
 });
 
