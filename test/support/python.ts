@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 /** The interpreter that has these packages, or undefined after saying that the test is skipped. */
 export function pythonWith(...packages: string[]): string | undefined {
-  const python = process.env.SIGMAFLOW_PYTHON ?? 'python3';
+  // torch brings a numpy of its own, so it may live apart
+  const variable = packages.includes('torch') ? 'SIGMAFLOW_TORCH_PYTHON' : 'SIGMAFLOW_PYTHON';
+  const python = process.env[variable] ?? process.env.SIGMAFLOW_PYTHON ?? 'python3';
   if (spawnSync(python, ['-c', `import ${packages.join(', ')}`]).status === 0) return python;
-  console.log(`SKIP: ${python} lacks ${packages.join(', ')} (pip install ${packages.join(' ')}; SIGMAFLOW_PYTHON names the interpreter)`);
+  console.log(`SKIP: ${python} lacks ${packages.join(', ')} (pip install ${packages.join(' ')}; ${variable} names the interpreter)`);
   return undefined;
 }
 
