@@ -9,6 +9,7 @@ import { infer } from '../infer.js';
 import { expectedProbabilities, peelHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
+import { poolFirst } from './poolFirst.js';
 
 export type TwinName = 'mean' | 'moments';
 
@@ -43,7 +44,7 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   }
   if (twin === 'mean') return { graph: mean(graph) };
   const logits = peelHead(graph);
-  const found = moments(logits ?? graph, options);
+  const found = moments(poolFirst(logits ?? graph), options);
   const outputs: [value: string, name: string][] = found.outputs.flatMap((pair, i) => {
     const prefix = found.outputs.length === 1 ? '' : `${graph.outputs[i]}.`;
     return [[pair.mean, `${prefix}mean`], ...(pair.variance === undefined ? [] : [[pair.variance, `${prefix}variance`]])] as [string, string][];
