@@ -57,6 +57,8 @@ export interface Context {
   readonly shared: Map<Stmt, { readonly before: readonly string[]; readonly after: readonly string[] }>;
   /** Vectors that are computed and not yet stored (pending.ts). */
   pending?: PendingStores;
+  /** Whole vectors of 32 bits a lane that are stored once their neighbours are computed; undefined where nothing gains by it (store.ts). */
+  readonly held?: { readonly buffer: string; readonly scope: Scope; readonly line: string }[];
   /** Bits that are computed and not yet stored (bits.ts). */
   pendingBits?: PendingBits;
 }

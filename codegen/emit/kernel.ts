@@ -7,7 +7,7 @@
 import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Kernel, Program, Stmt } from '../ir/program.js';
-import { walkStmts } from '../ir/walk.js';
+import { walkKernel, walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
 import { shareConstants } from './constants.js';
@@ -60,6 +60,7 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     lets: new Map(),
     expression: emitExpr,
     locals: new Map(),
+    held: hasLongChains(kernel) ? [] : undefined,
     sums: [],
     counts: [],
     shared: new Map(),
@@ -93,6 +94,13 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
   const lines = [...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
   const list = [...[...parameters.keys()].map((p) => `${counterName(p)}: i32`), ...[...(bases?.values() ?? [])].map((b) => `${b.name}: usize`)].join(', ');
   return `(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
+}
+
+/** Roots and quotients, which take long and of which several can be under way. */
+function hasLongChains(kernel: Kernel): boolean {
+  let found = false;
+  walkKernel(kernel, { expr: (e) => { found ||= e.op === 'sqrt' || e.op === 'div'; } });
+  return found;
 }
 
 function* coordinates(shape: readonly number[]): Generator<number[]> {

@@ -60,7 +60,7 @@ export function mentions(t: Term, axis: string | undefined): boolean {
 
 export function emitLoad(e: Load, scope: Scope, context: Context): Value {
   const tensor = context.program.tensors[e.tensor];
-  if (context.pending?.buffer === tensor.buffer || context.pendingBits?.buffer === tensor.buffer) flushStores(context);
+  if (context.pending?.buffer === tensor.buffer || context.pendingBits?.buffer === tensor.buffer || context.held?.some((h) => h.buffer === tensor.buffer)) flushStores(context);
   const guard = e.guard ?? [];
   if (guard.length > 0) {
     if (context.lane !== undefined && guard.some((c) => simplify(c.index, context.ranges).terms.some((t) => mentions(t, context.lane)))) return gather(e, scope, context);

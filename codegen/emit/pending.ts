@@ -9,6 +9,7 @@ const byte = 8;
 /** Writes what waits. Before anything that could read it, and before its scope ends. */
 export function flushStores(context: Context): void {
   flushBits(context);
+  for (const { scope, line } of context.held?.splice(0) ?? []) scope.lines.push(line);
   const { pending } = context;
   if (!pending) return;
   context.pending = undefined;

@@ -1,6 +1,8 @@
 /**
  * Stores. Vectors that are narrower in memory than in registers are collected: narrowed two or four at a time, of one row or of
- * several, clamped by the narrowing itself where that does it; neighbours are stored together.
+ * several, clamped by the narrowing itself where that does it; neighbours are stored together. Where values take long to compute, all
+ * vectors of a loop body are stored at its end: engines keep the order of loads and stores, and what is loaded after a store is
+ * computed after it.
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
@@ -40,6 +42,10 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   const isVector = context.lane !== undefined && p !== undefined && p.laneStride === elementBits;
   if (isVector && elementBits < 32 && lanes === context.target.lanes && condition === 'true') {
     collect(s.value, tensor.dtype, tensor.buffer, elementBits, p, scope, context);
+  } else if (context.held && isVector && elementBits === 32 && lanes === context.target.lanes && condition === 'true') {
+    const name = context.names.fresh('t');
+    scope.lines.push(`const ${name}: v128 = ${toVector(context.expression(s.value, scope, context), scope, context)};`);
+    context.held.push({ buffer: tensor.buffer, scope, line: `v128.store(${p.pointer}, ${name}, ${p.offset});` });
   } else {
     flushStores(context);
     const value = context.expression(s.value, scope, context);

@@ -3,12 +3,12 @@
  * variables", Operations Research 1961), for float32, without the cancellation of E[y^2] - E[y]^2.
  *
  * With a^2 = v1 + v2, t = |m1 - m2| / a, h the one of greater mean and l the other, r(t) = phi(t) + t Phi(t):
- * mean = m_h + a r(-t), variance = v_h Phi(t) + v_l Phi(-t) - a^2 r(t) r(-t), where r(t) = t + r(-t). As a goes to 0: that of
- * greater mean.
+ * mean = m_h + a r(-t), variance = v_h Phi(t) + v_l Phi(-t) - a^2 r(t) r(-t), where r(t) = t + r(-t) and a t = |m1 - m2|. As a goes to
+ * 0: that of greater mean.
  */
-import { add, compare, float, maximum, mul, select, sub, unary } from '../ir/build.js';
+import { add, compare, float, mul, select, sub, unary } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
-import { normalTail, tailRatio } from './normalTail.js';
+import { normalTail } from './normalTail.js';
 import type { Scope } from './scope.js';
 
 const f = 'float32';
@@ -24,15 +24,15 @@ export function greater(scope: Scope, a: MomentExpr, b: MomentExpr): MomentExpr 
   const total = scope.float('maxV', add(f, a.variance, b.variance));
   const deviation = scope.float('maxS', unary('sqrt', f, total));
   const distance = scope.float('maxD', unary('abs', f, sub(f, a.mean, b.mean)));
-  const t = tailRatio(scope, distance, deviation);
-  const { tail, backward } = normalTail(scope, t);
+  const { tail, excess } = normalTail(scope, distance, total, deviation);
   const isFirst = compare('ge', a.mean, b.mean);
   const high = scope.float('maxH', select(f, isFirst, a.variance, b.variance));
   // v_h Phi(t) + v_l Phi(-t), with v_l - v_h = a^2 - 2 v_h
   const mixed = add(f, high, mul(f, tail, sub(f, total, add(f, high, high))));
+  const variance = scope.float('maxV', sub(f, mixed, mul(f, add(f, distance, excess), excess)));
   return {
-    mean: scope.float('maxMean', add(f, select(f, compare('lt', a.mean, b.mean), b.mean, a.mean), mul(f, deviation, backward))),
-    variance: scope.float('maxVariance', maximum(f, sub(f, mixed, mul(f, total, mul(f, add(f, t, backward), backward))), float(0))),
+    mean: scope.float('maxMean', add(f, select(f, compare('lt', a.mean, b.mean), b.mean, a.mean), excess)),
+    variance: scope.float('maxVariance', select(f, compare('lt', variance, float(0)), float(0), variance)),
   };
 }
 

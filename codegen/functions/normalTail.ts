@@ -1,26 +1,26 @@
 /**
- * The tail of the standard normal distribution for moments: phi(z), Phi(-z) and r(-z) = phi(z) - z Phi(-z) for z >= 0. Fewer digits
- * and half the instructions of `normal` (normal.ts).
+ * The tail of a normal variable beyond a distance from its mean, for moments: with z = distance / deviation, Phi(-z) and
+ * s r(-z) = s (phi(z) - z Phi(-z)), the mean of what lies beyond. Fewer digits and half the instructions of `normal` (normal.ts), and few
+ * that wait for one another: neither root nor quotient is on the way to phi.
  *
- * phi(z) = 2^n p(f) with n + f = -z^2 / (2 ln 2), n the nearest integer, p of degree 4 (relative error 2.6e-6). Phi(-z) = phi(z) M(z),
- * Mills' ratio M(z) = t q(t) with t = 1 / (1 + 0.3 z) and q of degree 7, fitted to 1.3e-7 over [0, 13.2]. In float32 phi and Phi
- * are right to 6e-6 of themselves up to z = 8, r(-z) to 3e-5, and the variance that ReLU makes of them to 7e-4.
+ * phi(z) = 2^n p(f) with n + f = -y, y = distance^2 / (2 ln 2 variance), n the nearest integer, p of degree 4 (relative error 2.6e-6).
+ * Phi(-z) = phi(z) M(z), Mills' ratio M(z) = t q(t) with t = 1 / (1 + 0.3 z) and q of degree 7, fitted to 1.3e-7 over [0, 13.2]. In
+ * float32 Phi is right to 6e-6 of itself up to z = 8, r(-z) to 3e-5, and the variance that ReLU makes of them to 1e-3. Beyond z = 13.2
+ * all is 0.
  */
 import { add, bitcast, compare, divide, float, int, mul, select, sub } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
-import { polynomial } from './exp.js';
+import { shallowPolynomial } from './exp.js';
 import type { Scope } from './scope.js';
 
 const f = 'float32';
 const i = 'int32';
 
-/** z beyond it counts as it: there phi is 5e-35, and products with it are still normal numbers. */
-export const TAIL_LIMIT = 12.5;
-
-/** Added to deviations, so that 0 / 0 is 0; next to any that has a meaning in float32 it is nothing. */
-const NOTHING = 1e-30;
-/** -z^2 / (2 ln 2) at the limit. */
-const LEAST = -112.8;
+/** Added to variances and to deviations, so that 0 / 0 is 0; next to any that has a meaning in float32 they are nothing. */
+const NO_VARIANCE = 1e-37;
+const NO_DEVIATION = 1e-30;
+/** The y from which on phi counts as 0: 2^-127 has the bits of 0. */
+const FAR = 127;
 /** 1.5 * 2^23, to which integers are added exactly. */
 const MAGIC = 12582912;
 const MAGIC_BITS = 0x4b400000;
@@ -32,33 +32,25 @@ const ratio = [
 ];
 
 export interface NormalTail {
-  /** phi(z) */
-  readonly density: Expr;
   /** Phi(-z) */
   readonly tail: Expr;
-  /** r(-z), not negative: the mean of max(x - z, 0) of a standard normal x. */
-  readonly backward: Expr;
+  /** s r(-z), not negative: the mean of max(x, 0) of a normal x whose mean lies the distance below 0. */
+  readonly excess: Expr;
 }
 
-/** For a reference z of [0, 12.5]. NaN gives NaN, but for phi. */
-export function normalTail(scope: Scope, z: Expr): NormalTail {
-  const exponent = scope.float('tailX', mul(f, mul(f, z, z), float(-0.5 / Math.LN2)));
+/** Of references: a distance and a variance that are not negative, and the variance's root. Of no variance all is 0. NaN stays NaN. */
+export function normalTail(scope: Scope, distance: Expr, variance: Expr, deviation: Expr): NormalTail {
+  const exponent = scope.float('tailX', divide(mul(f, mul(f, distance, distance), float(0.5 / Math.LN2)), add(f, variance, float(NO_VARIANCE))));
+  const below = scope.float('tailX', select(f, compare('lt', exponent, float(FAR)), exponent, float(FAR)));
   // Changes no number: the proof of the bounds.
-  const above = scope.float('tailA', select(f, compare('lt', float(LEAST), exponent), exponent, float(LEAST)));
-  const y = scope.float('tailY', select(f, compare('lt', above, float(0)), above, float(0)));
-  // The low bits of the sum are the nearest integer.
-  const sum = scope.float('tailN', add(f, y, float(MAGIC)));
-  const fraction = scope.float('tailF', sub(f, y, sub(f, sum, float(MAGIC))));
-  const scale = bitcast(f, { op: 'shl', type: i, a: sub(i, bitcast(i, sum), int(MAGIC_BITS - 127)), b: int(23) });
-  const density = scope.float('tailD', mul(f, polynomial(fraction, power), scale));
-  const t = scope.float('tailT', divide(float(1), add(f, mul(f, z, float(0.3)), float(1))));
-  const tail = scope.float('tailQ', mul(f, density, mul(f, polynomial(t, ratio), t)));
-  const difference = scope.float('tailG', sub(f, density, mul(f, z, tail)));
-  return { density, tail, backward: scope.float('tailB', select(f, compare('lt', difference, float(0)), float(0), difference)) };
-}
-
-/** |distance| / deviation up to the limit; of no deviation the limit, or 0 where there is no distance either. NaN stays NaN. */
-export function tailRatio(scope: Scope, distance: Expr, deviation: Expr): Expr {
-  const quotient = scope.float('tailZ', divide(distance, add(f, deviation, float(NOTHING))));
-  return scope.float('tailZ', select(f, compare('lt', float(TAIL_LIMIT), quotient), float(TAIL_LIMIT), quotient));
+  const y = scope.float('tailY', select(f, compare('lt', float(0), below), below, float(0)));
+  // The low bits of the difference are the nearest integer.
+  const whole = scope.float('tailN', sub(f, float(MAGIC), y));
+  const fraction = scope.float('tailF', sub(f, sub(f, float(MAGIC), whole), y));
+  const scale = bitcast(f, { op: 'shl', type: i, a: sub(i, bitcast(i, whole), int(MAGIC_BITS - 127)), b: int(23) });
+  const density = scope.float('tailP', mul(f, shallowPolynomial(scope, fraction, power), scale));
+  const t = scope.float('tailT', divide(deviation, add(f, deviation, add(f, mul(f, distance, float(0.3)), float(NO_DEVIATION)))));
+  const tail = scope.float('tail', mul(f, mul(f, density, t), shallowPolynomial(scope, t, ratio)));
+  const excess = scope.float('tailR', sub(f, mul(f, deviation, density), mul(f, distance, tail)));
+  return { tail, excess: scope.float('tailR', select(f, compare('lt', excess, float(0)), float(0), excess)) };
 }

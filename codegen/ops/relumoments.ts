@@ -3,12 +3,12 @@
  * the moments of Relu.
  *
  * With s = sqrt(v), a = m / s, t = |a|, r(t) = phi(t) + t Phi(t) = t + r(-t): mean = s r(a) = max(m, 0) + s r(-t), variance =
- * v (Phi(a) - r(a) r(-a)), both without the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
+ * v Phi(a) - s r(a) s r(-a), both without the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
  */
-import { add, axis, compare, float, load, maximum, mul, select, sub, unary } from '../ir/build.js';
+import { add, axis, compare, float, load, mul, select, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
-import { normalTail, tailRatio } from '../functions/normalTail.js';
+import { normalTail } from '../functions/normalTail.js';
 import { Scope } from '../functions/scope.js';
 import { spaceAxes } from './elementwise.js';
 import { given, kernelName, makeKernel, operandKind } from './operands.js';
@@ -42,11 +42,11 @@ export const relumoments: OperatorRecord = {
     const v = scope.float('variance', load(context.input(1).name, at));
     const deviation = scope.float('deviation', unary('sqrt', f, v));
     const distance = scope.float('distance', unary('abs', f, m));
-    const t = tailRatio(scope, distance, deviation);
-    const { tail, backward } = normalTail(scope, t);
-    const mean = add(f, maximum(f, m, float(0)), mul(f, deviation, backward));
+    const { tail, excess } = normalTail(scope, distance, v, deviation);
+    const mean = add(f, select(f, compare('lt', m, float(0)), float(0), m), excess);
     const above = select(f, compare('gt', m, float(0)), sub(f, float(1), tail), tail);
-    const variance = maximum(f, mul(f, v, sub(f, above, mul(f, add(f, t, backward), backward))), float(0));
+    const spread = scope.float('spread', sub(f, mul(f, v, above), mul(f, add(f, distance, excess), excess)));
+    const variance = select(f, compare('lt', spread, float(0)), float(0), spread);
     return [
       makeKernel({
         name: kernelName(context),

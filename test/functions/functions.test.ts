@@ -4,7 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { axis, load, rowMajor } from '../../codegen/ir/build.js';
+import { axis, float, load, rowMajor } from '../../codegen/ir/build.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
 import { exp } from '../../codegen/functions/exp.js';
@@ -125,19 +125,38 @@ test('normal: density and both tails, accurate relative to themselves', () => {
 });
 
 test('the tail for moments: to 6e-6 of itself up to 8, and the variance that ReLU makes of it to 1e-3', () => {
-  const zs = grid(0, 8, 8001);
-  const part = (pick: (tail: ReturnType<typeof normalTail>) => Expr) => evaluateFunction((s, x) => pick(normalTail(s, x)), zs);
-  const [density, tail, backward] = [part((t) => t.density), part((t) => t.tail), part((t) => t.backward)];
   const phi = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
   const off = (found: number, truth: number): number => Math.abs(found / truth - 1);
-  zs.forEach((z, i) => {
-    const upper = lowerTail(-z);
-    assert.ok(off(density[i], phi(z)) < 6e-6 && off(tail[i], upper) < 6e-6, `phi or Phi at ${z}`);
-    const r = phi(z) - z * upper;
-    assert.ok(off(backward[i], r) < 3e-5, `r at ${z}: ${backward[i]} and ${r}`);
-    const variance = Math.fround(tail[i] - Math.fround(Math.fround(z + backward[i]) * backward[i]));
-    assert.ok(off(variance, upper - (z + r) * r) < 1e-3, `variance at ${-z}`);
-  });
+  for (const s of [1, 1e-12, 3e14, 0.7]) {
+    const variance = Math.fround(s * s);
+    const deviation = Math.fround(Math.sqrt(variance));
+    const distances = grid(0, 8, 8001).map((z) => z * deviation);
+    const part = (pick: (tail: ReturnType<typeof normalTail>) => Expr) => evaluateFunction((scope, x) => pick(normalTail(scope, x, float(variance), float(deviation))), distances);
+    const [tail, excess] = [part((t) => t.tail), part((t) => t.excess)];
+    distances.forEach((d, i) => {
+      const z = d / Math.sqrt(variance);
+      const upper = lowerTail(-z);
+      // The quotient of distance and variance is rounded too.
+      assert.ok(off(tail[i], upper) < (s === 1 ? 6e-6 : 8e-6), `Phi at ${z}: ${tail[i]} and ${upper}`);
+      const r = phi(z) - z * upper;
+      assert.ok(off(excess[i], r * Math.sqrt(variance)) < 3e-5, `r at ${z}: ${excess[i]} and ${r}`);
+      const found = Math.fround(Math.fround(variance * tail[i]) - Math.fround(Math.fround(d + excess[i]) * excess[i]));
+      assert.ok(off(found, variance * (upper - (z + r) * r)) < 1e-3, `variance at ${-z}`);
+    });
+  }
+});
+
+test('the tail for moments: limits', () => {
+  const at = (distance: number, variance: number): number[] => {
+    const [v, s] = [float(variance), float(Math.fround(Math.sqrt(variance)))];
+    return (['tail', 'excess'] as const).map((part) => evaluateFunction((scope, x) => normalTail(scope, x, v, s)[part], Float32Array.of(distance))[0]);
+  };
+  assert.equal([at(0, 0), at(1, 0), at(3e38, 0), at(3e38, 1), at(1e34, 1e-30), at(14, 1)], Array(6).fill([0, 0]));
+  for (const [distance, variance] of [[1e-38, 1e-38], [1e-45, 1e-45], [1e19, 3e38], [0, 3e38], [13, 1], [1e-20, 1e-40]]) {
+    const [tail, excess] = at(distance, variance);
+    assert.ok(tail >= 0 && tail <= 0.5001 && excess >= 0 && excess <= 0.4 * Math.sqrt(variance), `${tail}, ${excess} at ${distance}, ${variance}`);
+  }
+  assert.ok(at(NaN, 1).every(Number.isNaN));
 });
 
 test('normal: limits', () => {

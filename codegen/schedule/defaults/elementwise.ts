@@ -51,7 +51,7 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
       if (extent < target.lanes && !overrun) return part;
       if (i === 1) return applySteps(part, [{ step: 'unroll', loop: name }]);
       const vectors = Math.ceil(part.loops[part.loops.length - 1].extent / target.lanes);
-      const many = choices.columns && vectors % choices.columns === 0 ? choices.columns : heavy(part.kernel) ? 1 : divisorIn(vectors, [4, 3, 2]);
+      const many = choices.columns && vectors % choices.columns === 0 ? choices.columns : divisorIn(vectors, sideBySide(part.kernel));
       return applySteps(part, [
         { step: 'split', loop: name, factor: target.lanes, overrun },
         { step: 'split', loop: `${name}.o`, factor: many },
@@ -63,7 +63,11 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
   };
 }
 
-/** Long expressions gain nothing from being written out several times. */
-function heavy(kernel: Kernel): boolean {
-  return count(kernel, () => true) > 40;
+/**
+ * How many vectors are written out in one loop body, the best first. Long expressions gain nothing by it, unless they wait for roots
+ * and quotients, of which two can be under way; what four hold does not fit the registers.
+ */
+function sideBySide(kernel: Kernel): readonly number[] {
+  if (count(kernel, () => true) <= 40) return [4, 3, 2];
+  return count(kernel, (e) => e.op === 'sqrt' || e.op === 'div') > 0 ? [2] : [];
 }
