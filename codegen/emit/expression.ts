@@ -13,7 +13,7 @@ import { emitDot, emitQuadDot, hasQuads } from './dot.js';
 import { eachLane, emitLoad } from './memory.js';
 import { indexText, type Scope } from './scope.js';
 import { extremeOfConstant, sumsFromZero } from './extreme.js';
-import { narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
+import { highProduct, narrowLanes, shiftedNarrow, wideBinary, widen } from './wide.js';
 
 function floatText(bits: string): string {
   const x = floatFromBits(bits);
@@ -118,20 +118,29 @@ function byLane(e: Expr, type: DataType, scope: Scope, context: Context): Value 
   return { text, type, shape: 'vector' };
 }
 
-type BinaryExpr = Extract<Expr, { op: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr' }>;
+type BinaryExpr = Extract<Expr, { op: 'add' | 'sub' | 'mul' | 'mulLow' | 'mulHigh' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr' }>;
 
 function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   // The instruction adds to a sum.
   if (e.op === 'add' && e.b.op === 'dot' && hasQuads(e.b, context)) return emitQuadDot(e.b, emitExpr(e.a, scope, context), scope, context);
-  const a = emitExpr(e.a, scope, context);
-  const b = emitExpr(e.b, scope, context);
   const { type } = e;
   const float = type === 'float32';
   const isLogic = e.op === 'and' || e.op === 'or' || e.op === 'xor';
+  // Logic sees the low bits of what is wider.
+  const operand = (x: Expr): Value => {
+    const v = emitExpr(x, scope, context);
+    return isLogic && v.high !== undefined && describe(type).bits <= 32 ? narrowLanes(v, v.type) : v;
+  };
+  const [a, b] = [operand(e.a), operand(e.b)];
+  // A mask of all bits only wraps.
+  if (e.op === 'and' && describe(type).bits === 32 && e.b.op === 'int' && (e.b.value | 0) === -1) {
+    return { text: a.shape === 'vector' ? toVector(a, scope, context) : as(a, type), type, shape: a.shape };
+  }
   if (a.shape === 'scalar' && b.shape === 'scalar') {
     const [x, y] = [as(a, type), as(b, type)];
     const t = scalarType(type);
-    const symbols: Partial<Record<BinaryExpr['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>' };
+    if (e.op === 'mulHigh') return { text: `<u32>((<u64>${x} * <u64>${y}) >> 32)`, type, shape: 'scalar' };
+    const symbols: Partial<Record<BinaryExpr['op'], string>> = { add: '+', sub: '-', mul: '*', mulLow: '*', div: '/', and: '&', or: '|', xor: '^', shl: '<<', shr: '>>' };
     if (e.op === 'min' || e.op === 'max') {
       const common = float ? type : commonInteger(a.type, b.type);
       const c = scalarType(common);
@@ -167,6 +176,8 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
     if (describe(common).bits > 32) return byLane(e, type, scope, context);
     return { text: `i32x4.${e.op}_${common === 'uint32' ? 'u' : 's'}(${x}, ${y})`, type, shape: 'vector' };
   }
+  if (e.op === 'mulLow') return { text: `i32x4.mul(${x}, ${y})`, type, shape: 'vector' };
+  if (e.op === 'mulHigh') return { text: highProduct(x, y, scope, context), type, shape: 'vector' };
   const { op } = e;
   if (op === 'min' || op === 'max') {
     const extreme = extremeOfConstant(op, a, e.b, [x, y], context) ?? extremeOfConstant(op, b, e.a, [y, x], context);

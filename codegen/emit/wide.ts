@@ -1,6 +1,6 @@
 /**
  * Lanes of 64 bits: four values in two vectors. What a requantization by multiplier and shift needs (product, sum, shift,
- * back to 32 bits: `wideOperations` of the target), and no more; all else of that width runs lane by lane or scalar.
+ * back to 32 bits: `wideOperations` of the target), the high halves of products, and no more; all else of that width runs lane by lane or scalar.
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { scalarType, toVector, type Context, type Value } from './context.js';
@@ -59,4 +59,10 @@ export function shiftedNarrow(v: Value, wide: DataType, by: number, type: DataTy
   const high = `v128.shuffle<i32>(${v.text}, ${v.high}, 1, 3, 5, 7)`;
   const sign = describe(wide).signed ? 's' : 'u';
   return { text: by === 32 ? high : `i32x4.shr_${sign}(${high}, ${by - 32})`, type, shape: 'vector' };
+}
+
+/** The high halves of the products of unsigned lanes of 32 bits. */
+export function highProduct(a: string, b: string, scope: Scope, context: Context): string {
+  const [x, y] = [bind(a, scope, context), bind(b, scope, context)];
+  return `v128.shuffle<i32>(i64x2.extmul_low_i32x4_u(${x}, ${y}), i64x2.extmul_high_i32x4_u(${x}, ${y}), 1, 3, 5, 7)`;
 }

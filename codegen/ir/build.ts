@@ -98,6 +98,9 @@ export function binary(op: Binary, type: DataType, a: Expr, b: Expr): Expr {
 export const add = (type: DataType, a: Expr, b: Expr): Expr => binary('add', type, a, b);
 export const sub = (type: DataType, a: Expr, b: Expr): Expr => binary('sub', type, a, b);
 export const mul = (type: DataType, a: Expr, b: Expr): Expr => binary('mul', type, a, b);
+/** The halves of the exact product of two uint32. */
+export const mulLow = (a: Expr, b: Expr): Expr => binary('mulLow', 'uint32', a, b);
+export const mulHigh = (a: Expr, b: Expr): Expr => binary('mulHigh', 'uint32', a, b);
 export const minimum = (type: DataType, a: Expr, b: Expr): Expr => binary('min', type, a, b);
 export const maximum = (type: DataType, a: Expr, b: Expr): Expr => binary('max', type, a, b);
 /** float32 only */

@@ -13,6 +13,7 @@ import { compileElementLoad, compileIndex, type NumberClosure } from './interpre
 import type { Binary, Compare, Condition, ElementType, Expr } from './program.js';
 import { compileWide, compileWideToFloat, fitsWide, isWide, type WideClosure } from './interpretWide.js';
 import { compileLocalAt, describeNode, isComparison, overflow, type KernelScope } from './interpretBase.js';
+import { highHalf } from './valueRange.js';
 import { operandsOf } from './walk.js';
 
 /** A closure that raises where an integer value does not fit its type; floats pass. */
@@ -89,6 +90,10 @@ function integerBinary(op: Binary, type: ElementType, a: NumberClosure, b: Numbe
         const v = a() * b();
         return v >= min && v <= max ? v + 0 : overflow(scope, what, v, type); // + 0: never -0
       };
+    case 'mulLow':
+      return () => Math.imul(a(), b()) >>> 0;
+    case 'mulHigh':
+      return () => highHalf(a(), b());
     case 'min':
       return () => fits(Math.min(a(), b()));
     case 'max':

@@ -62,11 +62,11 @@ export type Expr =
    */
   | { readonly op: 'dot'; readonly type: ElementType; readonly axis: string; readonly extent: number; readonly bytes?: true; readonly table?: string; readonly a: Expr; readonly b: Expr };
 
-export type Binary = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
+export type Binary = 'add' | 'sub' | 'mul' | 'mulLow' | 'mulHigh' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
 export type Unary = 'neg' | 'abs' | 'sqrt' | 'floor' | 'nearest' | 'popcount';
 export type Compare = 'lt' | 'le' | 'eq' | 'ne' | 'ge' | 'gt';
 /*
- * div: float32 only. nearest: half to even. shr: arithmetic for signed types. convert: float32 to integer truncates
+ * div: float32 only. mulLow, mulHigh: the low and the high 32 bits of the exact product of two uint32, as uint32. nearest: half to even. shr: arithmetic for signed types. convert: float32 to integer truncates
  * towards zero, saturates, and takes NaN to 0 (saturate must be true); integer to float32 rounds to nearest even; integer
  * to integer clamps where saturate is set, else must be proved to fit. bitcast to float32 must not make a NaN.
  */

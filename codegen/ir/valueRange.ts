@@ -80,6 +80,10 @@ export function integerBinaryRange(op: Binary, type: ElementType, a: ValueRange,
       return range(a.lo - b.hi, a.hi - b.lo);
     case 'mul':
       return corners((x, y) => x * y, a, b);
+    case 'mulHigh':
+      return range(highHalf(a.lo, b.lo), highHalf(a.hi, b.hi));
+    case 'mulLow':
+      return a.hi * b.hi <= all.hi ? range(a.lo * b.lo, a.hi * b.hi) : all;
     case 'min':
       return range(Math.min(a.lo, b.lo), Math.min(a.hi, b.hi));
     case 'max':
@@ -106,6 +110,13 @@ export function integerBinaryRange(op: Binary, type: ElementType, a: ValueRange,
     case 'div':
       return all;
   }
+}
+
+/** The high 32 bits of a product of two integers of 0 .. 2^32 - 1. */
+export function highHalf(a: number, b: number): number {
+  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000);
+  return aHigh * bHigh + Math.floor((middle + aLow * bHigh) / 0x10000);
 }
 
 export function unaryRange(op: Unary, a: ValueRange): ValueRange {

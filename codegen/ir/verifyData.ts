@@ -14,7 +14,7 @@ import { walkKernel, walkStmts } from './walk.js';
 
 const operations = new Set<string>([
   'float', 'int', 'load', 'index', 'ref', 'local',
-  'add', 'sub', 'mul', 'div', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr',
+  'add', 'sub', 'mul', 'mulLow', 'mulHigh', 'div', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr',
   'neg', 'abs', 'sqrt', 'floor', 'nearest', 'popcount',
   'lt', 'le', 'eq', 'ne', 'ge', 'gt', 'select', 'convert', 'bitcast', 'dot',
 ]);

@@ -294,6 +294,9 @@ function analyseBinary(e: Expr & { readonly op: Binary }, scope: ExprScope): Fac
   if ((op === 'shl' || op === 'shr') && (b.value.lo < 0 || b.value.hi >= describe(type).bits)) {
     invalid(scope, `${op} of ${type} shifts by ${b.value.lo} .. ${b.value.hi}`);
   }
+  if ((op === 'mulLow' || op === 'mulHigh') && (type !== 'uint32' || [a, b].some((f) => describe(f.type).bits > 32 || !fits(f.value, type)))) {
+    invalid(scope, `${op} of ${type} takes ${a.type} (${a.value.lo} .. ${a.value.hi}) and ${b.type} (${b.value.lo} .. ${b.value.hi}), and is for uint32`, 'Logic and shifts of uint32 take the low 32 bits of a value.');
+  }
   return { type, value: proved ?? integerBinaryRange(op, type, a.value, b.value) };
 }
 

@@ -28,6 +28,7 @@ import { pow } from './pow.js';
 import { reducemax } from './reducemax.js';
 import { reducemean } from './reducemean.js';
 import { reducesum } from './reducesum.js';
+import { randomnormal } from './randomnormal.js';
 import { relu } from './relu.js';
 import { relumoments } from './relumoments.js';
 import { sigmoid } from './sigmoid.js';
@@ -92,6 +93,7 @@ const records: readonly OperatorRecord[] = [
   reducemean,
   reducesum,
   relu,
+  randomnormal,
   relumoments,
   sigmoid,
   sign,
@@ -134,7 +136,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square', 'RandomNormal']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -217,6 +217,10 @@ function exprText(e: Expr, scope: Scope): string {
       if (e.op === 'shr') return `(${wrap}(${a}) >> ${exprText(e.b, scope)})`;
       return e.op === 'shl' ? `${wrap}(${a} << ${exprText(e.b, scope)})` : `${wrap}(${a} ${symbols[e.op]} ${as(e.b, 'uint64_t')})`;
     }
+    case 'mulLow':
+      return `(${as(e.a, 'uint32_t')} * ${as(e.b, 'uint32_t')})`;
+    case 'mulHigh':
+      return `uint32_t(${as(e.a, 'uint64_t')} * ${as(e.b, 'uint64_t')} >> 32)`;
     case 'min':
     case 'max': {
       if (type === 'float32') return `${e.op}imum(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;

@@ -2,7 +2,7 @@
  * Small hand-written Programs with what few operators or none make today, for emitters: integers up to 64 bits and of mixed kinds,
  * indices below zero and from data, fields of every width, repeats. Each with inputs and the interpreter's results.
  */
-import { add, axis, binary, bitcast, compare, convert, div, factor, float, int, load, maximum, minimum, mul, rem, rowMajor, select, sub, sum, times, unary, within } from '../../codegen/ir/build.js';
+import { add, axis, binary, bitcast, compare, convert, div, factor, float, int, load, maximum, minimum, mul, mulHigh, mulLow, rem, rowMajor, select, sub, sum, times, unary, within } from '../../codegen/ir/build.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { ElementType, Expr, Kernel, Layout, ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
@@ -48,6 +48,10 @@ const values: readonly Lowered[] = [
   valueCase('maximum with uint64', 'float32', (a, b) => convert('float32', maximum('uint64', a, mul('uint64', b, b)))),
   valueCase('comparison of kinds', 'uint1', (a, b) => compare('lt', a, b)),
   valueCase('difference of kinds', 'int32', (a, b) => convert('int32', sub('int34', a, b))),
+  valueCase('halves of products', 'uint32', (a, b) => binary('xor', 'uint32', mulLow(b, b), mulHigh(b, unary('abs', 'uint32', a)))),
+  valueCase('halves of products with constants', 'uint32', (_, b) => binary('xor', 'uint32', mulLow(b, int(0xd2511f53, 'uint32')), mulHigh(int(0xcd9e8d57, 'uint32'), b))),
+  valueCase('halves of products of constants', 'uint32', (_, b) => binary('xor', 'uint32', b, mulHigh(int(0xd2511f53, 'uint32'), int(0xcd9e8d57, 'uint32')))),
+  valueCase('wrapped sum', 'uint32', (a, b) => binary('and', 'uint32', add('int34', a, b), int(0xffffffff, 'uint32'))),
   valueCase('saturation down', 'int8', (a, b) => convert('int8', mul('int64', a, b))),
   valueCase('saturation of uint64', 'int16', (_, b) => convert('int16', mul('uint64', b, b))),
   valueCase('float32 to int40', 'int32', (_a, _b, f) => convert('int32', shiftRight('int40', convert('int40', f), 9))),
