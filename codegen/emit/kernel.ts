@@ -11,6 +11,7 @@ import { walkKernel, walkStmts } from '../ir/walk.js';
 import type { Target } from '../targets/target.js';
 import { type Base, conditionText, identifier, localRegister, registerName, scalarType, toVector, type Context, type Value } from './context.js';
 import { shareConstants } from './constants.js';
+import { nameDataIndices } from './dataIndex.js';
 import { emitExpr } from './expression.js';
 import { emitLookups, lookupLocals, lookupOfLoop } from './lookup.js';
 import { countsOf, emitCounts } from './popcount.js';
@@ -53,6 +54,7 @@ export function kernelComment(kernel: Kernel, others: readonly string[]): string
 
 function emitBody(program: Program, kernel: Kernel, target: Target, parameters: ReadonlyMap<string, number>, bases?: Map<string, Base>): string {
   if (!kernel.scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
+  const { body, named } = nameDataIndices(kernel);
   const context: Context = {
     program, target, kernel, bases,
     names: new Names(),
@@ -66,8 +68,15 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
     shared: new Map(),
   };
   const scope = functionScope();
-  const vectorLocals = findVectorLocals(kernel.scheduled.body, target.lanes);
-  const halves = lookupLocals(kernel.scheduled.body, context);
+  const data = [...named].map(([name, { value, lo, hi }]) => {
+    const text = emitExpr(value, scope, context).text;
+    context.ranges.set(name, [lo, hi]);
+    return `const ${counterName(name)}: i32 = min<i32>(max<i32>(${text}, ${lo}), ${hi});`;
+  });
+  const first = scope.lines.splice(0);
+  scope.values.clear();
+  const vectorLocals = findVectorLocals(body, target.lanes);
+  const halves = lookupLocals(body, context);
   const declarations: string[] = [];
   for (const local of kernel.scheduled.locals) {
     const vector = vectorLocals.has(local.name);
@@ -83,15 +92,15 @@ function emitBody(program: Program, kernel: Kernel, target: Target, parameters: 
       declarations.push(`let ${register}: ${type} = ${zero};`);
     }
   }
-  for (const [loop, all] of sharedReductions(kernel.scheduled.body, context)) {
+  for (const [loop, all] of sharedReductions(body, context)) {
     context.shared.set(loop, { before: beginBoth(all), after: endBoth(all) });
     declarations.push(...declareBoth(all));
   }
-  emitStmts(kernel.scheduled.body, scope, context);
+  emitStmts(body, scope, context);
   emitSums(scope, context);
   flushStores(context);
   const pointers = [...scope.loop.pointers.values()].map((p) => `const ${p.name}: usize = ${p.from};`);
-  const lines = [...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
+  const lines = [...first, ...data, ...pointers, ...shareConstants([...declarations, ...scope.lines], context.names)];
   const list = [...[...parameters.keys()].map((p) => `${counterName(p)}: i32`), ...[...(bases?.values() ?? [])].map((b) => `${b.name}: usize`)].join(', ');
   return `(${list}): void {\n${lines.map((l) => `  ${l}`).join('\n')}\n}\n`;
 }

@@ -29,6 +29,7 @@ export const diagnosticCodes = {
   'graph/data-type': 'a data type that the operator does not take',
   'graph/not-constant': 'an input that must be known at compile time',
   'graph/unsupported': 'a form of an operator that is not supported',
+  'graph/loop': 'nodes that cannot be cut at the graph\'s loop',
   'graph/posterior': 'a posterior that does not fit its weight',
   'graph/no-moments': 'an operator whose moments are not known',
   'graph/too-large': 'a tensor or a model beyond the limits',

@@ -22,6 +22,18 @@ export interface Value {
   readonly annotation?: DataType;
   /** For integers: least and greatest value, where proved narrower than the type. */
   readonly range?: readonly [number, number];
+  /** Of an input that is no data, but says how to run. */
+  readonly control?: Control;
+}
+
+/** An input that runtimes know, and fill in where it is not given. */
+export interface Control {
+  /**
+   * samples: how many samples are drawn. seed: of the random numbers. batchOffset: the place of a call's first inference among
+   * all that are run, so that random numbers do not depend on how these are cut into calls.
+   */
+  readonly meaning: 'samples' | 'seed' | 'batchOffset';
+  readonly default: readonly number[];
 }
 
 export type ConstantData = Float32Array | Int32Array | Uint32Array;
@@ -55,6 +67,18 @@ export interface Posterior {
   readonly deviation: Constant;
 }
 
+/**
+ * Nodes that depend on the index run once an iteration, the others once: before, or behind, where they depend on an operator
+ * that carries values (OperatorRecord.carries). Results of an iteration reach the outside through such operators alone.
+ */
+export interface Loop {
+  /** The output of the node LoopIndex: 0, 1, ... as an int32 scalar. */
+  readonly index: string;
+  /** The int32 input of one element that says how often, 1 to `max`. */
+  readonly count: string;
+  readonly max: number;
+}
+
 export interface Graph {
   readonly name: string;
   /** In the order of the interface; not including constants. */
@@ -67,6 +91,8 @@ export interface Graph {
   readonly nodes: readonly Node[];
   /** Which constants are random, by name. Only the twin passes know of them: after `mean`, `sample` or `moments` there are none. */
   readonly posteriors?: Readonly<Record<string, Posterior>>;
+  /** Part of the graph runs several times. */
+  readonly loop?: Loop;
   /** Batch of which shapes were inferred, where the batch is known (see passes/infer.ts). */
   readonly batch?: number;
 }

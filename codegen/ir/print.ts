@@ -161,7 +161,8 @@ function printBlock(block: Block): string[] {
   if (block.kind === 'kernel') return printKernel(block);
   const { count } = block;
   const times = typeof count === 'number' ? String(count) : `${printName(count.input)} (at most ${count.max})`;
-  return [`repeat ${printName(block.axis)}<${times}`, ...indent(block.body.flatMap(printBlock))];
+  const carried = (block.carried ?? []).map((c) => `carried ${printName(c.before)} -> ${printName(c.after)}`);
+  return [`repeat ${printName(block.axis)}<${times}`, ...indent([...carried, ...block.body.flatMap(printBlock)])];
 }
 
 // ---- Tensors and buffers ----
@@ -235,7 +236,8 @@ function printValue(name: string, v: Value | undefined): string {
     ...(v?.shape === undefined ? [] : [`[${v.shape.join(', ')}]`]),
   ];
   const annotation = v?.annotation === undefined ? '' : ` as ${v.annotation}`;
-  const tail = `${parts.join(' ')}${printRange({ range: v?.range })}${annotation}`;
+  const control = v?.control === undefined ? '' : `, ${v.control.meaning} by default ${v.control.default.join(' ')}`;
+  const tail = `${parts.join(' ')}${printRange({ range: v?.range })}${annotation}${control}`;
   return tail === '' ? printName(name) : `${printName(name)}: ${tail.trimStart()}`;
 }
 
@@ -255,6 +257,7 @@ export function printGraph(g: Graph): string {
   const lines = [
     `graph ${printName(g.name)}${g.batch === undefined ? '' : ` batch ${g.batch}`}`,
     ...g.inputs.map((i) => `input ${printValue(i, lookUp(g.values, i))}`),
+    ...(g.loop === undefined ? [] : [`loop ${printName(g.loop.index)}<${printName(g.loop.count)} (at most ${g.loop.max})`]),
     ...byName(g.constants).map(([name, c]) => {
       const v = lookUp(g.values, name);
       const facts = printValue(name, { name, dtype: c.dtype, shape: c.shape, range: v?.range, annotation: v?.annotation });

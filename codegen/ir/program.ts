@@ -177,12 +177,25 @@ export interface Kernel {
   readonly scheduled?: Scheduled;
 }
 
-/** Runs `body` for axis = 0 .. count - 1. */
+/** Runs `body` for axis = 0 .. count - 1. A count that an input gives is clamped to 0 .. max. */
 export interface Repeat {
   readonly kind: 'repeat';
   readonly axis: string;
   readonly count: number | { readonly input: string; readonly max: number };
+  /** What goes from one iteration to the next. */
+  readonly carried?: readonly Carried[];
   readonly body: readonly Block[];
+}
+
+/**
+ * Two tensors of the same type, shape and layout that alone fill one buffer. `before` is written ahead of the repeat; one kernel
+ * of the body reads it and writes `after` in place, at the same index, and in the next iteration that is `before`. Elements
+ * that are not written stay. `after` may be read once it is written, and behind the repeat, even where that ran no iteration.
+ * Stores to `after` alone may have data-dependent indices.
+ */
+export interface Carried {
+  readonly before: string;
+  readonly after: string;
 }
 
 export type Block = Kernel | Repeat;

@@ -3,16 +3,17 @@
  * buffer, element by element; what they read is taken as the box that their indices span.
  *
  * Writing over what an earlier kernel wrote is legal in place only: the kernel reads there with the same index, and nobody
- * reads the old tensor later. State is there from the start; its new value is a tensor that nobody has read. Padding
- * takes junk, which must not fall on what is still needed. Buffers beyond a limit are followed as a whole.
+ * reads the old tensor later. State is there from the start; its new value is a tensor that nobody has read. What a repeat carries
+ * is written ahead of it, whole, and then in place, so that stores to it may depend on data. Padding takes junk, which must not
+ * fall on what is still needed. Buffers beyond a limit are followed as a whole.
  */
 import { fail } from './diagnostic.js';
 import { address, indexKey, type Ranges } from './indexing.js';
 import { bitAddress, compileIndex, type IndexScope, type NumberClosure } from './interpretMemory.js';
 import type { Block, Condition, Expr, Index, Kernel, Program, Stmt, Tensor } from './program.js';
 import { accessBox, type Interval } from './verifyBounds.js';
-import { freshBuffers, movingOnly } from './verifyRepeat.js';
-import { operandsOf } from './walk.js';
+import { freshBuffers, Iterations, movingOnly } from './verifyRepeat.js';
+import { operandsOf, walkIndex } from './walk.js';
 
 /** Buffers of more units than this are not followed element by element. */
 const mostUnits = 2 ** 22;
@@ -105,26 +106,27 @@ class Axes implements IndexScope {
     return this.slots.get(axis)!;
   }
   value(): NumberClosure {
-    return fail('program/invalid', undefined, 'a store at a data-dependent index: its region is not known');
+    return fail('program/invalid', undefined, 'a store at a data-dependent index: its region is not known: only what a repeat carries is written so');
   }
   with(axis: string): Axes {
     return new Axes(new Map(this.slots).set(axis, this.slots.size), this.axes);
   }
 }
 
-function compileStores(body: readonly Stmt[], program: Program, scope: Axes, visit: StoreVisitor): (() => void) | undefined {
+/** `isCarried`: tensors that are written whole already, so that stores to them may depend on data. */
+function compileStores(body: readonly Stmt[], program: Program, scope: Axes, isCarried: (tensor: string) => boolean, visit: StoreVisitor): (() => void) | undefined {
   const actions: (() => void)[] = [];
   for (const s of body) {
     if (s.kind === 'loop') {
       const inner = scope.with(s.axis);
       const slot = inner.slot(s.axis);
-      const run = compileStores(s.body, program, inner, visit);
+      const run = compileStores(s.body, program, inner, isCarried, visit);
       if (run) actions.push(() => { for (let i = 0; i < s.extent; i++) { scope.axes[slot] = s.start + i; run(); } });
     } else if (s.kind === 'if') {
-      const run = compileStores(s.body, program, scope, visit);
+      const run = compileStores(s.body, program, scope, isCarried, visit);
       const holds = compileConditions(s.guard, scope);
       if (run) actions.push(() => { if (holds()) run(); });
-    } else if (s.kind === 'store') {
+    } else if (s.kind === 'store' && !(isCarried(s.tensor) && dependsOnData(s.at))) {
       actions.push(compileStoreVisit(s, program, scope, visit));
     }
   }
@@ -134,6 +136,13 @@ function compileStores(body: readonly Stmt[], program: Program, scope: Axes, vis
 function compileConditions(guard: readonly Condition[], scope: Axes): () => boolean {
   const parts = guard.map((c) => ({ index: compileIndex(c.index, scope), lo: c.lo, hi: c.hi }));
   return () => parts.every((c) => { const i = c.index(); return i >= c.lo && i < c.hi; });
+}
+
+/** A store at a place that data decide. */
+function dependsOnData(at: readonly Index[]): boolean {
+  let found = false;
+  for (const index of at) walkIndex(index, { index: (i) => { found ||= i.terms.some(({ of }) => typeof of !== 'string' && 'value' in of); } });
+  return found;
 }
 
 function compileStoreVisit(s: Stmt & { readonly kind: 'store' }, program: Program, scope: Axes, visit: StoreVisitor): () => void {
@@ -168,6 +177,7 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
   const dead = new Map<string, string>();
   const read = new Set<string>();
   const complete = new Set<string>();
+  const iterations = new Iterations();
   let ordinal = 0;
 
   const runKernel = (kernel: Kernel, outer: ReadonlyMap<string, number>): void => {
@@ -179,6 +189,8 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
     for (const l of loads) {
       const killer = dead.get(l.tensor);
       if (killer !== undefined) fail('program/invalid', kernel.name, `it reads ${l.tensor}, which ${killer} has overwritten`);
+      const unreadable = iterations.unreadable(l.tensor);
+      if (unreadable !== undefined) fail('program/invalid', kernel.name, unreadable);
       const box = accessBox(program.tensors[l.tensor], l.at, l.guard, l.ranges, site, 'load');
       if (!box) continue;
       read.add(l.tensor);
@@ -186,13 +198,20 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
       boxes.set(l.tensor, old ? old.map(([a, b], d) => [Math.min(a, box[d][0]), Math.max(b, box[d][1])]) : box);
     }
     for (const [name, box] of boxes) requireWritten(program.tensors[name], box, kernel.name);
+    for (const name of new Set(kernel.stores.map((s) => s.tensor))) {
+      if (!iterations.carries(name)) continue;
+      const tensor = program.tensors[name];
+      requireWritten(tensor, tensor.shape.map((extent) => [0, extent - 1]), kernel.name);
+      requireInPlace(tensor, kernel, ranges);
+      iterations.store(name);
+    }
     const body = scheduled && kernel.scheduled ? kernel.scheduled.body : storeNest(kernel);
     const slots = new Map([...outer.keys()].map((axis, i) => [axis, i]));
     const scope = new Axes(slots, new Int32Array(slots.size + depth(body)));
     [...outer.values()].forEach((v, i) => { scope.axes[i] = v; });
     const killed = new Set<string>();
     const inPlace = new Set<string>();
-    compileStores(body, program, scope, (tensor, at, isJunk) => {
+    compileStores(body, program, scope, (name) => iterations.carries(name), (tensor, at, isJunk) => {
       const map = maps.get(tensor.buffer)!;
       if (map.whole) {
         map.marks[0] = written;
@@ -224,8 +243,15 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
   const overwrites = (tensor: Tensor, kernel: Kernel, loads: readonly Load[], outer: Ranges): string[] => {
     const buffer = program.buffers[tensor.buffer];
     const own = loads.filter((l) => program.tensors[l.tensor].buffer === tensor.buffer);
+    if (iterations.carries(tensor.name)) return [];
     if (own.length === 0 && buffer.role !== 'state') fail('program/invalid', kernel.name, `it writes over elements of ${tensor.name} that another kernel has written`);
     if (read.has(tensor.name)) fail('program/invalid', kernel.name, `it writes over ${tensor.name}, which is read before: the new value needs a tensor of its own`);
+    requireInPlace(tensor, kernel, outer);
+    return Object.values(program.tensors).filter((t) => t.buffer === tensor.buffer && t.name !== tensor.name).map((t) => t.name);
+  };
+
+  /** What a kernel reads of the buffer that it writes to, it reads at the index that it writes. */
+  const requireInPlace = (tensor: Tensor, kernel: Kernel, outer: Ranges): void => {
     const ranges = new Map(outer);
     for (const a of kernel.space) ranges.set(a.name, [0, a.extent - 1]);
     const keys = new Set(kernel.stores.filter((s) => s.tensor === tensor.name).map((s) => indexKey(address(tensor.layout, s.at, ranges))));
@@ -235,7 +261,6 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
       if (t.buffer !== tensor.buffer) continue;
       if (!keys.has(indexKey(address(t.layout, l.at, l.ranges)))) fail('program/invalid', kernel.name, `it reads ${l.tensor} and writes ${tensor.name} in place, and not at the same index`);
     }
-    return Object.values(program.tensors).filter((t) => t.buffer === tensor.buffer && t.name !== tensor.name).map((t) => t.name);
   };
 
   const requireWritten = (tensor: Tensor, box: readonly Interval[], kernel: string): void => {
@@ -258,15 +283,19 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
       const fresh = freshBuffers(b, program, (buffer) => maps.get(buffer)!.marks.includes(written));
       const count = typeof b.count === 'number' ? b.count : b.count.max;
       const moving = count > 2 ? movingOnly(b, fresh, program) : undefined;
+      const whole = b.carried ? 2 : 1;
       for (let i = 0; i < count; i++) {
-        if (i > 0 && moving) {
+        if (i >= whole && moving) {
+          if (moving.length === 0) break;
           runBlocks(moving, new Map(outer).set(b.axis, i));
           continue;
         }
         for (const name of fresh) maps.get(name)!.marks.fill(unwritten);
         complete.clear();
+        iterations.begin(b);
         runBlocks(b.body, new Map(outer).set(b.axis, i));
       }
+      iterations.end(b);
     }
   };
 

@@ -9,6 +9,7 @@ import { fail } from './diagnostic.js';
 import { elementCount } from './graph.js';
 import { sha256 } from './hash.js';
 import { addressAt } from './indexing.js';
+import { verifyCarried } from './verifyRepeat.js';
 import type { Block, ElementType, Expr, Index, Kernel, Layout, Program, ProgramData, Repeat, Role, Stmt, Tensor } from './program.js';
 import { walkKernel, walkStmts } from './walk.js';
 
@@ -207,6 +208,7 @@ export function verifyWords(program: Program): void {
 }
 
 function verifyRepeat(b: Repeat, program: Program): void {
+  verifyCarried(b, program);
   if (typeof b.count === 'number') return integer(b.count, b.axis, 'the count of the repeat', 1);
   integer(b.count.max, b.axis, 'the greatest count of the repeat', 1);
   const input = Object.hasOwn(program.tensors, b.count.input) ? program.tensors[b.count.input] : undefined;

@@ -4,10 +4,10 @@
  */
 import { parseDataType } from './datatype.js';
 import { fail, suggest } from './diagnostic.js';
-import { elementCount, formatShape, type Graph, type Posterior } from './graph.js';
+import { elementCount, formatShape, type Graph, type Loop, type Posterior } from './graph.js';
 
 /**
- * Raises graph/doubly-defined, graph/missing-tensor, graph/data-type, graph/shape and graph/posterior. Importers check what they read; this is
+ * Raises graph/doubly-defined, graph/missing-tensor, graph/data-type, graph/shape, graph/loop and graph/posterior. Importers check what they read; this is
  * for graphs that come from elsewhere, before any pass sees them.
  */
 export function verifyGraph(graph: Graph): void {
@@ -37,9 +37,18 @@ export function verifyGraph(graph: Graph): void {
     }
     node.outputs.forEach((name) => name !== '' && define(name, `the node "${node.name}"`));
   }
+  if (graph.loop) verifyLoop(graph, graph.loop);
   for (const name of graph.outputs) {
     if (!defined.has(name)) fail('graph/missing-tensor', name, 'nothing defines this output of the graph', suggest(name, [...defined], 'tensor'));
   }
+}
+
+function verifyLoop(graph: Graph, { index, count, max }: Loop): void {
+  const refuse = (at: string, message: string, advice: string): never => fail('graph/loop', at, message, advice);
+  if (!graph.nodes.some((n) => n.op === 'LoopIndex' && n.outputs[0] === index)) refuse(index, 'the index of the graph\'s loop is no output of a node LoopIndex', 'Add that node.');
+  const value = graph.inputs.includes(count) ? graph.values[count] : undefined;
+  if (value?.dtype !== 'int32' || value.shape?.some((d) => d !== 1)) refuse(count, 'the count of the graph\'s loop is no int32 input of one element', 'Make it one.');
+  if (!Number.isInteger(max) || max < 1) refuse(count, `the graph's loop runs at most ${max} times`, 'Give a whole number from 1 on.');
 }
 
 function verifyPosterior(graph: Graph, name: string): void {

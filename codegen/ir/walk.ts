@@ -2,7 +2,7 @@
  * Visits every expression, index and condition of a kernel, also those inside data-dependent indices. For the interpreter,
  * the verifier and the printer; rewriting is in indexing.ts.
  */
-import type { Condition, Expr, Factor, Index, Kernel, Stmt } from './program.js';
+import type { Block, Condition, Expr, Factor, Index, Kernel, Stmt } from './program.js';
 
 export interface Visitor {
   expr?(e: Expr): void;
@@ -18,6 +18,11 @@ export function walkIndex(index: Index, v: Visitor): void {
     else if ('rem' in of) walkIndex(of.rem, v);
     else walkExpr(of.value, v);
   }
+}
+
+/** The tensors that repeats carry, under both names. */
+export function carriedTensors(blocks: readonly Block[]): Set<string> {
+  return new Set(blocks.flatMap((b) => (b.kind === 'kernel' ? [] : [...(b.carried ?? []).flatMap((c) => [c.before, c.after]), ...carriedTensors(b.body)])));
 }
 
 /** True where a factor changes with the axis. */

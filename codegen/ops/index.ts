@@ -19,6 +19,7 @@ import { gemm } from './gemm.js';
 import { globalaveragepool } from './globalaveragepool.js';
 import { leakyrelu } from './leakyrelu.js';
 import { log } from './log.js';
+import { loopindex } from './loopindex.js';
 import { matmul } from './matmul.js';
 import { maxpool } from './maxpool.js';
 import { maxpoolmoments } from './maxpoolmoments.js';
@@ -60,6 +61,9 @@ import { requantize } from './requantize.js';
 import { reshape } from './reshape.js';
 import { shape } from './shape.js';
 import { slice } from './slice.js';
+import { samplecollect } from './samplecollect.js';
+import { samplemean } from './samplemean.js';
+import { samplemoments } from './samplemoments.js';
 import { square } from './square.js';
 import { squeeze } from './squeeze.js';
 import { transpose } from './transpose.js';
@@ -83,6 +87,7 @@ const records: readonly OperatorRecord[] = [
   globalaveragepool,
   leakyrelu,
   log,
+  loopindex,
   matmul,
   maxpool,
   maxpoolmoments,
@@ -124,6 +129,9 @@ const records: readonly OperatorRecord[] = [
   reshape,
   shape,
   slice,
+  samplecollect,
+  samplemean,
+  samplemoments,
   square,
   squeeze,
   transpose,
@@ -136,7 +144,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square', 'RandomNormal']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -61,6 +61,10 @@ export interface LowerContext extends NodeContext {
   addConstant(hint: string, constant: Constant): string;
   /** Adds a temporary tensor between two kernels of this node and returns its name. */
   addTemporary(hint: string, shape: readonly number[], dtype: DataType): string;
+  /** The axis of the graph's loop, inside it. */
+  readonly loopAxis?: string;
+  /** Of a record that carries values: the tensor that holds what the iteration before left in output i. Its kernel writes the output in place. */
+  before(i: number): string;
 }
 
 /** Adds nodes to a graph; returns value names. Shapes and types are inferred as nodes are added. */
@@ -142,7 +146,7 @@ export interface OperatorRecord {
   readonly attributes: Readonly<Record<string, AttributeSchema>>;
   /** Shapes, types and ranges of the outputs; raises diagnostics. */
   infer(context: NodeContext): readonly Inferred[];
-  /** Naive float64 loops, written independently of `lower`. */
+  /** Naive float64 loops, written independently of `lower`. Of a record that carries values, its old outputs follow the inputs. */
   reference(context: NodeContext, inputs: readonly (NdArray | undefined)[]): readonly NdArray[];
   /**
    * Where the operator takes integers: the exact range of its result (for reductions: the accumulator, which is made no
@@ -165,6 +169,8 @@ export interface OperatorRecord {
     /** How the rule's assumption, independent inputs, can fail; without it the operator works on each element apart. */
     readonly dependence?: MomentDependence;
   };
+  /** Its outputs go from one iteration of the graph's loop to the next, from zeros on, and are there behind the loop. */
+  readonly carries?: true;
   /** Of constants it stays a node: its operands take fewer bytes than its result, which is computed where it is read. */
   readonly isCompact?: true;
   readonly samples: readonly Sample[];

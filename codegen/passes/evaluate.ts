@@ -3,10 +3,11 @@
  * graph; not a fast way to run a model.
  */
 import { fail, suggest } from '../ir/diagnostic.js';
-import { formatShape } from '../ir/graph.js';
-import type { Graph } from '../ir/graph.js';
+import { elementCount, formatShape } from '../ir/graph.js';
+import type { Graph, Loop, Node, Shape } from '../ir/graph.js';
 import { graphContext } from '../ops/context.js';
 import { operator } from '../ops/index.js';
+import { loopParts } from '../ops/loop.js';
 import { toNdArray } from '../ops/ndarray.js';
 import type { NdArray } from '../ops/record.js';
 import { batchOf, infer } from './infer.js';
@@ -36,15 +37,34 @@ export function evaluate(graph: Graph, inputs: Readonly<Record<string, NdArray>>
     results.set(name, inputs[name]);
   }
   for (const [name, constant] of Object.entries(inferred.constants)) results.set(name, toNdArray(constant));
-  for (const node of inferred.nodes) {
+  const run = (node: Node): void => {
     const record = operator(node.op, node.name);
-    const outputs = record.reference(
-      graphContext(inferred, node, record),
-      node.inputs.map((name) => (name === '' ? undefined : results.get(name))),
-    );
+    const given = node.inputs.map((name) => (name === '' ? undefined : results.get(name)));
+    const before = record.carries ? node.outputs.map((name) => results.get(name)) : [];
+    const outputs = record.reference(graphContext(inferred, node, record), [...given, ...before]);
     node.outputs.forEach((name, i) => {
       if (name !== '') results.set(name, outputs[i]);
     });
-  }
+  };
+  const parts = loopParts(inferred);
+  parts.before.forEach(run);
+  if (inferred.loop) runLoop(inferred, inferred.loop, parts.inside, results, run);
+  parts.behind.forEach(run);
   return Object.fromEntries(results);
+}
+
+/** Runs the nodes of a loop, once an iteration; what they carry is zero at first. */
+function runLoop(graph: Graph, { index, count, max }: Loop, nodes: readonly Node[], results: Map<string, NdArray>, run: (node: Node) => void): void {
+  for (const node of nodes) {
+    if (!operator(node.op, node.name).carries) continue;
+    for (const name of node.outputs) {
+      const shape = graph.values[name]?.shape as Shape;
+      if (name !== '') results.set(name, { shape, data: new Float64Array(elementCount(shape)) });
+    }
+  }
+  const times = Math.min(Math.max(results.get(count)!.data[0], 0), max);
+  for (let i = 0; i < times; i++) {
+    results.set(index, { shape: [], data: Float64Array.of(i) });
+    for (const node of nodes) if (node.op !== 'LoopIndex') run(node);
+  }
 }

@@ -6,15 +6,20 @@ import { axis, ref } from '../ir/build.js';
 import { describe } from '../ir/datatype.js';
 import { indexKey, mapExpr, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Kernel, Let, Program, ProgramUnit } from '../ir/program.js';
-import { walkKernel } from '../ir/walk.js';
+import { carriedTensors, walkExpr, walkKernel } from '../ir/walk.js';
 import { withoutUnused } from './lower.js';
 
 /**
- * Fuses as long as anything can be. Programs with repeats are fused within their top-level kernels only. `apart` says
- * which legal pairs a target is better off without.
+ * Fuses as long as anything can be, within each list of blocks: nothing leaves a repeat. `apart` says which legal pairs a
+ * target is better off without.
  */
 export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (producer: Kernel, consumer: Kernel) => boolean = () => false): ProgramUnit {
-  let { program } = unit;
+  return withoutUnused({ program: fuseBlocks(unit.program, carriedTensors(unit.program.blocks), steps, apart), data: unit.data });
+}
+
+/** `carried`: what outlives an iteration. */
+function fuseBlocks(whole: Program, carried: ReadonlySet<string>, steps: string[], apart: (producer: Kernel, consumer: Kernel) => boolean): Program {
+  let program: Program = { ...whole, blocks: whole.blocks.map((b) => (b.kind === 'repeat' ? { ...b, body: fuseBlocks({ ...whole, blocks: b.body }, carried, steps, apart).blocks } : b)) };
   for (let changed = true; changed; ) {
     changed = false;
     for (let b = 0; b < program.blocks.length && !changed; b++) {
@@ -26,8 +31,8 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
       for (const a of [...before.filter((x) => !reduces(x)), ...before.filter(reduces)]) {
         const producer = program.blocks[a];
         if (producer.kind !== 'kernel') continue;
-        const fused = tryFuse(program, producer, consumer);
-        if (!fused || apart(producer, consumer) || (reduces(a) && belongsDownstream(program, producer, consumer))) continue;
+        const fused = tryFuse(program, carried, producer, consumer);
+        if (!fused || apart(producer, consumer) || (reduces(a) && belongsDownstream(program, carried, producer, consumer))) continue;
         steps.push(`fuse ${consumer.name} into ${producer.name}`);
         // At the consumer's place, unless what stays is read before.
         const early = readBetween(program, producer, consumer, fused);
@@ -37,27 +42,27 @@ export function fuseAll(unit: ProgramUnit, steps: string[] = [], apart: (produce
       }
     }
   }
-  return withoutUnused({ program, data: unit.data });
+  return program;
 }
 
 /** True where the consumer makes wide elements of narrow ones for one elementwise kernel: memory then holds the narrow ones. */
-function belongsDownstream(program: Program, producer: Kernel, consumer: Kernel): boolean {
+function belongsDownstream(program: Program, carried: ReadonlySet<string>, producer: Kernel, consumer: Kernel): boolean {
   const bits = (k: Kernel): number => describe(program.tensors[k.stores[0].tensor].dtype).bits;
   if (consumer.stores.length !== 1 || bits(consumer) <= bits(producer)) return false;
   const reader = program.blocks.find((k) => readsTensor(k, consumer.stores[0].tensor));
-  return reader?.kind === 'kernel' && reader.reduce.length === 0 && tryFuse(program, consumer, reader) !== undefined;
+  return reader?.kind === 'kernel' && reader.reduce.length === 0 && tryFuse(program, carried, consumer, reader) !== undefined;
 }
 
 /**
  * The two kernels as one; undefined where that is not legal. Of several tensors that the producer writes,
  * those that others read stay; a single one that others read too keeps the kernels apart.
  */
-function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel | undefined {
+function tryFuse(program: Program, carried: ReadonlySet<string>, producer: Kernel, consumer: Kernel): Kernel | undefined {
   // A copy moves data and is better left to become a view; nothing fuses into a copy.
   if (consumer.op === 'copy' || producer.op === 'copy') return undefined;
   const written = new Map(producer.stores.map((s) => [s.tensor, s]));
   const loads = loadsOf(consumer).filter((l) => written.has(l.tensor));
-  if (loads.length === 0 || loads.some((l) => l.guard)) return undefined;
+  if (loads.length === 0 || loads.some((l) => l.guard) || loadsInIndices(consumer).some((l) => written.has(l.tensor))) return undefined;
   const [{ at }] = producer.stores;
   // an axis of extent 1 is 0
   const place = (i: Index): string => {
@@ -66,7 +71,7 @@ function tryFuse(program: Program, producer: Kernel, consumer: Kernel): Kernel |
   };
   if (producer.stores.some((s) => s.at.length !== at.length || s.at.some((i, d) => place(i) !== place(at[d])))) return undefined;
   const kept = producer.stores.filter(({ tensor }) => {
-    return program.buffers[program.tensors[tensor].buffer].role !== 'temporary' || program.blocks.some((k) => k !== consumer && readsTensor(k, tensor));
+    return program.buffers[program.tensors[tensor].buffer].role !== 'temporary' || carried.has(tensor) || program.blocks.some((k) => k !== consumer && readsTensor(k, tensor));
   });
   if (kept.length > 0) {
     if (producer.stores.length === 1) return undefined;
@@ -137,6 +142,14 @@ export function loadsOf(kernel: Kernel): readonly Load[] {
   const found: Load[] = [];
   walkKernel(kernel, { expr: (e) => { if (e.op === 'load') found.push(e); } });
   knownLoads.set(kernel, found);
+  return found;
+}
+
+/** The loads that decide where a kernel loads or stores. */
+function loadsInIndices(kernel: Kernel): readonly Load[] {
+  const found: Load[] = [];
+  const seen = (e: Expr): void => { if (e.op === 'load') found.push(e); };
+  walkKernel(kernel, { index: (i) => { for (const { of } of i.terms) if (typeof of !== 'string' && 'value' in of) walkExpr(of.value, { expr: seen }); } });
   return found;
 }
 

@@ -9,9 +9,13 @@ import { mapExpr } from '../ir/indexing.js';
 import type { Block, Expr, Kernel, Program, ProgramUnit } from '../ir/program.js';
 import { loadsOf } from './fuse.js';
 
-/** Joins as long as anything can be; kernels inside repeats stay as they are. Appends what was done to `steps`. */
+/** Joins as long as anything can be, within each list of blocks. Appends what was done to `steps`. */
 export function joinReductions(unit: ProgramUnit, steps: string[]): ProgramUnit {
-  let { program } = unit;
+  return { ...unit, program: joinBlocks(unit.program, steps) };
+}
+
+function joinBlocks(whole: Program, steps: string[]): Program {
+  let program: Program = { ...whole, blocks: whole.blocks.map((b) => (b.kind === 'repeat' ? { ...b, body: joinBlocks({ ...whole, blocks: b.body }, steps).blocks } : b)) };
   for (let b = 1; b < program.blocks.length; b++) {
     for (let a = 0; a < b; a++) {
       const [first, second] = [program.blocks[a], program.blocks[b]];
@@ -24,7 +28,7 @@ export function joinReductions(unit: ProgramUnit, steps: string[]): ProgramUnit 
       break;
     }
   }
-  return { ...unit, program };
+  return program;
 }
 
 /** The same points and the same float sums over the same axes. */

@@ -9,6 +9,7 @@ import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Prog
 import type { Target } from '../targets/target.js';
 import { bipolarCode, bitProducts, bitTensors } from './bits.js';
 import { byteTensors, innermostDimension } from './bytes.js';
+import { carriedTensors } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
 import { copyKernel, unusedName } from './lower.js';
 
@@ -31,8 +32,11 @@ function kernelRanges(kernel: Kernel): Ranges {
 export function stageOutputs(unit: ProgramUnit, target: Target, steps: string[], whole = false): ProgramUnit {
   let { program } = unit;
   const bits = whole ? new Set<string>() : bitTensors(program, kernelsOf(program.blocks), target);
+  // What is carried to an output is in its place.
+  const carried = carriedTensors(program.blocks);
   for (const name of program.outputs) {
     const tensor = program.tensors[name];
+    if (carried.has(name)) continue;
     if (tensor.shape.length < 3 || tensor.shape[1] < 4 || tensor.shape.slice(2).every((d) => d === 1)) continue;
     const writer = kernelsOf(program.blocks).find((k) => k.stores.some((s) => s.tensor === name));
     if (!writer || writer.op === 'copy') continue;
@@ -84,10 +88,11 @@ export function stageInputs(unit: ProgramUnit, steps: string[]): ProgramUnit {
 /** How far guarded loads with an else-value of zero reach outside, per tensor and dimension. */
 function haloNeeds(program: Program): Map<string, [number, number][]> {
   const needs = new Map<string, [number, number][]>();
+  const carried = carriedTensors(program.blocks);
   for (const kernel of kernelsOf(program.blocks)) {
     const ranges = kernelRanges(kernel);
     for (const l of loadsOf(kernel)) {
-      if (!l.guard || !isZero(l.otherwise!)) continue;
+      if (!l.guard || !isZero(l.otherwise!) || carried.has(l.tensor)) continue;
       const { shape } = program.tensors[l.tensor];
       const need = needs.get(l.tensor) ?? shape.map((): [number, number] => [0, 0]);
       l.at.forEach((i, d) => {
@@ -138,8 +143,13 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
     fills.delete(tensor);
     return kernels;
   };
-  const blocks = program.blocks.flatMap((b) => [...kernelsOf([b]).flatMap((k) => k.stores.flatMap((s) => take(s.tensor))), b]);
+  const blocks = filled(program.blocks, take);
   return { ...unit, program: { ...program, tensors, buffers, blocks } };
+}
+
+/** The blocks with kernels ahead of the first that stores to a tensor; within a repeat, in each iteration. */
+function filled(blocks: readonly Block[], take: (tensor: string) => readonly Kernel[]): Block[] {
+  return blocks.flatMap((b): Block[] => (b.kind === 'repeat' ? [{ ...b, body: filled(b.body, take) }] : [...b.stores.flatMap((s) => take(s.tensor)), b]));
 }
 
 /** Channels last from rank 3 on (planar for fewer than 4 channels), the innermost pitch rounded up to lanes. */
@@ -222,18 +232,20 @@ export function dropCoveredGuards(unit: ProgramUnit): ProgramUnit {
 /** Turns copies into views where a layout can say the same. */
 export function makeViews(unit: ProgramUnit, steps: string[]): ProgramUnit {
   let { program } = unit;
-  // Those within a repeat stay copies.
-  const copies = program.blocks.filter((b): b is Kernel => b.kind === 'kernel' && b.op === 'copy');
+  const copies = kernelsOf(program.blocks).filter((k) => k.op === 'copy');
+  const carried = carriedTensors(program.blocks);
   const moved = new Set<string>();
   const bases = new Set<string>();
   const apply = (kernel: Kernel, tensor: Tensor, what: string): void => {
     steps.push(`view ${what}`);
-    program = { ...program, tensors: { ...program.tensors, [tensor.name]: tensor }, blocks: program.blocks.filter((b) => b !== kernel) };
+    program = { ...program, tensors: { ...program.tensors, [tensor.name]: tensor }, blocks: without(program.blocks, kernel) };
   };
   // The source inside the destination (concat), where a single dense writer can write there at once.
   for (const kernel of copies) {
     const copy = plainCopy(kernel);
     if (!copy || !isFresh(program, copy.from, moved) || bases.has(copy.from) || readsOfView(program, copy.from, kernel)) continue;
+    // Both are made in one iteration, or none is made in a repeat.
+    if (carried.has(copy.from) || carried.has(copy.to) || !areTogether(program.blocks, [copy.from, copy.to])) continue;
     const source = program.tensors[copy.from];
     const destination = program.tensors[copy.to];
     if (!copy.load.at.every((i, d) => isAxis(i, kernel, source.shape[d])) || copy.store.every((i, d) => isAxis(i, kernel, destination.shape[d]))) continue;
@@ -245,9 +257,9 @@ export function makeViews(unit: ProgramUnit, steps: string[]): ProgramUnit {
   }
   // The destination as another reading of the source (reshape, transpose, slice).
   for (const kernel of copies) {
-    if (!program.blocks.includes(kernel)) continue;
+    if (!kernelsOf(program.blocks).includes(kernel)) continue;
     const copy = plainCopy(kernel);
-    if (!copy || !isFresh(program, copy.to, moved) || bases.has(copy.to)) continue;
+    if (!copy || carried.has(copy.from) || carried.has(copy.to) || !isFresh(program, copy.to, moved) || bases.has(copy.to)) continue;
     const source = program.tensors[copy.from];
     const destination = program.tensors[copy.to];
     if (!copy.store.every((i, d) => isAxis(i, kernel, destination.shape[d])) || writers(program, copy.to) !== 1) continue;
@@ -258,6 +270,18 @@ export function makeViews(unit: ProgramUnit, steps: string[]): ProgramUnit {
   }
   const live = new Set(Object.values(program.tensors).map((t) => t.buffer));
   return { ...unit, program: { ...program, buffers: Object.fromEntries(Object.entries(program.buffers).filter(([n]) => live.has(n))) } };
+}
+
+function without(blocks: readonly Block[], kernel: Kernel): Block[] {
+  return blocks.flatMap((b): Block[] => (b === kernel ? [] : b.kind === 'repeat' ? [{ ...b, body: without(b.body, kernel) }] : [b]));
+}
+
+/** True where one list of blocks has all kernels that store to these tensors. */
+function areTogether(blocks: readonly Block[], tensors: readonly string[]): boolean {
+  const stores = (k: Kernel): boolean => k.stores.some((s) => tensors.includes(s.tensor));
+  const own = blocks.filter((b) => b.kind === 'kernel' && stores(b)).length;
+  const inside = blocks.filter((b) => b.kind === 'repeat' && kernelsOf(b.body).some(stores));
+  return inside.length === 0 || (own === 0 && inside.length === 1 && areTogether((inside[0] as Extract<Block, { kind: 'repeat' }>).body, tensors));
 }
 
 function writers(program: Program, tensor: string): number {

@@ -1,26 +1,32 @@
 /**
- * Graph -> Program: every node's `lower`, one after the other, over dense row-major tensors.
+ * Graph -> Program: every node's `lower`, one after the other, over dense row-major tensors; those of a loop within a repeat.
  *
  * Says what is computed and in which order reductions run; nothing of targets, layouts or fusion (schedule.ts).
  * Composites (`expand`) must have been expanded before (passes/expand.ts).
  */
 import { describe, plainInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
-import { axis, load, rowMajor, storageBits } from '../ir/build.js';
-import { elementCount, type Constant, type Graph } from '../ir/graph.js';
+import { axis, float, load, rowMajor, storageBits } from '../ir/build.js';
+import { elementCount, type Constant, type Graph, type Node } from '../ir/graph.js';
 import { sha256 } from '../ir/hash.js';
-import type { Block, Buffer, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
+import type { Block, Buffer, Carried, Kernel, Program, ProgramUnit, Role, Tensor } from '../ir/program.js';
 import { walkKernel, walkStmts } from '../ir/walk.js';
 import { graphContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
+import { loopParts } from '../ops/loop.js';
 import type { LowerContext, ValueInfo } from '../ops/record.js';
 
-/** Lowers an inferred graph. Raises graph/unsupported for a node that has no kernels, naming it. */
+/** The axis of a graph's loop. No kernel has one of this name. */
+const loopAxis = 'iteration';
+
+/** Lowers an inferred graph. Raises graph/unsupported for a node that has no kernels, naming it, and graph/loop. */
 export function lower(graph: Graph): ProgramUnit {
   const tensors: Record<string, Tensor> = {};
   const buffers: Record<string, Buffer> = {};
   const data = new Map<string, Uint8Array>();
-  const kernels: Kernel[] = [];
+  const parts = loopParts(graph);
+  const blocks: Block[] = [];
+  const carried: Carried[] = [];
 
   const declare = (name: string, shape: readonly number[], dtype: DataType, role: Role, range?: readonly [number, number], step = 1): void => {
     const type = plainInteger(dtype);
@@ -46,8 +52,8 @@ export function lower(graph: Graph): ProgramUnit {
     declare(name, v.shape, v.dtype, 'input', integerRange(v));
   }
   const computed = new Set<string>();
-  for (const node of graph.nodes) {
-    if (node.outputs.every((o) => o === '' || Object.hasOwn(graph.constants, o))) continue;
+  const lowerNode = (node: Node, isInside: boolean): readonly Kernel[] => {
+    if (node.outputs.every((o) => o === '' || Object.hasOwn(graph.constants, o))) return [];
     const record = operator(node.op, node.name);
     if (!record.lower) {
       fail('graph/unsupported', node.name, `${node.op} has no kernel: it must be known at compile time`, 'Make its inputs constants.');
@@ -66,6 +72,7 @@ export function lower(graph: Graph): ProgramUnit {
       for (let i = 2; tensors[name] || Object.hasOwn(graph.values, name); i++) name = `${node.name}.${hint}${i}`;
       return name;
     };
+    const before = record.carries ? node.outputs.map((name) => (name === '' ? '' : startOf(name, unique))) : [];
     const context: LowerContext = {
       ...graphContext(graph, node, record),
       outputs: node.outputs.map((name) => (name === '' ? { name, shape: [], dtype: 'float32' as const } : valueInfo(graph, name))),
@@ -79,9 +86,31 @@ export function lower(graph: Graph): ProgramUnit {
         declare(name, shape, dtype, 'temporary');
         return name;
       },
+      ...(isInside ? { loopAxis } : {}),
+      before: (i) => before[i],
     };
-    kernels.push(...record.lower(context));
+    return record.lower(context);
+  };
+  /** What a carried value is ahead of the loop: zeros, in its place. */
+  const startOf = (name: string, unique: (hint: string) => string): string => {
+    const before = unique('before');
+    tensors[before] = { ...tensors[name], name: before };
+    carried.push({ before, after: name });
+    const { shape } = tensors[name];
+    const space = shape.map((extent, d) => ({ name: `d${d}`, extent }));
+    blocks.push({
+      kind: 'kernel', name: before, op: 'elementwise', space, reduce: [], partials: 1, accumulators: [], body: [], epilogue: [],
+      stores: [{ tensor: before, at: space.map((a) => axis(a.name)), value: float(0) }],
+    });
+    return before;
+  };
+  for (const node of parts.before) blocks.push(...lowerNode(node, false));
+  const body = parts.inside.flatMap((node) => lowerNode(node, true));
+  if (graph.loop && body.length > 0) {
+    const { count, max } = graph.loop;
+    blocks.push({ kind: 'repeat', axis: loopAxis, count: { input: count, max }, ...(carried.length > 0 ? { carried } : {}), body });
   }
+  for (const node of parts.behind) blocks.push(...lowerNode(node, false));
 
   // An output that is an input, a constant, or named twice gets a tensor of its own.
   const outputs = graph.outputs.map((name, i) => {
@@ -90,11 +119,11 @@ export function lower(graph: Graph): ProgramUnit {
     if (v.constant && !tensors[name]) declareConstant(name, v.constant);
     const copy = `${name}.output${i}`;
     declare(copy, v.shape, v.dtype, 'output', integerRange(v));
-    kernels.push(copyKernel(`copy_${i}`, name, copy, v.shape));
+    blocks.push(copyKernel(`copy_${i}`, name, copy, v.shape));
     return copy;
   });
 
-  const program: Program = { name: graph.name, buffers, tensors, inputs: graph.inputs, outputs, blocks: kernels };
+  const program: Program = { name: graph.name, buffers, tensors, inputs: graph.inputs, outputs, blocks };
   return withoutUnused({ program, data });
 }
 

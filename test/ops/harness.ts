@@ -12,6 +12,7 @@ import type { ProgramUnit, Tensor } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { compileMany, type Toolchain } from '../../codegen/compile.js';
 import type { OperatorRecord, Sample, SampleInput } from '../../codegen/ops/record.js';
+import { verifyGraph } from '../../codegen/ir/verifyGraph.js';
 import { evaluate } from '../../codegen/passes/evaluate.js';
 import { expand } from '../../codegen/passes/expand.js';
 import { infer } from '../../codegen/passes/infer.js';
@@ -76,6 +77,7 @@ export function sampleCase(record: OperatorRecord, sample: Sample): Case {
   while (names[names.length - 1] === '') names.pop();
   const outputs = Array.from({ length: sample.outputs ?? 1 }, (_, i) => `y${i}`);
   for (const name of outputs) graphValues[name] = { name };
+  if (record.carries || record.name === 'LoopIndex') return loopCase(record, sample, { values: graphValues, inputs: inputs.x0, outputs });
   const graph: Graph = {
     name: 'sample',
     inputs: Object.keys(inputs),
@@ -85,6 +87,23 @@ export function sampleCase(record: OperatorRecord, sample: Sample): Case {
     nodes: [{ name: 'node', op: record.name, inputs: names, outputs, attributes: sample.attributes ?? {} }],
   };
   return { name: `${record.name}: ${sample.name}`, graph, inputs };
+}
+
+/** The same where the record belongs to a loop: its input in iteration s is s times the sample's. What LoopIndex gives shows by the factor. */
+function loopCase(record: OperatorRecord, sample: Sample, { values, inputs, outputs }: { values: Record<string, Value>; inputs: number[]; outputs: string[] }): Case {
+  const most = 16;
+  for (const name of ['count', 'index', 'factor', 'x']) values[name] = name === 'count' ? { name, shape: [], dtype: 'int32' } : { name };
+  values.one = { name: 'one', shape: [], dtype: 'float32' };
+  const node = (op: string, names: readonly string[], results: readonly string[], attributes: Sample['attributes'] = {}) => ({ name: op === record.name ? 'node' : op, op, inputs: names, outputs: results, attributes });
+  const nodes = [
+    node('LoopIndex', [], ['index'], { max: most }),
+    node('Dequantize', ['index', 'one'], ['factor']),
+    node('Mul', ['x0', 'factor'], ['x']),
+    record.carries ? node(record.name, ['x', 'index'], outputs, sample.attributes) : node('SampleCollect', ['x', 'index'], outputs, { max: most }),
+  ];
+  const graph: Graph = { name: 'sample', inputs: ['x0', 'count'], outputs, values, constants: { one: makeConstant('float32', [], [1]) }, loop: { index: 'index', count: 'count', max: most }, nodes };
+  verifyGraph(graph);
+  return { name: `${record.name}: ${sample.name}`, graph, inputs: { x0: inputs, count: [1 + (sample.seed % 7)] } };
 }
 
 // ---- Reference against interpreter ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import { readSafetensors } from '../../codegen/import/safetensors.js';
 import { TensorProto_DataType as T } from '../../codegen/import/onnx_pb.js';
 import { infer } from '../../codegen/passes/infer.js';
 import { moments } from '../../codegen/passes/twins/moments.js';
+import { lower } from '../../codegen/schedule/lower.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
 import { applySteps } from '../../codegen/schedule/steps.js';
@@ -53,6 +54,12 @@ const graph = (build: (g: GraphBuilder) => string) => (): Graph => {
   const g = new GraphBuilder();
   g.input('x', [1, 4]);
   return infer(g.build(build(g)));
+};
+/** The index of a loop, which nothing gathers. */
+const loose = (): Graph => {
+  const g = new GraphBuilder();
+  g.input('x', [1, 4]);
+  return g.build(g.node('LoopIndex', [], { max: 4 }));
 };
 /** x [1, 4] -> Gemm -> y [1, 2]. */
 const dense = (): Graph => {
@@ -118,6 +125,7 @@ const cases: Record<Code, Case> = {
   'graph/not-constant': { raise: graph((g) => g.node('Reshape', ['x', 'x'])), text: ' Reshape_0: input shape of Reshape ("x") must be known at compile time, but it is computed at run time\n  Make it an initializer of the model.' },
   'graph/unsupported': { raise: graph((g) => g.node('Conv', [g.node('Reshape', ['x', g.constant('s', [5], [1, 1, 1, 2, 2], 'int32')]), g.constant('w', [1, 1, 1, 1, 1], [1])])), text: ' Conv_1: Conv has 3 spatial dimensions\n  One and two spatial dimensions are supported.' },
   'graph/posterior': { raise: () => applyPosterior(dense(), { 'w.mean': makeConstant('float32', [4, 2], new Float32Array(8)) }), text: ' w.mean: the file has no tensor w.std\n  Give mean and standard deviation of w, or w alone for a weight that is not random.' },
+  'graph/loop': { raise: () => lower(infer({ ...loose(), loop: { index: 'LoopIndex_0_out', count: 'x', max: 4 } })), text: " LoopIndex_0_out: this output is made anew in each iteration of the graph's loop\n  Give it to SampleMean, SampleMoments or SampleCollect, whose results are there behind the loop." },
   'graph/no-moments': { raise: () => moments(infer({ ...sharp(), posteriors: { w: { deviation: makeConstant('float32', [1, 4], [1, 1, 1, 1]) } } })), text: ' Exp_1: Exp has no rule for mean and variance, and its input Add_0_out is random\n  Compile the sampled twin, which needs no rules, or make what comes before it deterministic.' },
   'graph/too-large': { raise: file({ initializers: [{ name: 'w', dims: [1048576n, 1048576n], dataType: T.FLOAT }], nodes: [node('Relu', ['x'], ['y'])] }), text: ' w: a tensor of shape [1048576, 1048576] has more than 2^28 elements\n  Use a smaller model.' },
   'program/invalid': { raise: () => verify(makeUnit({ y: { shape: [4], dtype: 'int8', role: 'output' } }, [makeKernel({ space: [{ name: 'i', extent: 4 }], stores: [{ tensor: 'z', at: [axis('i')], value: int(1, 'int8') }] })])), text: ' k: there is no tensor "z"' },
