@@ -44,7 +44,8 @@ export class Tensor {
   /** Inputs: where the next elements wait (0: on standard input), and their type. Outputs: where answers gather. */
   waiting: usize;
   waitingType: i32;
-  unused: i32;
+  /** Of inputs that say how to run, and do not come with the others: samples (1), seed (2), batchOffset (3); 0: data. */
+  control: i32;
   minimum: f64;
   maximum: f64;
 }

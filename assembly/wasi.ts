@@ -5,6 +5,8 @@
  *
  *     export function _start(): void { begin(table); while (next()) answer(run()); }
  *
+ * Inputs that say how to run (how many samples, with which seed) are options of the command; their defaults are in memory.
+ *
  * Memory grows only where answers or inputs must wait: several outputs or inputs with more inferences than one call
  * takes, and raw input. Not here: files and numbers (see stream.ts, npy.ts).
  */
@@ -52,7 +54,7 @@ export function begin(start: usize): void {
   }
 }
 
-/** Options: --json, --help; anything else ends the command. */
+/** Options: --json, --help, and --samples N and --seed N of models that draw; anything else ends the command. */
 function readArguments(): void {
   const count = argumentCount();
   for (let i = 1; i < count; i++) {
@@ -61,12 +63,60 @@ function readArguments(): void {
     else if (equals(text, '--help') || equals(text, '-h')) {
       writeBytes(table + head().help, head().helpLength);
       exit(0);
-    } else {
+    } else if (equals(text, '--samples') && hasControl(samples)) setControl(samples, text, ++i < count ? argument(i) : 0);
+    else if (equals(text, '--seed') && hasControl(seed)) setControl(seed, text, ++i < count ? argument(i) : 0);
+    else {
       beginError('cli/usage');
-      for (let at = text; load<u8>(at) != 0; at++) writeByte(load<u8>(at));
-      write(': there is no such option. Valid: --json, --help.\n');
+      writeText(text);
+      write(': there is no such option. Valid: ');
+      if (hasControl(samples)) write('--samples, --seed, ');
+      write('--json, --help.\n');
       exit(1);
     }
+  }
+}
+
+/** What an input says of how to run; see table.ts. */
+const samples: i32 = 1;
+const seed: i32 = 2;
+const batchOffset: i32 = 3;
+
+/** Writes the bytes up to a zero. */
+function writeText(text: usize): void {
+  for (let at = text; load<u8>(at) != 0; at++) writeByte(load<u8>(at));
+}
+
+function hasControl(control: i32): bool {
+  for (let i = 0; i < head().inputCount; i++) if (inputAt(i).control == control) return true;
+  return false;
+}
+
+/** Sets the inputs of this meaning to a number in decimal digits: one of 32 bits, or of 64 in two elements. */
+function setControl(control: i32, option: usize, text: usize): void {
+  let value: u64 = 0;
+  let fits = text != 0 && load<u8>(text) != 0;
+  for (let at = text; fits && load<u8>(at) != 0; at++) {
+    const digit = <u32>load<u8>(at) - 48;
+    fits = digit < 10 && value <= (u64.MAX_VALUE - digit) / 10;
+    value = value * 10 + digit;
+  }
+  for (let i = 0; i < head().inputCount; i++) {
+    const tensor = inputAt(i);
+    if (tensor.control != control) continue;
+    const most = tensor.size == 2 ? f64.MAX_VALUE : tensor.maximum;
+    if (!fits || <f64>value < tensor.minimum || <f64>value > most) {
+      beginError('cli/usage');
+      writeText(option);
+      write(': expected a whole number of ');
+      writeNumber(tensor.minimum);
+      write(' to ');
+      if (tensor.size == 2) write('18446744073709551615');
+      else writeNumber(most);
+      write('.\n');
+      exit(1);
+    }
+    store<u32>(tensor.offset, <u32>value);
+    if (tensor.size == 2) store<u32>(tensor.offset + 4, <u32>(value >> 32));
   }
 }
 
@@ -88,9 +138,11 @@ function beginInputError(code: string, tensor: Tensor): void {
 
 /** One .npy an input, in order. Only the last may stay on standard input; the others wait in memory. */
 function readArrays(): void {
-  const last = head().inputCount - 1;
+  let last = head().inputCount - 1;
+  while (last > 0 && inputAt(last).control != 0) last--;
   for (let i = 0; i <= last; i++) {
     const tensor = inputAt(i);
+    if (tensor.control != 0) continue;
     readHeader();
     const count = inferences(tensor);
     if (tensor.batched) {
@@ -145,6 +197,7 @@ function readRaw(): void {
   let each: u64 = 0;
   for (let i = 0; i < head().inputCount; i++) {
     const size = <u64>inputAt(i).size * elementBytes(inputAt(i).storage);
+    if (inputAt(i).control != 0) continue;
     if (inputAt(i).batched) each += size;
     else once += size;
   }
@@ -166,6 +219,7 @@ function readRaw(): void {
   let at = start;
   for (let i = 0; i < head().inputCount; i++) {
     const tensor = inputAt(i);
+    if (tensor.control != 0) continue;
     tensor.waiting = at;
     tensor.waitingType = tensor.storage;
     at += <usize>(<u64>tensor.size * elementBytes(tensor.storage) * (tensor.batched ? count : 1));
@@ -181,6 +235,10 @@ export function next(): bool {
   current = <u32>min<u64>(head().batch, total - answered);
   for (let i = 0; i < head().inputCount; i++) {
     const tensor = inputAt(i);
+    if (tensor.control != 0) {
+      if (tensor.control == batchOffset) store<u32>(tensor.offset, <u32>answered);
+      continue;
+    }
     if (!tensor.batched) {
       if (answered == 0) fill(tensor, tensor.size);
       continue;

@@ -123,7 +123,7 @@ export async function compileGraph(graph: Graph, options: CompileOptions, toolch
   const printed = printProgram(program);
   const assemble = assembleOptions(program.arenaBytes!, target, options.wat);
   const manifest = makeManifest(passed, unit, { ...options, target, programHash: hashText(printed), batched: batchedTensors(graph, passed.outputs, options) });
-  const data = constantSegments(unit);
+  const data = [...constantSegments(unit), ...controlSegments(manifest)];
 
   const { binary, wat } = await toolchain.assemble({ 'model.ts': source }, { ...assemble, entry: 'model.ts' });
   const wasm = finishModule(binary, { data, manifest });
@@ -193,6 +193,11 @@ function constantSegments({ program, data }: ProgramUnit): DataSegment[] {
   return Object.values(program.buffers)
     .filter((b) => b.hash !== undefined)
     .map((b) => ({ offset: b.offset!, bytes: data.get(b.hash!)!, narrow: narrow.has(b.name) }));
+}
+
+/** The defaults of inputs that say how to run, as they lie in memory. */
+function controlSegments({ inputs }: Manifest): DataSegment[] {
+  return inputs.flatMap((t) => (t.control ? [{ offset: t.offset, bytes: new Uint8Array(Uint32Array.from(t.control.default, (x) => x >>> 0).buffer) }] : []));
 }
 
 function assembleOptions(arenaBytes: number, target: Target, wat?: boolean): Omit<AssembleOptions, 'entry'> {

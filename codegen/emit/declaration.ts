@@ -18,7 +18,8 @@ export interface LoaderNames {
 /** The text of `NAME.d.ts`; the types beside a loader, where there is one. */
 export function declaration(manifest: Manifest, loader?: LoaderNames): string {
   const name = typeName(manifest.name);
-  const type = manifest.inputs[0] && `${propertyName(manifest.inputs[0].name)}: ${arrayTypes[manifest.inputs[0].storage]}`;
+  const data = manifest.inputs.filter((t) => !t.control);
+  const type = data[0] && `${propertyName(data[0].name)}: ${arrayTypes[data[0].storage]}`;
   const use = loader
     ? [`import { load } from './${comment(loader.file)}';`, 'const model = await load();']
     : ["import { load } from 'sigmaflow/runtime';", `import type { ${name} } from './${comment(manifest.name)}.js';`, `const model = await load<${name}>(bytes);`];
@@ -26,7 +27,7 @@ export function declaration(manifest: Manifest, loader?: LoaderNames): string {
  * ${comment(manifest.name)}: ${manifest.batch === 1 ? 'one inference' : `${manifest.batch} inferences`} a call, for ${loader?.targets.join(', ') ?? `${manifest.target}${manifest.fastMath ? ' with fast math' : ''}`}.
  *
 ${use.map((line) => ` *     ${line}`).join('\n')}
- *     const outputs = model.run(inputs); // inputs: { ${comment(type ?? '')}${manifest.inputs.length > 1 ? ', ...' : ''} }
+ *     const outputs = model.run(inputs); // inputs: { ${comment(type ?? '')}${data.length > 1 ? ', ...' : ''} }
  */
 export interface ${name} {
   inputs: {
@@ -41,8 +42,9 @@ ${manifest.outputs.map(property).join('\n')}
 
 function property(tensor: ManifestTensor): string {
   const shape = tensor.batched ? ['N', ...tensor.shape.slice(1)] : tensor.shape;
+  const usual = tensor.control ? `; ${tensor.control.default.join(', ')} where it is not given` : '';
   const scale = tensor.scale === undefined ? '' : `; value = ${tensor.zeroPoint ? `(code - ${tensor.zeroPoint})` : 'code'} * ${tensor.scale}`;
-  return `    /** ${tensor.dtype} ${shape.length === 0 ? 'scalar' : `[${shape.join(', ')}]`}${scale} */\n    ${propertyName(tensor.name)}: ${arrayTypes[tensor.storage]};`;
+  return `    /** ${tensor.dtype} ${shape.length === 0 ? 'scalar' : `[${shape.join(', ')}]`}${scale}${usual} */\n    ${propertyName(tensor.name)}${tensor.control ? '?' : ''}: ${arrayTypes[tensor.storage]};`;
 }
 
 /** `lenet_w4a4` is LenetW4a4; a name that begins with a digit gets a leading `Model`. */

@@ -1,5 +1,5 @@
 /** The manifest of a compiled model: interface, memory, hashes. The format is the runtime's (sdk/runtime/manifest.ts). */
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Value } from '../ir/graph.js';
 import { describe } from '../ir/datatype.js';
 import type { Block, Program, ProgramUnit, Tensor } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
@@ -31,6 +31,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     storage: storageType(tensor),
     offset: offset(tensor),
     batched: options.batched.has(name),
+    ...controlOf(graph.values[name]),
   });
   return {
     version: manifestVersion,
@@ -51,6 +52,12 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     ...(options.debug ? { inner: innerTensors(unit) } : {}),
     compiler: compilerVersion,
   };
+}
+
+function controlOf(value: Value | undefined): Pick<ManifestTensor, 'control'> {
+  if (!value?.control) return {};
+  const { min, max } = describe(value.dtype!);
+  return { control: { ...value.control, range: value.range ?? [min, max] } };
 }
 
 /** Whether any kernel uses an instruction that only relaxed SIMD has: a dot product of bytes, a lookup. */

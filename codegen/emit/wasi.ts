@@ -36,17 +36,23 @@ export function _start(): void {
 `;
 }
 
+/** Numbers of what inputs say of how to run; see assembly/table.ts. */
+const controlCodes = { samples: 1, seed: 2, batchOffset: 3 } as const;
+
 /** What `--help` prints. */
 function wasiHelp(manifest: Manifest): string {
   const list = (tensors: readonly ManifestTensor[]) => tensors.map((t) => `  ${JSON.stringify(t.name)}  ${expected(t)}\n`).join('');
+  const data = manifest.inputs.filter((t) => !t.control);
+  const controls = manifest.inputs.filter((t) => t.control && t.control.meaning !== 'batchOffset');
+  const options = controls.map(({ control }) => `  --${control!.meaning} N  ${control!.meaning === 'samples' ? `${control!.range.join(' to ')}` : 'of the random numbers'} (default ${control!.default[0]})\n`).join('');
   const calls = manifest.batch === 1 ? 'one inference' : `up to ${manifest.batch} inferences`;
   return `${manifest.name}: a model compiled by sigmaflow, as a WASI command
 
-Usage: wasmtime ${manifest.name}.wasi.wasm [--json] < INPUT.npy > OUTPUT.npy
+Usage: wasmtime ${manifest.name}.wasi.wasm [--json]${options && ' [options]'} < INPUT.npy > OUTPUT.npy
 
 Standard input: one .npy an input, in this order, or raw elements as the model stores them
-${list(manifest.inputs)}Standard output: one .npy an output, in this order; with --json one object a line, for ${calls}
-${list(manifest.outputs)}`;
+${list(data)}Standard output: one .npy an output, in this order; with --json one object a line, for ${calls}
+${list(manifest.outputs)}${options && `Options\n${options}`}`;
 }
 
 function expected(tensor: ManifestTensor): string {
@@ -72,8 +78,9 @@ function interfaceTable(manifest: Manifest): Uint8Array {
     const checked = !isInteger(tensor.dtype as DataType) ? 0 : tensor.dtype === 'bipolar' ? 2 : 1;
     const at = headBytes + tensorBytes * i;
     out.words(at, [...out.text(JSON.stringify(tensor.name)), ...out.text(expected(tensor)), storageCodes[tensor.storage], tensor.offset, +tensor.batched, inner.length, out.numbers(inner), size, checked]);
-    out.float64(at + 56, info.min);
-    out.float64(at + 64, info.max);
+    out.words(at + 52, [tensor.control ? controlCodes[tensor.control.meaning] : 0]);
+    out.float64(at + 56, tensor.control?.range[0] ?? info.min);
+    out.float64(at + 64, tensor.control?.range[1] ?? info.max);
   });
   statuses.forEach(([status, text], i) => out.words(statusesAt + 12 * i, [Number(status), ...out.text(text)]));
   return out.bytes();

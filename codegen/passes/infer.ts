@@ -39,10 +39,10 @@ export interface Batch {
 
 /**
  * Which dimension is the batch: the first one of an input where it is a name; else where it is 1; else where all inputs
- * agree in it. Once fixed (`graph.batch`), the first dimension of every input that has that extent.
+ * agree in it. Once fixed (`graph.batch`), the first dimension of every input that has that extent. Inputs that say how to run have none.
  */
 export function batchOf(graph: Graph): Batch {
-  const leads = graph.inputs.map((name) => [name, graph.values[name]?.shape?.[0]] as const).filter(([, d]) => d !== undefined);
+  const leads = graph.inputs.filter((name) => !graph.values[name]?.control).map((name) => [name, graph.values[name]?.shape?.[0]] as const).filter(([, d]) => d !== undefined);
   const named = leads.find(([, d]) => typeof d === 'string');
   const pick = (test: (d: Dim) => boolean): string[] => leads.filter(([, d]) => test(d as Dim)).map(([name]) => name);
   if (named) return { size: named[1], inputs: pick((d) => typeof d === 'string') };

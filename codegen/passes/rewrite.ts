@@ -210,6 +210,7 @@ export class Rewrite {
       values[name] = value;
       if (constant) constants[name] = constant;
     }
+    for (const name of this.old.inputs) values[name] = this.old.values[name];
     return { ...this.old, outputs, nodes: this.nodes, values, constants };
   }
 }

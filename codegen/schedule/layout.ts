@@ -11,6 +11,7 @@ import { bipolarCode, bitProducts, bitTensors } from './bits.js';
 import { byteTensors, innermostDimension } from './bytes.js';
 import { carriedTensors } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
+import { weightOrders } from './weights.js';
 import { copyKernel, unusedName } from './lower.js';
 
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
@@ -120,6 +121,7 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
   const wide = target.dots.length > 0 && kernelsOf(program.blocks).some((k) => k.accumulators.some((a) => a.type !== 'float32' && a.update.op === 'add' && a.update.b.op === 'mul'));
   const bytes = byteTensors(program, kernelsOf(program.blocks), target);
   const packed = whole ? new Set<string>() : bitTensors(program, kernelsOf(program.blocks), target);
+  const orders = weightOrders(program, kernelsOf(program.blocks));
   const tensors: Record<string, Tensor> = { ...program.tensors };
   const buffers: Record<string, Buffer> = { ...program.buffers };
   const fills = new Map<string, Kernel[]>();
@@ -128,7 +130,7 @@ export function assignLayouts(unit: ProgramUnit, target: Target, steps: string[]
     const least = storageBits(tensor.dtype, (d) => describe(d).bits);
     const bits = packed.has(tensor.name) ? 1 : wide && !bytes.has(tensor.name) && tensor.dtype !== 'float32' && describe(tensor.dtype).bits <= 16 ? 16 : least;
     const halo = needs.get(tensor.name) ?? [];
-    const { layout, elements } = temporaryLayout(tensor.shape, bits, target.lanes, halo);
+    const { layout, elements } = temporaryLayout(tensor.shape, bits, target.lanes, halo, orders.get(tensor.name));
     tensors[tensor.name] = { ...tensor, layout };
     buffers[tensor.buffer] = { ...buffers[tensor.buffer], bytes: Math.max(16, roundUp((elements * bits) / 8, 16)) };
     if (bits === 1) steps.push(`store ${tensor.name} as bits`);
@@ -152,12 +154,12 @@ function filled(blocks: readonly Block[], take: (tensor: string) => readonly Ker
   return blocks.flatMap((b): Block[] => (b.kind === 'repeat' ? [{ ...b, body: filled(b.body, take) }] : [...b.stores.flatMap((s) => take(s.tensor)), b]));
 }
 
-/** Channels last from rank 3 on (planar for fewer than 4 channels), the innermost pitch rounded up to lanes. */
-function temporaryLayout(shape: readonly number[], bits: number, lanes: number, need: readonly (readonly [number, number])[]): { layout: Layout; elements: number } {
+/** Channels last from rank 3 on (planar for fewer than 4 channels), or as `wish` says; the innermost pitch rounded up to lanes. */
+function temporaryLayout(shape: readonly number[], bits: number, lanes: number, need: readonly (readonly [number, number])[], wish?: readonly number[]): { layout: Layout; elements: number } {
   const rank = shape.length;
-  const innermost = innermostDimension(shape);
+  const innermost = wish ? wish[rank - 1] : innermostDimension(shape);
   const channelsLast = innermost === 1 && rank >= 3;
-  const order = channelsLast ? [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1] : shape.map((_, i) => i);
+  const order = wish ?? (channelsLast ? [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1] : shape.map((_, i) => i));
   const halo = shape.map((_, d): [number, number] => (need[d] ? [need[d][0], need[d][1]] : [0, 0]));
   const hasHalo = halo.some(([a, b]) => a > 0 || b > 0);
   const pad = shape.map(() => 0);
@@ -167,7 +169,7 @@ function temporaryLayout(shape: readonly number[], bits: number, lanes: number, 
   let elements = 1;
   for (const d of [...order].reverse()) {
     let extent = shape[d] + halo[d][0] + halo[d][1];
-    if (d === innermost && (channelsLast || rank <= 2) && halo[d][0] + halo[d][1] === 0) {
+    if (d === innermost && (wish || channelsLast || rank <= 2) && halo[d][0] + halo[d][1] === 0) {
       const pitch = extent > 1 || rank === 1 ? roundUp(extent, lanes) : extent;
       pad[d] = pitch - extent;
       extent = pitch;

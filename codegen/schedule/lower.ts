@@ -105,7 +105,8 @@ export function lower(graph: Graph): ProgramUnit {
     return before;
   };
   for (const node of parts.before) blocks.push(...lowerNode(node, false));
-  const body = parts.inside.flatMap((node) => lowerNode(node, true));
+  const { same, body } = partsOfBody(parts.inside.flatMap((node) => lowerNode(node, true)), carried);
+  blocks.push(...same);
   if (graph.loop && body.length > 0) {
     const { count, max } = graph.loop;
     blocks.push({ kind: 'repeat', axis: loopAxis, count: { input: count, max }, ...(carried.length > 0 ? { carried } : {}), body });
@@ -125,6 +126,22 @@ export function lower(graph: Graph): ProgramUnit {
 
   const program: Program = { name: graph.name, buffers, tensors, inputs: graph.inputs, outputs, blocks };
   return withoutUnused({ program, data });
+}
+
+/** A body's kernels that compute the same in each iteration, such as the keys of random numbers, and the others. */
+function partsOfBody(kernels: readonly Kernel[], carried: readonly Carried[]): { same: Kernel[]; body: Kernel[] } {
+  const moving = new Set(carried.flatMap((c) => [c.before, c.after]));
+  const [same, body]: [Kernel[], Kernel[]] = [[], []];
+  for (const kernel of kernels) {
+    let moves = kernel.stores.some((s) => moving.has(s.tensor));
+    walkKernel(kernel, {
+      expr: (e) => { moves ||= e.op === 'load' && moving.has(e.tensor); },
+      index: (i) => { moves ||= i.terms.some((t) => t.of === loopAxis); },
+    });
+    (moves ? body : same).push(kernel);
+    if (moves) for (const s of kernel.stores) moving.add(s.tensor);
+  }
+  return { same, body };
 }
 
 /** y[i] = x[i] for tensors of one shape. */

@@ -41,10 +41,11 @@ export function searchSpace(lowered: ProgramUnit, target: Target): SearchSpace {
   const visit = (blocks: readonly Block[], repeat?: Repeat): void => {
     for (const block of blocks) {
       if (block.kind === 'repeat') {
-        visit(block.body, block);
+        // Kernels in a loop of the graph do not know its axis, but for the one that tells it.
+        visit(block.body, typeof block.count === 'number' ? block : repeat);
         continue;
       }
-      if (block.op === 'halo') continue;
+      if (block.op === 'halo' || block.space.length === 0) continue;
       const key = kernelKey(block, prepared.program, target);
       const old = sites.get(key);
       const site: Site = { key, text: textOf(block), kernel: block, ...(repeat ? { repeat } : {}), uses: (old?.uses ?? 0) + 1 };

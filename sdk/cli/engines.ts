@@ -70,8 +70,8 @@ export function referenceEngine(model: ModelFile, batch?: number): Engine {
   const { inputs } = batchOf(graph);
   const symbolic = symbolicShapes(graph, at);
   const slot = (name: string, batched: boolean): Slot => {
-    const { shape, dtype } = inferred.values[name];
-    return { name, shape: shape as Shape, dtype: dtype!, batched };
+    const { shape, dtype, control, range } = inferred.values[name];
+    return { name, shape: shape as Shape, dtype: dtype!, batched, ...(control ? { control: { ...control, range: range! } } : {}) };
   };
   return {
     inputs: inferred.inputs.map((name) => slot(name, inputs.includes(name))),

@@ -53,21 +53,23 @@ export function builtIn(name: string, architecture: Graph, args?: Arguments): Mo
   return model;
 }
 
-const twinNames = ['mean', 'moments'] as const;
+const twinNames = ['mean', 'moments', 'sample'] as const;
 
 /** What models with random weights take. */
 export const posteriorOptions: readonly Option[] = [
   { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
-  { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default) or mean (deterministic)', choices: twinNames },
+  { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default), sample (draws them) or mean (deterministic)', choices: twinNames },
   { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1)' },
+  { name: 'max-samples', value: 'N', doc: 'of --twin sample: samples that are returned each by itself (default 100, 0 for none)' },
 ];
 
 function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const file = args.text('posterior');
   const calibration = args.number('calibration', 0, 1e6);
+  const maxSamples = args.integer('max-samples', 0, 65536);
   return {
     ...(file === undefined ? {} : { posterior: readBytes(file) }),
-    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }) },
+    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }) },
   };
 }
 

@@ -2,6 +2,7 @@
 import { formatShape } from '../../codegen/ir/graph.js';
 import { usage, type Command } from './command.js';
 import { mostThreads } from '../pool/pool.js';
+import { checkControls, controlsOf, samplesOption } from './controls.js';
 import { build, engineNames, moduleEngine, prepareEngine, referenceEngine, type EngineName } from './engines.js';
 import { writeAll } from './files.js';
 import { batchOption, builtIn, isModule, largestBatch, modelFile, targets, posteriorOptions, readModelBytes } from './models.js';
@@ -21,6 +22,8 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     { name: 'engine', value: 'NAME', doc: `${engineNames.join(', ')} (default simd128)`, choices: engineNames },
     batchOption,
     ...posteriorOptions,
+    samplesOption,
+    { name: 'seed', value: 'N', doc: 'of --twin sample: of the random numbers (default 0)' },
     { name: 'threads', value: 'N', doc: `inferences at once, 1 to ${mostThreads} (default 1); pays for many inputs` },
   ],
   examples: ['sigmaflow run mlp.onnx --input digits.npy --output logits.npy', 'sigmaflow run out/resnet.wasm --input images.npy --output classes.npy --threads 4', 'sigmaflow run out/two.wasm --input a=a.npy --input b=b.npy --output both.npz'],
@@ -45,7 +48,9 @@ batch: N inputs run in ceil(N / B) calls of a model of batch B.`,
     const model = architecture ? builtIn(file, architecture, args) : isModule(bytes) ? undefined : modelFile(file, bytes, args);
     const known = model ? referenceEngine(model, batch) : moduleEngine(bytes);
     if (output !== undefined) checkOutput(output, known.outputs);
-    const inputs = readInputs(args.texts('input'), known.inputs);
+    const controls = controlsOf(args);
+    checkControls(command, controls, known.inputs);
+    const inputs = readInputs(args.texts('input'), known.inputs, controls);
     let outputs: Record<string, Tensor>;
     if (threads !== undefined && target !== 'reference' && target !== 'interpret') {
       const module = model ? (await build(model, { batch, target })).wasm : bytes;

@@ -8,11 +8,12 @@ import { fail, suggest } from '../../codegen/ir/diagnostic.js';
 import { formatShape } from '../../codegen/ir/graph.js';
 import { isNpz, readNpy, readNpz, writeNpy, writeNpz, type NpyArray, type NpySource } from '../data/npy.js';
 import type { ManifestTensor } from '../runtime/manifest.js';
+import { controlTensors, type Controls } from './controls.js';
 import { checkFolder, readBytes } from './files.js';
 import { plural } from './text.js';
 
 /** An input or output of a model: its shape is that of one call. */
-export type Slot = Pick<ManifestTensor, 'name' | 'shape' | 'dtype' | 'batched'>;
+export type Slot = Pick<ManifestTensor, 'name' | 'shape' | 'dtype' | 'batched' | 'control'>;
 
 export type NumericArray = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array;
 
@@ -37,7 +38,8 @@ const elementLimit = 2 ** 28;
  * Reads what `--input` names: `X.npy` where the model has one input, `name=X.npy`, and `X.npz` with arrays by input name.
  * Raises run/missing-input, run/unknown-input, run/shape, run/data-type and what reading a file raises.
  */
-export function readInputs(given: readonly string[], slots: readonly Slot[]): Inputs {
+export function readInputs(given: readonly string[], all: readonly Slot[], controls: Controls = {}): Inputs {
+  const slots = all.filter((s) => !s.control);
   const names = slots.map((s) => s.name);
   const arrays = new Map<string, { array: NpyArray; file: string }>();
   const put = (name: string, array: NpyArray, file: string): void => {
@@ -63,7 +65,8 @@ export function readInputs(given: readonly string[], slots: readonly Slot[]): In
       else fail('cli/usage', `--input ${text}`, `the model has ${names.length} inputs: ${names.join(', ')}`, `Say which one it is: --input ${names[0]}=${file}.`);
     }
   }
-  return check(arrays, slots);
+  const { tensors, count } = check(arrays, slots);
+  return { tensors: { ...tensors, ...controlTensors(all, controls) }, count };
 }
 
 /** `name=file` where the part before the first = is an input's name or no file has that whole name. */
@@ -152,10 +155,11 @@ export function integerArray(dtype: string, length: number): NumericArray {
 export const drawnFrom = 'float32 standard normal; integers uniform over their range';
 
 /** Draws `count` inferences; the same seed gives the same values everywhere. */
-export function randomInputs(slots: readonly Slot[], count: number, seed: number): Inputs {
+export function randomInputs(slots: readonly Slot[], count: number, seed: number, controls: Controls = {}): Inputs {
   const next = generator(seed);
-  const tensors: Record<string, Tensor> = {};
+  const tensors: Record<string, Tensor> = controlTensors(slots, controls);
   for (const slot of slots) {
+    if (slot.control) continue;
     const shape = slot.batched ? [count, ...slot.shape.slice(1)] : slot.shape;
     const size = shape.reduce((a, b) => a * b, 1);
     if (size > elementLimit) fail('graph/too-large', slot.name, `${plural(count, 'input')} of this size have ${size} elements; at most ${elementLimit} are drawn`, 'Ask for fewer with --random.');
@@ -233,6 +237,10 @@ export function slice(inputs: Inputs, slots: readonly Slot[], batch: number, c: 
   const out: Record<string, Tensor> = {};
   for (const slot of slots) {
     const { data } = inputs.tensors[slot.name];
+    if (slot.control?.meaning === 'batchOffset') {
+      out[slot.name] = { shape: slot.shape, data: Int32Array.of(data[0] + c * batch) };
+      continue;
+    }
     if (!slot.batched) {
       out[slot.name] = inputs.tensors[slot.name];
       continue;

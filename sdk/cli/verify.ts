@@ -7,6 +7,7 @@
 import { formatShape } from '../../codegen/ir/graph.js';
 import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
+import { checkControls, controlsOf, samplesOption, type Controls } from './controls.js';
 import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
 import { batchOption, largestBatch, readModel, targets as allTargets, type ModelFile, posteriorOptions } from './models.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
@@ -27,9 +28,10 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
   options: [
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: '.npy, or .npz with arrays by input name', repeated: true },
     { name: 'random', value: 'N', doc: `draw N inputs (default 4): ${drawnFrom}` },
-    { name: 'seed', value: 'S', doc: 'of the random inputs (default 1)' },
+    { name: 'seed', value: 'S', doc: 'of the random inputs (default 1), and of the weights that --twin sample draws' },
     batchOption,
     ...posteriorOptions,
+    { ...samplesOption, doc: 'of --twin sample: samples of the weights, 1 to 65536 (default 2)' },
     { name: 'fast-math', doc: `also the build of compile --fast-math, held to ${tolerance} of the largest value instead of to its bits` },
   ],
   examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy'],
@@ -37,19 +39,22 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     const batch = args.integer('batch', 1, largestBatch);
     const random = args.integer('random', 1, 1_000_000);
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
-    if (args.flag('input') && (args.flag('random') || args.flag('seed'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
+    if (args.flag('input') && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
     const model = readModel(args.positionals[0], args);
     const reference = referenceEngine(model, batch);
-    const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed);
+    const { samples } = controlsOf(args);
+    checkControls(command, { samples }, reference.inputs);
+    const controls = { samples: samples ?? 2, seed };
+    const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs, controls) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed, controls);
     context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
-    const differences = await verifyModel(model, batch, inputs, reference, context, args.flag('fast-math'));
+    const differences = await verifyModel(model, batch, inputs, reference, controls, context, args.flag('fast-math'));
     context.print(differences === 0 ? `\nAll engines agree in every bit${args.flag('fast-math') ? ', fast math apart' : ''}.` : '\nThe engines differ.');
     return differences === 0 ? 0 : 1;
   },
 };
 
 /** Prints what was found; returns the number of differences. */
-async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, { print }: Context, fastMath: boolean): Promise<number> {
+async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, controls: Controls, { print }: Context, fastMath: boolean): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
   for (const target of allTargets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
   const skipped = allTargets.filter((target) => releases.get(target)!.manifest.features.includes('relaxed-simd') && relaxedHost() === undefined);
@@ -78,7 +83,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   // The outputs of the modules as they are shipped.
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
-  runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots) });
+  runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots, controls) });
   const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { batch, target: 'relaxed', fastMath })).call) : undefined;
   if (fastMath && !fast) print(`SKIP fast math: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}`);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);

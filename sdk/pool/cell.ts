@@ -15,6 +15,8 @@ export interface Region {
   /** Bytes of one inference; of the whole tensor where it is not batched. */
   readonly bytes: number;
   readonly batched: boolean;
+  /** It holds the place of the first inference among all, an int32. */
+  readonly counts?: boolean;
 }
 
 export interface CellPlan {
@@ -45,7 +47,7 @@ export function planCells({ batch, inputs, outputs }: Manifest): CellPlan {
   const place = (t: ManifestTensor): Region => {
     const cell = end;
     end += align(bytesOf(t) * (t.batched ? rows : 1));
-    return { memory: t.offset, cell, bytes: bytesOf(t), batched: t.batched };
+    return { memory: t.offset, cell, bytes: bytesOf(t), batched: t.batched, ...(t.control?.meaning === 'batchOffset' ? { counts: true } : {}) };
   };
   const regions = { inputs: inputs.map(place), outputs: outputs.map(place) };
   return { batch, rows, ...regions, text: end, bytes: end + textBytes };
@@ -53,6 +55,12 @@ export function planCells({ batch, inputs, outputs }: Manifest): CellPlan {
 
 /** Where tensors begin in a cell, so that arrays of any type can. Cells are no part of a module's arena and share no rule with it. */
 const align = (n: number): number => Math.ceil(n / 16) * 16;
+
+/** Adds to the int32 at a place. */
+export function addTo(bytes: Uint8Array, at: number, n: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setInt32(at, view.getInt32(at, true) + n, true);
+}
 
 /** Writes the words of an error, as Latin-1 and cut to what fits. */
 export function writeText({ text }: CellPlan, cell: Uint8Array, words: string): void {

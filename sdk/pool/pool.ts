@@ -13,7 +13,7 @@ import { predictions, type Prediction } from '../runtime/predict.js';
 import { statusError, type ModelTypes, type Views } from '../runtime/session.js';
 import { allocate, TensorView, type TensorData } from '../runtime/tensor.js';
 import { Caller } from './caller.js';
-import { planCells, readText, trapped, type CellPlan } from './cell.js';
+import { addTo, planCells, readText, trapped, type CellPlan } from './cell.js';
 import { CellMessages } from './messages.js';
 import { Runner, type Tensors } from './runner.js';
 import { SharedRing } from './shared.js';
@@ -242,8 +242,9 @@ export class Pool<M extends ModelTypes = ModelTypes> {
   #sendRows(cell: Cell, run: Run, wanted: number): void {
     const { sent: first, inputs } = run;
     const rows = Math.min(wanted, this.#plan.rows);
-    this.#plan.inputs.forEach(({ cell: at, bytes, batched }, i) => {
+    this.#plan.inputs.forEach(({ cell: at, bytes, batched, counts }, i) => {
       cell.bytes.set(batched ? inputs[i].subarray(first * bytes, (first + rows) * bytes) : inputs[i], at);
+      if (counts) addTo(cell.bytes, at, first);
     });
     this.#cells[cell.index] = { run, first, rows };
     this.#out++;

@@ -2,7 +2,7 @@
  * One instance of a module and rows of bytes to run through it: what workers do, and the calling thread where it helps.
  * Nothing is checked here; the pool has done so. Not here: where rows come from (worker.ts, caller.ts).
  */
-import { trapped, type CellPlan, type Region } from './cell.js';
+import { addTo, trapped, type CellPlan, type Region } from './cell.js';
 
 /** The bytes of interface tensors, by their place in the manifest: all rows of batched ones, the others once. */
 export interface Tensors {
@@ -49,9 +49,10 @@ export class Runner {
   }
 
   /** Writes n rows of an input and repeats the last of them where the batch is not full. */
-  #load({ memory: to, bytes, batched }: Region, input: Uint8Array, first: number, n: number): void {
+  #load({ memory: to, bytes, batched, counts }: Region, input: Uint8Array, first: number, n: number): void {
     const memory = this.#memory;
     memory.set(batched ? input.subarray(first * bytes, (first + n) * bytes) : input, to);
+    if (counts) addTo(memory, to, first);
     if (batched) for (let i = n; i < this.plan.batch; i++) memory.copyWithin(to + i * bytes, to + (n - 1) * bytes, to + n * bytes);
   }
 

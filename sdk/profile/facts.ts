@@ -54,16 +54,16 @@ export interface StepFacts {
 
 /** The facts of every kernel of a Program, in order, those within repeats too. `graph` is the one that it was lowered from. */
 export function stepFacts(program: Program, graph: Graph): StepFacts[] {
-  const kernels = program.blocks.flatMap((b) => kernelsOf(b));
+  const kernels = program.blocks.flatMap((b) => kernelsOf(b, graph));
   const origins = originsOf(kernels.map((k) => k.kernel), graph);
   return kernels.map(({ kernel, repeats }) => kernelFacts(kernel, repeats, program, origins.get(kernel)!));
 }
 
-/** The kernels of a block with how often each runs. */
-function kernelsOf(block: Block, repeats = 1): { kernel: Kernel; repeats: number }[] {
+/** The kernels of a block with how often each runs; where an input says that, by its default. */
+function kernelsOf(block: Block, graph: Graph, repeats = 1): { kernel: Kernel; repeats: number }[] {
   if (block.kind === 'kernel') return [{ kernel: block, repeats }];
-  const count = typeof block.count === 'number' ? block.count : block.count.max;
-  return block.body.flatMap((b) => kernelsOf(b, repeats * count));
+  const count = typeof block.count === 'number' ? block.count : (graph.values[block.count.input]?.control?.default[0] ?? block.count.max);
+  return block.body.flatMap((b) => kernelsOf(b, graph, repeats * count));
 }
 
 function kernelFacts(kernel: Kernel, repeats: number, program: Program, nodes: readonly Node[]): StepFacts {

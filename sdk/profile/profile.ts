@@ -157,7 +157,9 @@ function bandwidthsOf(probed: readonly BandwidthProbe[], timings: readonly Timin
 function open(artifact: Artifact, inputs: ProfileOptions['inputs']): Record<string, (times?: number) => void> {
   const instance = instantiate(artifact);
   const session = new Session(artifact.manifest, instance);
-  for (const { name, dtype } of artifact.manifest.inputs) {
+  for (const { name, dtype, control } of artifact.manifest.inputs) {
+    // Defaults are there from the start.
+    if (control && !inputs?.[name]) continue;
     const view: TensorData = session.inputs[name].data;
     view.set(inputs?.[name] ?? drawn(view.length, dtype));
   }

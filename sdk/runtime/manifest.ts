@@ -25,6 +25,20 @@ export interface ManifestTensor {
   readonly scale?: number;
   readonly zeroPoint?: number;
   readonly batched: boolean;
+  /** Of an input that is no data, but says how to run. */
+  readonly control?: ManifestControl;
+}
+
+/** An input that may be left away. Its default is in the module's memory from the start. */
+export interface ManifestControl {
+  /**
+   * samples: how many are drawn. seed: of the random numbers. batchOffset: the place of a call's first inference among all; the
+   * runtime adds to it what is done already.
+   */
+  readonly meaning: 'samples' | 'seed' | 'batchOffset';
+  readonly default: readonly number[];
+  /** Least and greatest element. */
+  readonly range: readonly [number, number];
 }
 
 /** A tensor inside the module, listed by debug builds (no buffer reuse); strides in bytes, for whole elements only. */

@@ -6,11 +6,11 @@ import { allocate, fits, TensorView, viewOf, type TensorData } from './tensor.js
 
 /** The names and element types of a model's interface, as the generated .d.ts states them. */
 export interface ModelTypes {
-  inputs: Record<string, TensorData>;
+  inputs: Record<string, TensorData | undefined>;
   outputs: Record<string, TensorData>;
 }
 
-export type Views<T extends Record<string, TensorData>> = { readonly [K in keyof T]: TensorView<T[K]> };
+export type Views<T extends Record<string, TensorData | undefined>> = { readonly [K in keyof T]-?: TensorView<NonNullable<T[K]>> };
 
 interface State {
   readonly run: () => number;
@@ -105,6 +105,10 @@ export function statusError({ name, statuses }: Manifest, status: number, trap?:
 
 /** Writes n inferences of an input and repeats the last of them where the batch is not full. */
 function fill(view: TensorData, data: TensorData, tensor: ManifestTensor, batch: number, first: number, n: number): void {
+  if (tensor.control?.meaning === 'batchOffset') {
+    view[0] = data[0] + first;
+    return;
+  }
   if (!tensor.batched) return view.set(data);
   const size = itemSize(tensor, batch);
   view.set(data.subarray(first * size, (first + n) * size));

@@ -21,8 +21,8 @@ export class TensorView<D extends TensorData = TensorData> {
   }
 }
 
-/** What may be given for an input: its elements (row-major), or elements with a shape that is then checked. */
-export type TensorInput<D extends TensorData = TensorData> = D | readonly number[] | { readonly data: D | readonly number[]; readonly shape?: readonly number[] };
+/** What may be given for an input: its elements (row-major), or elements with a shape that is then checked; a number, where it has one. */
+export type TensorInput<D extends TensorData = TensorData> = D | number | readonly number[] | { readonly data: D | readonly number[]; readonly shape?: readonly number[] };
 
 export function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);

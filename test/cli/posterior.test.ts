@@ -52,6 +52,28 @@ test('all engines agree in every bit', async () => {
   assert.match(out, 'All engines agree in every bit.');
 });
 
+test('weights are drawn, as often and with the seed that is said, by a model and by its module', async () => {
+  const results = async (...argv: string[]): Promise<Record<string, number[]>> => {
+    const { err } = await command('run', ...argv, '--input', input, '--output', at('drawn.npz'));
+    assert.is(err, '');
+    return Object.fromEntries(Object.entries(readNpz(new Uint8Array(fs.readFileSync(at('drawn.npz'))))).map(([name, { data }]) => [name, Array.from(data as ArrayLike<number>, Number)]));
+  };
+  const sampled = [model, '--posterior', posterior, '--twin', 'sample', '--max-samples', '3'];
+  const two = await results(...sampled, '--samples', '2', '--seed', '7');
+  assert.equal(Object.keys(two), ['mean', 'variance', 'draws']);
+  assert.is(two.draws.length, 6);
+  assert.ok(Math.abs((two.draws[0] + two.draws[2]) / 2 - two.mean[0]) < 1e-5 && two.draws[4] === 0);
+  assert.is.not((await results(...sampled, '--samples', '2', '--seed', '8')).mean[0], two.mean[0]);
+  const many = await results(...sampled, '--samples', '3000');
+  assert.ok(Math.abs(many.mean[0] - 15) < 5 * Math.sqrt(1.25 / 3000) && Math.abs(many.variance[0] - 1.25) < 0.2);
+  assert.is((await command('compile', model, '--posterior', posterior, '--twin', 'sample', '--max-samples', '3', '-o', at('out'))).err, '');
+  assert.equal(await results(at('out/net.wasm'), '--samples', '2', '--seed', '7'), two);
+  assert.equal(await results(at('out/net.wasm'), '--samples', '2', '--seed', '7', '--threads', '2'), two);
+  assert.match(fs.readFileSync(at('out/net.d.ts'), 'utf8'), /\/\*\* int32 scalar; 30 where it is not given \*\/\n {4}samples\?: Int32Array;/);
+  const { out, status } = await command('verify', model, '--posterior', posterior, '--twin', 'sample');
+  assert.is(status, 0, out);
+});
+
 test('calibration scales the variances of weights', async () => {
   const { out } = await command('run', model, '--posterior', posterior, '--calibration', '4', '--input', input);
   assert.match(out, /variance: float32 \[1, 2\]\n\s*\[0\]\s+5\s/);
@@ -71,6 +93,9 @@ test('a built-in architecture needs a posterior, and one that is its own', async
 test('options that do not fit are refused', async () => {
   const refusal = async (...argv: string[]) => (await command('run', model, '--input', input, ...argv)).err;
   assert.is(await refusal('--twin', 'moments'), 'error [graph/posterior] net: no weight of this network is random, so there are no moments\n  Give it a posterior: a safetensors file of NAME.mean and NAME.std.\n');
+  assert.is(await refusal('--posterior', posterior, '--samples', '5'), 'error [cli/usage] --samples: this model draws no random numbers\n  Leave --samples away, or take --twin sample of a model with random weights.\n  See `sigmaflow run --help`.\n');
+  assert.match(await refusal('--posterior', posterior, '--twin', 'sample', '--samples', '0'), /--samples: expected a whole number of 1 to 65536, found "0"/);
+  assert.match(await refusal('--posterior', posterior, '--twin', 'sample', '--max-samples', '65537'), /--max-samples: expected a whole number of 0 to 65536, found "65537"/);
   assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
   assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
   assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);

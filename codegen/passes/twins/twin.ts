@@ -5,20 +5,24 @@
 import { fail, suggest } from '../../ir/diagnostic.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { Fragment, append } from '../fragment.js';
+import { entropyOf, softmaxWithEntropy } from './entropy.js';
 import { infer } from '../infer.js';
 import { expectedProbabilities, peelHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
 import { poolFirst } from './poolFirst.js';
+import { checkMaxSamples, sample } from './sample.js';
 
-export type TwinName = 'mean' | 'moments';
+export type TwinName = 'mean' | 'moments' | 'sample';
 
 export interface TwinOptions extends MomentsOptions {
   /**
    * mean: the deterministic network of the posterior's means. moments: one pass of means and variances (the probabilistic
-   * forward pass). Default: moments where a weight is random.
+   * forward pass). sample: as many samples of the weights as a run asks for. Default: moments where a weight is random.
    */
   readonly twin?: TwinName;
+  /** Of sample: how many samples of the logits (or the output) are returned each by itself. Default 100; 0 for none. */
+  readonly maxSamples?: number;
 }
 
 export interface Twin {
@@ -30,19 +34,20 @@ export interface Twin {
 /**
  * The twin of an inferred graph; the graph itself where nothing is random. Outputs of moments: `mean` and `variance` (`NAME.mean`
  * and so on where the graph has several outputs), of the logits where a closing Softmax, LogSoftmax or ArgMax was taken off, and
- * then `probabilities`, those expected.
+ * then `probabilities`, those expected. Of sample: see `sampleTwin`.
  *
  * @throws graph/no-moments, and graph/posterior for a twin that does not exist or has no posterior.
  */
 export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   const { twin } = options;
-  const names = ['mean', 'moments'];
+  const names = ['mean', 'moments', 'sample'];
   if (twin !== undefined && !names.includes(twin)) fail('graph/posterior', twin, 'there is no such twin', suggest(twin, names, 'twin'));
   if (graph.posteriors === undefined) {
-    if (twin === 'moments') fail('graph/posterior', graph.name, 'no weight of this network is random, so there are no moments', 'Give it a posterior: a safetensors file of NAME.mean and NAME.std.');
+    if (twin === 'moments' || twin === 'sample') fail('graph/posterior', graph.name, `no weight of this network is random, so there are no ${twin === 'moments' ? 'moments' : 'samples'}`, 'Give it a posterior: a safetensors file of NAME.mean and NAME.std.');
     return { graph };
   }
   if (twin === 'mean') return { graph: mean(graph) };
+  if (twin === 'sample') return { graph: sampleTwin(graph, options) };
   const logits = peelHead(graph);
   const found = moments(poolFirst(logits ?? graph), options);
   const outputs: [value: string, name: string][] = found.outputs.flatMap((pair, i) => {
@@ -56,6 +61,40 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
     result = append(result, fragment);
   }
   return { graph: infer(named(result, outputs)), sites: found.sites };
+}
+
+/**
+ * The twin that draws weights: `mean` and `variance` (divided by the number of samples) of the logits or outputs, and `draws`, the
+ * first of the samples themselves, [N, maxSamples, classes]. Of a classifier also the mean `probabilities`, their entropy
+ * `predictiveEntropy`, the mean entropy of the samples `softmaxEntropy`, and the difference `mutualInformation`, in nats.
+ */
+function sampleTwin(graph: Graph, { calibration, maxSamples = 100 }: TwinOptions): Graph {
+  checkMaxSamples(maxSamples);
+  const logits = peelHead(graph);
+  const { graph: sampled, index } = sample(logits ?? graph, { calibration });
+  const fragment = new Fragment(sampled, 'head');
+  const outputs: [value: string, name: string][] = [];
+  const draws: [value: string, name: string][] = [];
+  sampled.outputs.forEach((value, i) => {
+    const name = (logits ?? graph).outputs[i];
+    if (fragment.info(value).dtype !== 'float32') {
+      fail('graph/unsupported', name, `the twin "sample" takes means of its outputs, and this one is ${fragment.info(value).dtype}`, 'Make an output of the float32 value that it comes from.');
+    }
+    const prefix = sampled.outputs.length === 1 ? '' : `${name}.`;
+    const [average, variance] = fragment.nodes('SampleMoments', [value, index], 2);
+    outputs.push([average, `${prefix}mean`], [variance, `${prefix}variance`]);
+    if (maxSamples > 0) draws.push([fragment.node('SampleCollect', [value, index], { max: maxSamples }), `${prefix}draws`]);
+  });
+  if (logits) {
+    const each = softmaxWithEntropy(fragment, sampled.outputs[0]);
+    const probabilities = fragment.node('SampleMean', [each.probabilities, index]);
+    const aleatoric = fragment.node('SampleMean', [each.entropy, index]);
+    const total = entropyOf(fragment, probabilities);
+    // the mean of entropies is no greater than that of the mean; rounding could make it so
+    const epistemic = fragment.node('Relu', [fragment.node('Sub', [total, aleatoric])]);
+    outputs.push([probabilities, 'probabilities'], [total, 'predictiveEntropy'], [aleatoric, 'softmaxEntropy'], [epistemic, 'mutualInformation']);
+  }
+  return infer(named(append(sampled, fragment), [...outputs, ...draws]));
 }
 
 /** The graph with these values as its outputs, under these names. */

@@ -4,7 +4,7 @@
 import { describe } from '../../ir/datatype.js';
 import type { Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
-import { accesses } from '../access.js';
+import { accesses, type Access } from '../access.js';
 import type { Choices, KernelSchedule, Pack } from '../choice.js';
 import { tileCycles, type TileProducts } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
@@ -127,7 +127,10 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   const accumulators = sumsAreApart(nest.kernel) ? 1 : nest.kernel.accumulators.length;
   // What is read once an output, such as a residual, does not shape the tile.
   const read = accesses(nest, program).filter((a) => !a.store && nest.loops.some((l) => l.kind === 'reduce' && a.depends(l.name)));
-  const data = read.filter((a) => !a.constant);
+  // Weights that are computed lie as constants do: they know outputs and what is summed over, and no place or image.
+  const places = nest.loops.filter((l) => l.kind === 'space' && l.name !== lane && l.extent > 1);
+  const isWeight = (a: Access): boolean => a.constant || (places.length > 0 && a.depends(lane) && !places.some((l) => a.depends(l.name)));
+  const data = read.filter((a) => !isWeight(a));
   const perLane = data.some((a) => a.depends(lane));
   const depthwise = perLane && read.some((a) => a.constant);
   const row = [...nest.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));

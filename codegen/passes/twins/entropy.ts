@@ -1,0 +1,22 @@
+/** Entropies of classes as graph nodes, in nats: of one sample of logits, and of probabilities. */
+import { intVector } from '../../ops/operands.js';
+import type { FragmentBuilder } from '../../ops/record.js';
+
+/** Probabilities [N, classes] of logits, and their entropy [N]: ln Z - sum p z with z = x - max, terms of one sign each. */
+export function softmaxWithEntropy(build: FragmentBuilder, logits: string): { readonly probabilities: string; readonly entropy: string } {
+  const classes = build.constant(intVector([1]));
+  const z = build.node('Sub', [logits, build.node('ReduceMax', [logits, classes], { keepdims: 1 })]);
+  const power = build.node('Exp', [z]);
+  const total = build.node('ReduceSum', [power, classes], { keepdims: 1 });
+  const probabilities = build.node('Div', [power, total]);
+  const mean = build.node('ReduceSum', [build.node('Mul', [probabilities, z]), classes], { keepdims: 1 });
+  return { probabilities, entropy: build.node('Squeeze', [build.node('Sub', [build.node('Log', [total]), mean]), classes]) };
+}
+
+/** The entropy [N] of probabilities [N, classes]; classes of probability 0 add nothing. */
+export function entropyOf(build: FragmentBuilder, probabilities: string): string {
+  const least = build.scalar(2 ** -126);
+  const terms = build.node('Mul', [probabilities, build.node('Log', [build.node('Clip', [probabilities, least])])]);
+  // from 0, so that a certain class has +0
+  return build.node('Sub', [build.scalar(0), build.node('ReduceSum', [terms, build.constant(intVector([1]))], { keepdims: 0 })]);
+}

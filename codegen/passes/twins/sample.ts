@@ -1,0 +1,94 @@
+/**
+ * `sample`: the twin that draws. In each iteration of a loop every random weight takes a value, for the whole batch at once, and the
+ * network runs on these (Blundell et al. 2015, "Weight uncertainty in neural networks").
+ *
+ * A weight's random numbers are a stream of their own: they depend on the seed, the sample and the element, on nothing else. What
+ * the samples of the output are made into is in twin.ts.
+ */
+import { makeConstant, type Constant, type Control, type Graph, type Node, type Value } from '../../ir/graph.js';
+import { fail } from '../../ir/diagnostic.js';
+import { Fragment } from '../fragment.js';
+
+/** The most samples of one run. */
+export const mostSamples = 2 ** 16;
+/** How many are drawn where nothing is said. */
+export const defaultSamples = 30;
+
+export interface SampleOptions {
+  /** Factor of the variances of all weights, or of single ones by name (others 1); for calibration. Default 1. */
+  readonly calibration?: number | Readonly<Record<string, number>>;
+}
+
+export interface Sampled {
+  /** The network inside a loop, with the inputs `samples`, `seed` and `batchOffset` behind its own; no posteriors. Its outputs are those of one iteration. */
+  readonly graph: Graph;
+  /** The loop's index. */
+  readonly index: string;
+}
+
+/** Takes an inferred graph, before constants are folded. */
+export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): Sampled {
+  const { posteriors = {}, ...base } = graph;
+  const taken = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
+  const inputs: Value[] = [
+    { name: unused('samples', taken), shape: [], dtype: 'int32', range: [1, mostSamples], control: { meaning: 'samples', default: [defaultSamples] } },
+    { name: unused('seed', taken), shape: [2], dtype: 'uint32', control: { meaning: 'seed', default: [0, 0] } },
+    { name: unused('batchOffset', taken), shape: [], dtype: 'int32', range: [0, 2 ** 31 - 1], control: { meaning: 'batchOffset', default: [0] } },
+  ];
+  const [count, seed] = inputs.map((v) => v.name);
+  const start: Graph = { ...base, inputs: [...graph.inputs, ...inputs.map((v) => v.name)], values: { ...base.values, ...Object.fromEntries(inputs.map((v) => [v.name, v])) } };
+  const fragment = new Fragment(start, 'sample');
+  const index = fragment.node('LoopIndex', [], { max: mostSamples });
+  const nodes: Node[] = fragment.added.slice();
+
+  // The streams are counted over all weights that are random, so that none takes another's where one becomes certain.
+  const streams = new Map(Object.keys(posteriors).sort().map((name, stream) => [name, stream]));
+  const drawn = new Map<string, string>();
+  const draw = (name: string): string => {
+    const stream = streams.get(name);
+    if (stream === undefined || posteriors[name].deviation.data.every((s) => s === 0)) return name;
+    const old = drawn.get(name);
+    if (old !== undefined) return old;
+    const { deviation } = posteriors[name];
+    fragment.startNames(name);
+    const first = fragment.added.length;
+    const factor = Math.sqrt(typeof calibration === 'number' ? calibration : (calibration[name] ?? 1));
+    const spread: Constant = factor === 1 ? deviation : makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * factor));
+    const normal = fragment.node('RandomNormal', [seed, index], { stream, shape: deviation.shape });
+    const value = fragment.node('Add', [name, fragment.node('Mul', [fragment.constant(spread), normal])]);
+    nodes.push(...fragment.added.slice(first));
+    drawn.set(name, value);
+    return value;
+  };
+  // Each where it is first needed, so that what was drawn for one layer makes room for the next.
+  for (const node of graph.nodes) nodes.push({ ...node, inputs: node.inputs.map(draw) });
+  const outputs = graph.outputs.map(draw);
+  return {
+    graph: {
+      ...start, nodes, outputs,
+      values: { ...start.values, ...fragment.values },
+      constants: { ...start.constants, ...fragment.constants },
+      loop: { index, count, max: mostSamples },
+    },
+    index,
+  };
+}
+
+/** Raises graph/posterior where no such number of samples can be kept. */
+export function checkMaxSamples(maxSamples: number): void {
+  if (!Number.isInteger(maxSamples) || maxSamples < 0 || maxSamples > mostSamples) {
+    fail('graph/posterior', 'maxSamples', `${maxSamples} samples are to be returned`, `Give a whole number of 0 (none) to ${mostSamples}.`);
+  }
+}
+
+/** The control inputs of a graph, by what they mean. */
+export function controlInput(graph: Graph, meaning: Control['meaning']): Value | undefined {
+  return graph.inputs.map((name) => graph.values[name]).find((v) => v.control?.meaning === meaning);
+}
+
+function unused(hint: string, taken: Set<string>): string {
+  let name = hint;
+  while (taken.has(name)) name = `${name}_`;
+  taken.add(name);
+  return name;
+}
