@@ -35,6 +35,7 @@ import { relumoments } from './relumoments.js';
 import { sigmoid } from './sigmoid.js';
 import { sign } from './sign.js';
 import { softmax } from './softmax.js';
+import { softmaxmoments } from './softmaxmoments.js';
 import { sqrt } from './sqrt.js';
 import { sub } from './sub.js';
 import { sumpool } from './sumpool.js';
@@ -103,6 +104,7 @@ const records: readonly OperatorRecord[] = [
   sigmoid,
   sign,
   softmax,
+  softmaxmoments,
   sqrt,
   sub,
   sumpool,
@@ -144,7 +146,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { axis, float, load, rowMajor } from '../../codegen/ir/build.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
-import { exp } from '../../codegen/functions/exp.js';
+import { exp, quickExp } from '../../codegen/functions/exp.js';
 import { log } from '../../codegen/functions/log.js';
 import { normal } from '../../codegen/functions/normal.js';
 import { normalTail } from '../../codegen/functions/normalTail.js';
@@ -85,6 +85,18 @@ test('exp: special values, overflow and underflow', () => {
 test('log: within 1 unit in the last place, near 1 and below the least normal too', () => {
   for (const xs of [grid(0.5, 2, 40001), grid(0.999, 1.001, 4001), magnitudes(-149, 127.9, 40001).map(Math.abs)]) within('log', xs, evaluateFunction(log, xs), Math.log, 1);
   assert.equal([...evaluateFunction(log, specials)], [NaN, Infinity, NaN, -Infinity, -Infinity, Math.fround(Math.log(Math.fround(3e38))), NaN]);
+});
+
+test('quickExp: within 1e-6 of itself near 0 and 6e-6 up to 86, the ends beyond', () => {
+  const error = (limit: number): number => {
+    const xs = Float32Array.from({ length: 20001 }, (_, k) => (k / 10000 - 1) * limit);
+    return evaluateFunction(quickExp, xs).reduce((worst, y, k) => Math.max(worst, Math.abs(y / Math.exp(xs[k]) - 1)), 0);
+  };
+  assert.ok(error(8) < 1e-6, `${error(8)}`);
+  assert.ok(error(86) < 6e-6, `${error(86)}`);
+  const [least, greatest] = [2 ** -125, 2 ** 125].map(Math.fround);
+  const ends = evaluateFunction(quickExp, Float32Array.of(-1e30, -Infinity, NaN, 1e30, Infinity, 0));
+  [least, least, least, greatest, greatest, 1].forEach((y, k) => assert.ok(Math.abs(ends[k] / y - 1) < 1e-6, `${ends[k]} for ${y}`));
 });
 
 const logistic = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));

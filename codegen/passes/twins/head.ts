@@ -4,6 +4,7 @@
  */
 import type { Graph } from '../../ir/graph.js';
 import type { FragmentBuilder } from '../../ops/record.js';
+import { filled } from '../../ops/operands.js';
 import { dropUnused } from '../clean.js';
 
 const closing: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'ArgMax', 'Identity', 'Dropout']);
@@ -30,12 +31,23 @@ export function peelHead(graph: Graph): Graph | undefined {
   return peeled ? dropUnused({ ...graph, outputs: [logits] }) : undefined;
 }
 
+/** What the head says of a classifier: names of values, probabilities [N, classes] and entropies [N] in nats. */
+export interface ClassHead {
+  readonly probabilities: string;
+  /** Of the expected probabilities: the whole uncertainty. */
+  readonly predictiveEntropy: string;
+  /** The expected entropy of the probabilities: what the data leave open (aleatoric). */
+  readonly softmaxEntropy: string;
+  /** The difference: what the weights leave open (epistemic). */
+  readonly mutualInformation: string;
+}
+
 /**
- * The expected probabilities of classes with normal logits, [N, classes]: softmax(mean / sqrt(1 + pi variance / 8)), which is
- * MacKay's approximation (1992, eq. 10) for each logit apart.
+ * The head of logits [N, classes], taken as independent and normal with a mean and a variance (none: known logits), without
+ * sampling: see ops/softmaxmoments.ts.
  */
-export function expectedProbabilities(build: FragmentBuilder, mean: string, variance: string | undefined): string {
-  if (variance === undefined) return build.node('Softmax', [mean], { axis: -1 });
-  const spread = build.node('Add', [build.node('Mul', [variance, build.scalar(Math.PI / 8)]), build.scalar(1)]);
-  return build.node('Softmax', [build.node('Div', [mean, build.node('Sqrt', [spread])])], { axis: -1 });
+export function classHead(build: FragmentBuilder, mean: string, variance: string | undefined): ClassHead {
+  const [probabilities, predictiveEntropy, softmaxEntropy, mutualInformation] =
+    build.nodes('SoftmaxMoments', [mean, variance ?? build.constant(filled(build.info(mean).shape, 0))], 4);
+  return { probabilities, predictiveEntropy, softmaxEntropy, mutualInformation };
 }

@@ -7,7 +7,7 @@ import type { Graph, Node } from '../../ir/graph.js';
 import { Fragment, append } from '../fragment.js';
 import { entropyOf, softmaxWithEntropy } from './entropy.js';
 import { infer } from '../infer.js';
-import { expectedProbabilities, peelHead } from './head.js';
+import { classHead, peelHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
 import { poolFirst } from './poolFirst.js';
@@ -34,7 +34,7 @@ export interface Twin {
 /**
  * The twin of an inferred graph; the graph itself where nothing is random. Outputs of moments: `mean` and `variance` (`NAME.mean`
  * and so on where the graph has several outputs), of the logits where a closing Softmax, LogSoftmax or ArgMax was taken off, and
- * then `probabilities`, those expected. Of sample: see `sampleTwin`.
+ * then those of `ClassHead`. Of sample: see `sampleTwin`.
  *
  * @throws graph/no-moments, and graph/posterior for a twin that does not exist or has no posterior.
  */
@@ -57,7 +57,8 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   let result = found.graph;
   if (logits) {
     const fragment = new Fragment(result, 'head');
-    outputs.push([expectedProbabilities(fragment, found.outputs[0].mean, found.outputs[0].variance), 'probabilities']);
+    const head = classHead(fragment, found.outputs[0].mean, found.outputs[0].variance);
+    outputs.push(...Object.entries(head).map(([name, value]): [string, string] => [value, name]));
     result = append(result, fragment);
   }
   return { graph: infer(named(result, outputs)), sites: found.sites };
