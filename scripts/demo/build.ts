@@ -1,0 +1,91 @@
+/**
+ * Builds the demo page into a folder: compiles the network's twins, measures them on the test images of examples/data, bundles the
+ * page. Not here: the page itself (sdk/demo).
+ */
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { compile } from '../../sdk/compile.js';
+import { readIdx } from '../../sdk/data/idx.js';
+import type { Method } from '../../sdk/demo/answer.js';
+import { encodeBytes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
+import { side } from '../../sdk/demo/preprocess.js';
+import { architectures } from '../../sdk/model/architectures.js';
+import { loadSync } from '../../sdk/runtime/index.js';
+import { measure, type Pictures } from './measure.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const size = side * side;
+
+export const defaultPosterior = `${root}examples/bayesian/lenet5.safetensors`;
+/** What a static host has to carry, at most. */
+export const mostBytes = 1_000_000;
+
+/** A module of the page before it is compiled. */
+interface Wanted {
+  readonly method: Method;
+  readonly bits: number;
+  /** Counts of samples that the page offers. */
+  readonly samples: readonly number[];
+}
+
+const wanted: readonly Wanted[] = [
+  { method: 'moments', bits: 32, samples: [0] },
+  { method: 'mean', bits: 32, samples: [0] },
+];
+
+const clothes = ['T-shirt', 'trousers', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'];
+
+const readBytes = (name: string): Uint8Array => readIdx(readFileSync(`${root}examples/data/${name}.gz`), name).data as Uint8Array;
+
+/** The first image of each label. */
+function firstOfEach(images: Uint8Array, labels: Uint8Array, text: (label: number) => string): DemoSample[] {
+  return Array.from({ length: 10 }, (_, label) => {
+    const at = labels.indexOf(label);
+    return { text: text(label), pixels: encodeBytes(images.subarray(at * size, (at + 1) * size)) };
+  });
+}
+
+/** Test images by set, and the pictures that the page offers. */
+function readSets(): { pictures: Pictures; sets: DemoSet[] } {
+  const digits = readBytes('mnist600-images.idx3-ubyte');
+  const clothing = readBytes('fashion600-images.idx3-ubyte');
+  return {
+    pictures: { digits, clothing },
+    sets: [
+      { name: 'digits', title: 'Digits', source: 'MNIST, Y. LeCun, C. Cortes, C. J. C. Burges, CC BY-SA 3.0', samples: firstOfEach(digits, readBytes('mnist600-labels.idx1-ubyte'), (label) => `digit ${label}`) },
+      { name: 'clothing', title: 'Clothing', source: 'Fashion-MNIST, Zalando SE, MIT', samples: firstOfEach(clothing, readBytes('fashion600-labels.idx1-ubyte'), (label) => clothes[label]) },
+    ],
+  };
+}
+
+/** Builds the page; returns its files by name with their bytes. */
+export async function buildDemo(out: string, posteriorFile = defaultPosterior): Promise<Record<string, number>> {
+  const posterior = new Uint8Array(readFileSync(posteriorFile));
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const { pictures, sets } = readSets();
+  const modules: DemoModule[] = [];
+  for (const { method, bits, samples } of wanted) {
+    const { wasm } = await compile(architectures.lenet5(), { posterior, twin: method as 'moments' | 'mean' });
+    const file = `lenet5.${method}.${bits}.wasm.gz`;
+    writeFileSync(join(out, file), gzipSync(wasm, { level: 9 }));
+    const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
+    modules.push({ method, bits, file, bytes: wasm.length, measurements: samples.map((count) => measure(session, method, count, pictures)) });
+  }
+  const contents: Contents = { network: 'LeNet-5', modules, sets };
+  writeFileSync(join(out, 'contents.json'), JSON.stringify(contents));
+  await bundlePage(out);
+  return Object.fromEntries(readdirSync(out).map((name) => [name, statSync(join(out, name)).size]));
+}
+
+async function bundlePage(out: string): Promise<void> {
+  const page = `${root}sdk/demo/page/`;
+  await build({
+    entryPoints: { page: `${page}page.ts`, worker: `${root}sdk/demo/worker.ts`, style: `${page}style.css` },
+    outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', logLevel: 'warning',
+  });
+  writeFileSync(join(out, 'index.html'), readFileSync(`${page}index.html`));
+}
