@@ -32,4 +32,4 @@ if (total > mostBytes) {
   console.error(`the page has more than ${mostBytes} bytes`);
   process.exitCode = 1;
 }
-if (!values.build) console.log(`\nThe page: ${await serveFolder(values.out, Number(values.port))}\nStop with Ctrl+C.`);
+if (!values.build) console.log(`\nThe page: ${(await serveFolder(values.out, Number(values.port))).address}\nStop with Ctrl+C.`);

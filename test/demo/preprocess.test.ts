@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readIdx } from '../../sdk/data/index.js';
-import { rasterize, type Ink } from '../../sdk/demo/ink.js';
+import { boundsOf, rasterize, type Ink } from '../../sdk/demo/ink.js';
 import { photographInk } from '../../sdk/demo/photograph.js';
 import { box, centreOfMass, drawingPixels, normalizeInk, side } from '../../sdk/demo/preprocess.js';
 import { recordings } from './recordings.js';
@@ -70,15 +70,16 @@ test('recorded digits have the box, the centre and the ink of MNIST', () => {
   assert.ok(Math.abs(mean / expected - 1) < 0.25, `mean ink ${mean}, MNIST ${expected}`);
 });
 
-test('where and how large a digit is drawn does not matter', () => {
+test('where a digit is drawn does not matter, nor how large, but for the width of the pen between its bounds', () => {
   for (const { strokes, digit: label } of recordings.filter((r) => r.digit !== undefined)) {
-    const before = drawingPixels(strokes)!;
-    const moved = drawingPixels(strokes.map((s) => s.map((v, i) => v + (i % 2 === 0 ? 0.03 : -0.02))))!;
-    const smaller = drawingPixels(strokes.map((s) => s.map((v) => 0.2 + 0.7 * v)))!;
-    const difference = (after: Uint8Array): number => after.reduce((sum, p, i) => sum + Math.abs(p - before[i]), 0) / 255;
-    assert.ok(difference(moved) < 0.5, `${label} moved`);
-    // the pen is the same, and so the strokes of a smaller digit are wider
-    assert.ok(difference(smaller) < 0.4 * describe(before).ink, `${label} smaller: ${difference(smaller)}`);
+    const [left, top, right, bottom] = boundsOf(strokes)!;
+    const sized = (extent: number, at: number): Uint8Array => drawingPixels(strokes.map((s) => s.map((v, i) => at + ((v - (i % 2 === 0 ? left : top)) * extent) / Math.max(right - left, bottom - top))))!;
+    const apart = (a: Uint8Array, b: Uint8Array): number => a.reduce((sum, p, i) => sum + Math.abs(p - b[i]), 0) / 255;
+    assert.ok(apart(sized(0.6, 0.1), sized(0.6, 0.33)) < 0.5, `${label} moved`);
+    assert.ok(apart(sized(0.95, 0.02), sized(0.8, 0.1)) < 0.5, `${label}, large`);
+    assert.ok(apart(sized(0.3, 0.02), sized(0.2, 0.5)) < 0.5, `${label}, small`);
+    const [thin, wide] = [describe(sized(0.9, 0.05)).ink, describe(sized(0.25, 0.05)).ink];
+    assert.ok(wide > 1.3 * thin && wide < 2 * thin, `${label}: ink ${thin} and ${wide}`);
   }
 });
 
@@ -113,7 +114,7 @@ test('a photograph in uneven light, dark on light or light on dark, is the drawi
       const found = normalizeInk(photographInk(rgba, frame))!;
       // a centre of mass near the border of two pixels may fall on either side
       const apart = Math.min(...[-29, -28, -27, -1, 0, 1, 27, 28, 29].map((shift) => found.reduce((sum, p, i) => sum + Math.abs(p - (expected[i + shift] ?? 0)), 0) / 255));
-      assert.ok(apart < 0.35 * describe(expected).ink, `${name}: ${apart} of ${describe(expected).ink}`);
+      assert.ok(apart < 0.45 * describe(expected).ink, `${name}: ${apart} of ${describe(expected).ink}`);
     }
   }
 });

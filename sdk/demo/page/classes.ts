@@ -59,7 +59,7 @@ export class ClassTable {
       row.classList.toggle('named', named.includes(c));
       fill.style.width = `${100 * probability}%`;
       const [low, high90] = [answer?.low?.[c], answer?.high?.[c]];
-      range.hidden = low === undefined || high90 === undefined || high90 < 0.005;
+      range.hidden = low === undefined || high90 === undefined || high90 - low < 0.005;
       if (!range.hidden) {
         range.style.left = `${100 * low!}%`;
         range.style.width = `${100 * (high90! - low!)}%`;
