@@ -2,13 +2,13 @@
  * Builds the demo page into a folder: compiles the network's twins, measures them on the test images of examples/data, bundles the
  * page. Not here: the page itself (sdk/demo).
  */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { compile } from '../../sdk/compile.js';
-import { readIdx } from '../../sdk/data/idx.js';
+import { readIdx, readNpz } from '../../sdk/data/index.js';
 import type { Method } from '../../sdk/demo/answer.js';
 import { encodeBytes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
 import { side } from '../../sdk/demo/preprocess.js';
@@ -19,7 +19,15 @@ import { measure, type Pictures } from './measure.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const size = side * side;
 
-export const defaultPosterior = `${root}examples/bayesian/lenet5.safetensors`;
+/** What the page is made of, beside the images of examples/data. */
+export interface Sources {
+  /** Means and deviations of LeNet-5's weights. */
+  readonly posterior: string;
+  /** Ambiguous digits, as examples/bayesian/ambiguous.py writes them; without the file the page has none. */
+  readonly ambiguous: string;
+}
+
+export const defaultSources: Sources = { posterior: `${root}examples/bayesian/lenet5.safetensors`, ambiguous: `${root}examples/bayesian/ambiguous-test.npz` };
 /** What a static host has to carry, at most. */
 export const mostBytes = 1_000_000;
 
@@ -48,32 +56,51 @@ function firstOfEach(images: Uint8Array, labels: Uint8Array, text: (label: numbe
   });
 }
 
+/** Ambiguous digits of ten different pairs, named by what their judges see in them. */
+function ambiguousSet(file: string): { images: Uint8Array; set: DemoSet } {
+  const { images, probabilities } = readNpz(readFileSync(file), file);
+  const pixels = images.data as Uint8Array;
+  const seen = new Set<string>();
+  const samples: DemoSample[] = [];
+  for (let n = 0; n < images.shape[0] && samples.length < 10; n++) {
+    const row = Array.from({ length: 10 }, (_, c) => Number(probabilities.data[n * 10 + c]));
+    const [first, second] = row.map((_, c) => c).sort((a, b) => row[b] - row[a]);
+    const pair = [first, second].sort().join(' or ');
+    if (row[second] < 0.35 || seen.has(pair)) continue;
+    seen.add(pair);
+    samples.push({ text: `ambiguous digit, ${pair}`, pixels: encodeBytes(pixels.subarray(n * size, (n + 1) * size)) });
+  }
+  return { images: pixels, set: { name: 'ambiguous', title: 'Ambiguous digits', source: 'made by examples/bayesian/ambiguous.py from MNIST', samples } };
+}
+
 /** Test images by set, and the pictures that the page offers. */
-function readSets(): { pictures: Pictures; sets: DemoSet[] } {
+function readSets(ambiguous: string): { pictures: Pictures; sets: DemoSet[] } {
   const digits = readBytes('mnist600-images.idx3-ubyte');
   const clothing = readBytes('fashion600-images.idx3-ubyte');
+  const between = existsSync(ambiguous) ? ambiguousSet(ambiguous) : undefined;
   return {
-    pictures: { digits, clothing },
+    pictures: { digits, ...(between ? { ambiguous: between.images } : {}), clothing },
     sets: [
       { name: 'digits', title: 'Digits', source: 'MNIST, Y. LeCun, C. Cortes, C. J. C. Burges, CC BY-SA 3.0', samples: firstOfEach(digits, readBytes('mnist600-labels.idx1-ubyte'), (label) => `digit ${label}`) },
+      ...(between ? [between.set] : []),
       { name: 'clothing', title: 'Clothing', source: 'Fashion-MNIST, Zalando SE, MIT', samples: firstOfEach(clothing, readBytes('fashion600-labels.idx1-ubyte'), (label) => clothes[label]) },
     ],
   };
 }
 
 /** Builds the page; returns its files by name with their bytes. */
-export async function buildDemo(out: string, posteriorFile = defaultPosterior): Promise<Record<string, number>> {
-  const posterior = new Uint8Array(readFileSync(posteriorFile));
+export async function buildDemo(out: string, { posterior: file, ambiguous }: Sources = defaultSources): Promise<Record<string, number>> {
+  const posterior = new Uint8Array(readFileSync(file));
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  const { pictures, sets } = readSets();
+  const { pictures, sets } = readSets(ambiguous);
   const modules: DemoModule[] = [];
   for (const { method, bits, samples } of wanted) {
     const { wasm } = await compile(architectures.lenet5(), { posterior, twin: method as 'moments' | 'mean' });
-    const file = `lenet5.${method}.${bits}.wasm.gz`;
-    writeFileSync(join(out, file), gzipSync(wasm, { level: 9 }));
+    const name = `lenet5.${method}.${bits}.wasm.gz`;
+    writeFileSync(join(out, name), gzipSync(wasm, { level: 9 }));
     const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
-    modules.push({ method, bits, file, bytes: wasm.length, measurements: samples.map((count) => measure(session, method, count, pictures)) });
+    modules.push({ method, bits, file: name, bytes: wasm.length, measurements: samples.map((count) => measure(session, method, count, pictures)) });
   }
   const contents: Contents = { network: 'LeNet-5', modules, sets };
   writeFileSync(join(out, 'contents.json'), JSON.stringify(contents));

@@ -8,7 +8,7 @@ import { networkInput, side } from '../../sdk/demo/preprocess.js';
 export type Pictures = Readonly<Partial<Record<SetName, Uint8Array>>>;
 
 /** The part of the digits that may be called unfamiliar, or ambiguous, without cause. */
-const falseAlarmRate = { epistemic: 0.02, aleatoric: 0.02 };
+const falseAlarmRate = { epistemic: 0.05, aleatoric: 0.05 };
 /** Points of each set on the map, at most. */
 const mostPoints = 600;
 
