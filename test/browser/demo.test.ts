@@ -83,6 +83,7 @@ function play(page: Page, strokes: Recording['strokes']): Promise<void> {
       }
       pad.dispatchEvent(new PointerEvent('pointerup', { pointerId: 7 }));
     }
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
   }, strokes as number[][]);
 }
 
@@ -151,9 +152,9 @@ if (missingBrowser) {
         const found = await settled(page);
         if (found.verdict.kind !== verdict || (digit !== undefined && found.verdict.named[0] !== digit)) wrong.push(`${name}: expected ${verdict} ${digit ?? ''}, found ${found.verdict.kind} ${found.verdict.named}`);
         check(found, module, session, name);
-        // places on the screen are rounded
+        // places on the screen are rounded, and with them which points count as new
         const own = drawingPixels(strokes)!;
-        assert.ok(own.every((p, i) => Math.abs(p - found.pixels[i]) <= 2), name);
+        assert.ok(own.reduce((sum, p, i) => sum + Math.abs(p - found.pixels[i]), 0) / 255 < 3, name);
       }
       assert.equal(wrong, []);
     }));

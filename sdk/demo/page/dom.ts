@@ -30,7 +30,7 @@ export function say(element: Element, text: string): void {
 
 /** Draws a picture of bytes, 0 black and 255 white, on a canvas of its size. */
 export function paint(canvas: HTMLCanvasElement, pixels: ArrayLike<number> | undefined): void {
-  const context = canvas.getContext('2d')!;
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
   const image = context.createImageData(canvas.width, canvas.height);
   for (let i = 0; i < canvas.width * canvas.height; i++) image.data.set([pixels?.[i] ?? 0, pixels?.[i] ?? 0, pixels?.[i] ?? 0, 255], 4 * i);
   context.putImageData(image, 0, 0);

@@ -27,6 +27,7 @@ export class UncertaintyMap {
   readonly #axes = svg('g', { class: 'axes' });
   readonly #clouds = svg('g');
   readonly #areas = svg('g');
+  readonly #names = svg('g');
   readonly #way = svg('polyline', { class: 'way' });
   readonly #point = svg('g', { class: 'point' }, svg('circle', { r: 13, class: 'halo' }), svg('circle', { r: 6 }));
   #steps: string[] = [];
@@ -34,7 +35,7 @@ export class UncertaintyMap {
 
   constructor(readonly element: SVGSVGElement, readonly legend: HTMLElement) {
     element.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    element.append(this.#areas, this.#axes, this.#clouds, this.#way, this.#point);
+    element.append(this.#areas, this.#axes, this.#clouds, this.#names, this.#way, this.#point);
     this.show(undefined);
   }
 
@@ -75,13 +76,17 @@ export class UncertaintyMap {
   #drawAreas({ epistemic, aleatoric }: Measurement): void {
     const { left, top, right, bottom } = plot;
     const upper = epistemic === undefined ? top : this.#y(epistemic);
-    const area = (name: string, x: number, y: number, toX: number, toY: number, title: string): SVGElement[] => [
-      svg('rect', { class: name, x, y, width: toX - x, height: toY - y }), svg('text', { class: name, x: toX - 7, y: y + 17, 'text-anchor': 'end' }, title),
-    ];
-    this.#areas.replaceChildren(
-      ...(epistemic === undefined ? [] : area('epistemic', left, top, right, upper, 'unfamiliar')),
-      ...(aleatoric === undefined ? [] : area('aleatoric', this.#x(aleatoric), upper, right, bottom, 'ambiguous')),
-    );
+    const area = (name: string, x: number, y: number, toX: number, toY: number): SVGElement => svg('rect', { class: name, x, y, width: toX - x, height: toY - y });
+    this.#areas.replaceChildren();
+    this.#names.replaceChildren();
+    if (epistemic !== undefined) {
+      this.#areas.append(area('epistemic', left, top, right, upper));
+      this.#names.append(svg('text', { class: 'epistemic', x: left + 8, y: top + 18 }, 'unfamiliar'));
+    }
+    if (aleatoric !== undefined) {
+      this.#areas.append(area('aleatoric', this.#x(aleatoric), upper, right, bottom));
+      this.#names.append(svg('text', { class: 'aleatoric', x: right - 8, y: bottom - 9, 'text-anchor': 'end' }, 'ambiguous'));
+    }
   }
 
   /** Forgets the way behind the point. */

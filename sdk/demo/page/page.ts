@@ -42,7 +42,7 @@ const runner = new Runner('worker.js', {
     document.dispatchEvent(new CustomEvent('sigmaflow:answer', { detail: { pixels: job.pixels, file: job.module.file, samples: job.samples, answer, outputs, verdict } }));
   },
   timed(_job, microseconds, runs) {
-    say(facts.time, `${duration(microseconds)} an answer, mean of ${runs.toLocaleString('en')} runs`);
+    facts.time.replaceChildren(duration(microseconds), html('small', {}, `mean of ${runs.toLocaleString('en')} runs`));
     delete facts.time.dataset.stale;
   },
   failed(message) {
@@ -102,7 +102,7 @@ function chosen(): void {
   const measurement = measurementOf(module, samples);
   map.background(measurement, contents.sets);
   facts.time.dataset.stale = '';
-  say(facts.module, `${module.bytes.toLocaleString('en')} bytes, weights and code`);
+  facts.module.replaceChildren(`${module.bytes.toLocaleString('en')} bytes`, html('small', {}, 'weights and code, nothing else'));
   const range = module.method === 'mean' ? 'A network of fixed weights has logits without width.' : 'Dark lines: where 90 % of draws of the probability lie. Curves: the logits as normal distributions, all drawn to one height.';
   say(byId('classes-caption'), range);
 }
@@ -151,7 +151,7 @@ function showCamera(): void {
 }
 
 function factList(names: readonly string[]): Record<string, HTMLElement> {
-  const titles: Record<string, string> = { time: 'Time', module: 'Module' };
+  const titles: Record<string, string> = { time: 'Time an answer', module: 'Module' };
   return Object.fromEntries(names.map((name) => {
     const value = html('dd', {}, '…');
     byId('facts').append(html('div', {}, html('dt', {}, titles[name]), value));
