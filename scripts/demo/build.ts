@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { compile } from '../../sdk/compile.js';
+import { compile, type Options } from '../../sdk/compile.js';
 import { readIdx, readNpz } from '../../sdk/data/index.js';
 import type { Method } from '../../sdk/demo/answer.js';
 import { encodeBytes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
@@ -31,17 +31,18 @@ export const defaultSources: Sources = { posterior: `${root}examples/bayesian/le
 /** What a static host has to carry, at most. */
 export const mostBytes = 1_000_000;
 
-/** A module of the page before it is compiled. */
+/** A module of the page before it is compiled: each is a position of the page's switches. */
 interface Wanted {
   readonly method: Method;
   readonly bits: number;
-  /** Counts of samples that the page offers. */
+  /** Counts of samples that the page offers; 0 where none are drawn. */
   readonly samples: readonly number[];
+  readonly options: Options;
 }
 
 const wanted: readonly Wanted[] = [
-  { method: 'moments', bits: 32, samples: [0] },
-  { method: 'mean', bits: 32, samples: [0] },
+  { method: 'moments', bits: 32, samples: [0], options: { twin: 'moments' } },
+  { method: 'mean', bits: 32, samples: [0], options: { twin: 'mean' } },
 ];
 
 const clothes = ['T-shirt', 'trousers', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'];
@@ -95,8 +96,8 @@ export async function buildDemo(out: string, { posterior: file, ambiguous }: Sou
   mkdirSync(out, { recursive: true });
   const { pictures, sets } = readSets(ambiguous);
   const modules: DemoModule[] = [];
-  for (const { method, bits, samples } of wanted) {
-    const { wasm } = await compile(architectures.lenet5(), { posterior, twin: method as 'moments' | 'mean' });
+  for (const { method, bits, samples, options } of wanted) {
+    const { wasm } = await compile(architectures.lenet5(), { ...options, posterior });
     const name = `lenet5.${method}.${bits}.wasm.gz`;
     writeFileSync(join(out, name), gzipSync(wasm, { level: 9 }));
     const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();

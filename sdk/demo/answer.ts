@@ -53,7 +53,7 @@ export function readAnswer(method: Method, outputs: Readonly<Record<string, Floa
   const deviations = Array.from(outputs.variance, Math.sqrt);
   const count = method === 'sample' ? samples : draws;
   const drawn = method === 'sample'
-    ? outputs.samples.subarray(0, count * classes)
+    ? outputs.draws.subarray(0, count * classes)
     : Float64Array.from(lattice, (z, i) => logits[i % classes] + deviations[i % classes] * z);
   const each = softmax(drawn, classes);
   const [low, high] = ranges(each, count);

@@ -12,7 +12,7 @@ const middle = 14;
 
 /** The pen's width on the pad, in sides of the pad. */
 export const penWidth = 0.075;
-/** Widths of a pen in MNIST's pixels (its middle four fifths): drawings keep to them, however small or large they are drawn. */
+/** Widths of a pen in MNIST's pixels, where most of its own are: drawings keep to them, however small or large they are drawn. */
 const widths = [1.9, 3.2] as const;
 /** Pixels in each direction that one pixel of the box is the mean of. */
 const fine = 8;

@@ -53,7 +53,7 @@ test('certain weights leave nothing to be epistemic about', () => {
 test('samples: ranges and entropies of what was drawn, and of no more than that', () => {
   const count = 21;
   const samples = Float32Array.from({ length: 40 * classes }, () => 6 * next());
-  const found = readAnswer('sample', { mean: new Float32Array(classes), variance: new Float32Array(classes), samples }, count);
+  const found = readAnswer('sample', { mean: new Float32Array(classes), variance: new Float32Array(classes), draws: samples }, count);
   const each = softmax(samples.subarray(0, count * classes), classes);
   const expected = uncertainty(each, { count, classes });
   near(found.total, expected.predictiveEntropy[0], 1e-12);
