@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { compile, type Options } from '../../sdk/compile.js';
-import { readIdx, readNpz } from '../../sdk/data/index.js';
+import { readIdx } from '../../sdk/data/index.js';
 import type { Method } from '../../sdk/demo/answer.js';
 import { encodeBytes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
 import { side } from '../../sdk/demo/preprocess.js';
@@ -19,15 +19,15 @@ import { measure, type Pictures } from './measure.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const size = side * side;
 
-/** What the page is made of, beside the images of examples/data. */
+/** What the page is made of. */
 export interface Sources {
   /** Means and deviations of LeNet-5's weights. */
   readonly posterior: string;
-  /** Ambiguous digits, as examples/bayesian/ambiguous.py writes them; without the file the page has none. */
-  readonly ambiguous: string;
+  /** The folder of test images. Without ambiguous digits in it the page has none. */
+  readonly data: string;
 }
 
-export const defaultSources: Sources = { posterior: `${root}examples/bayesian/lenet5.safetensors`, ambiguous: `${root}examples/bayesian/ambiguous-test.npz` };
+export const defaultSources: Sources = { posterior: `${root}examples/bayesian/lenet5.safetensors`, data: `${root}examples/data` };
 /** What a static host has to carry, at most. */
 export const mostBytes = 1_000_000;
 
@@ -47,7 +47,7 @@ const wanted: readonly Wanted[] = [
 
 const clothes = ['T-shirt', 'trousers', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'];
 
-const readBytes = (name: string): Uint8Array => readIdx(readFileSync(`${root}examples/data/${name}.gz`), name).data as Uint8Array;
+const readBytes = (folder: string, name: string): Uint8Array => readIdx(readFileSync(join(folder, `${name}.gz`)), name).data as Uint8Array;
 
 /** The first image of each label. */
 function firstOfEach(images: Uint8Array, labels: Uint8Array, text: (label: number) => string): DemoSample[] {
@@ -57,44 +57,45 @@ function firstOfEach(images: Uint8Array, labels: Uint8Array, text: (label: numbe
   });
 }
 
-/** Ambiguous digits of ten different pairs, named by what their judges see in them. */
-function ambiguousSet(file: string): { images: Uint8Array; set: DemoSet } {
-  const { images, probabilities } = readNpz(readFileSync(file), file);
-  const pixels = images.data as Uint8Array;
+/** Ambiguous digits of ten different pairs, named by the labels that their judges drew. */
+function ambiguousSet(folder: string): { images: Uint8Array; set: DemoSet } {
+  const images = readBytes(folder, 'ambiguous1000-images.idx3-ubyte');
+  const labels = readBytes(folder, 'ambiguous1000-labels.idx2-ubyte');
   const seen = new Set<string>();
   const samples: DemoSample[] = [];
-  for (let n = 0; n < images.shape[0] && samples.length < 10; n++) {
-    const row = Array.from({ length: 10 }, (_, c) => Number(probabilities.data[n * 10 + c]));
-    const [first, second] = row.map((_, c) => c).sort((a, b) => row[b] - row[a]);
+  for (let n = 0; n < images.length / size && samples.length < 10; n++) {
+    const counts = new Array<number>(10).fill(0);
+    for (const label of labels.subarray(10 * n, 10 * n + 10)) counts[label]++;
+    const [first, second] = counts.map((_, c) => c).sort((a, b) => counts[b] - counts[a]);
     const pair = [first, second].sort().join(' or ');
-    if (row[second] < 0.35 || seen.has(pair)) continue;
+    if (counts[second] < 4 || seen.has(pair)) continue;
     seen.add(pair);
-    samples.push({ text: `ambiguous digit, ${pair}`, pixels: encodeBytes(pixels.subarray(n * size, (n + 1) * size)) });
+    samples.push({ text: `ambiguous digit, ${pair}`, pixels: encodeBytes(images.subarray(n * size, (n + 1) * size)) });
   }
-  return { images: pixels, set: { name: 'ambiguous', title: 'Ambiguous digits', source: 'made by examples/bayesian/ambiguous.py from MNIST', samples } };
+  return { images, set: { name: 'ambiguous', title: 'Ambiguous digits', source: 'made from MNIST by examples/bayesian/ambiguous.py', samples } };
 }
 
 /** Test images by set, and the pictures that the page offers. */
-function readSets(ambiguous: string): { pictures: Pictures; sets: DemoSet[] } {
-  const digits = readBytes('mnist600-images.idx3-ubyte');
-  const clothing = readBytes('fashion600-images.idx3-ubyte');
-  const between = existsSync(ambiguous) ? ambiguousSet(ambiguous) : undefined;
+function readSets(data: string): { pictures: Pictures; sets: DemoSet[] } {
+  const digits = readBytes(data, 'mnist600-images.idx3-ubyte');
+  const clothing = readBytes(data, 'fashion600-images.idx3-ubyte');
+  const between = existsSync(join(data, 'ambiguous1000-images.idx3-ubyte.gz')) ? ambiguousSet(data) : undefined;
   return {
     pictures: { digits, ...(between ? { ambiguous: between.images } : {}), clothing },
     sets: [
-      { name: 'digits', title: 'Digits', source: 'MNIST, Y. LeCun, C. Cortes, C. J. C. Burges, CC BY-SA 3.0', samples: firstOfEach(digits, readBytes('mnist600-labels.idx1-ubyte'), (label) => `digit ${label}`) },
+      { name: 'digits', title: 'Digits', source: 'MNIST, Y. LeCun, C. Cortes, C. J. C. Burges, CC BY-SA 3.0', samples: firstOfEach(digits, readBytes(data, 'mnist600-labels.idx1-ubyte'), (label) => `digit ${label}`) },
       ...(between ? [between.set] : []),
-      { name: 'clothing', title: 'Clothing', source: 'Fashion-MNIST, Zalando SE, MIT', samples: firstOfEach(clothing, readBytes('fashion600-labels.idx1-ubyte'), (label) => clothes[label]) },
+      { name: 'clothing', title: 'Clothing', source: 'Fashion-MNIST, Zalando SE, MIT', samples: firstOfEach(clothing, readBytes(data, 'fashion600-labels.idx1-ubyte'), (label) => clothes[label]) },
     ],
   };
 }
 
 /** Builds the page; returns its files by name with their bytes. */
-export async function buildDemo(out: string, { posterior: file, ambiguous }: Sources = defaultSources): Promise<Record<string, number>> {
+export async function buildDemo(out: string, { posterior: file, data }: Sources = defaultSources): Promise<Record<string, number>> {
   const posterior = new Uint8Array(readFileSync(file));
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  const { pictures, sets } = readSets(ambiguous);
+  const { pictures, sets } = readSets(data);
   const modules: DemoModule[] = [];
   for (const { method, bits, samples, options } of wanted) {
     const { wasm } = await compile(architectures.lenet5(), { ...options, posterior });

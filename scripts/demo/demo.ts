@@ -3,7 +3,7 @@
  *
  *   npm run demo                          builds, serves, prints the address
  *   npm run demo -- --build               builds only
- *   npm run demo -- --port 8000 --out DIR --posterior FILE.safetensors --ambiguous FILE.npz
+ *   npm run demo -- --port 8000 --out DIR --posterior FILE --data DIR
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '8080' },
     out: { type: 'string', default: fileURLToPath(new URL('../../build/demo', import.meta.url)) },
     posterior: { type: 'string', default: defaultSources.posterior },
-    ambiguous: { type: 'string', default: defaultSources.ambiguous },
+    data: { type: 'string', default: defaultSources.data },
   },
 });
 
@@ -25,7 +25,7 @@ if (!existsSync(values.posterior)) {
   console.error(`${values.posterior} is missing: name a posterior of LeNet-5 with --posterior FILE.safetensors`);
   process.exit(1);
 }
-const files = await buildDemo(values.out, { posterior: values.posterior, ambiguous: values.ambiguous });
+const files = await buildDemo(values.out, { posterior: values.posterior, data: values.data });
 const total = Object.values(files).reduce((a, b) => a + b, 0);
 for (const [name, bytes] of Object.entries(files)) console.log(`${String(bytes).padStart(9)}  ${name}`);
 console.log(`${String(total).padStart(9)}  bytes in ${values.out}`);
