@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import { compile, type Options } from '../../sdk/compile.js';
 import { readIdx } from '../../sdk/data/index.js';
 import type { Method } from '../../sdk/demo/answer.js';
-import { encodeBytes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
+import { encodeBytes, toPlanes, type Contents, type DemoModule, type DemoSample, type DemoSet } from '../../sdk/demo/contents.js';
 import { side } from '../../sdk/demo/preprocess.js';
 import { architectures } from '../../sdk/model/architectures.js';
 import { loadSync } from '../../sdk/runtime/index.js';
@@ -42,6 +42,7 @@ interface Wanted {
 
 const wanted: readonly Wanted[] = [
   { method: 'moments', bits: 32, samples: [0], options: { twin: 'moments' } },
+  { method: 'sample', bits: 32, samples: [10, 30, 100], options: { twin: 'sample', maxSamples: 100 } },
   { method: 'mean', bits: 32, samples: [0], options: { twin: 'mean' } },
 ];
 
@@ -99,10 +100,11 @@ export async function buildDemo(out: string, { posterior: file, data }: Sources 
   const modules: DemoModule[] = [];
   for (const { method, bits, samples, options } of wanted) {
     const { wasm } = await compile(architectures.lenet5(), { ...options, posterior });
-    const name = `lenet5.${method}.${bits}.wasm.gz`;
-    writeFileSync(join(out, name), gzipSync(wasm, { level: 9 }));
-    const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
-    modules.push({ method, bits, file: name, bytes: wasm.length, measurements: samples.map((count) => measure(session, method, count, pictures)) });
+    const name = `lenet5.${method}.${bits}.planes.gz`;
+    writeFileSync(join(out, name), gzipSync(toPlanes(wasm), { level: 9 }));
+    // weights are drawn once a sample for a whole batch, and answers do not depend on the batch
+    const measured = loadSync((method === 'sample' ? (await compile(architectures.lenet5(), { ...options, posterior, batch: 50 })).wasm : wasm) as Uint8Array<ArrayBuffer>);
+    modules.push({ method, bits, file: name, bytes: wasm.length, measurements: samples.map((count) => measure(measured, method, count, pictures)) });
   }
   const contents: Contents = { network: 'LeNet-5', modules, sets };
   writeFileSync(join(out, 'contents.json'), JSON.stringify(contents));

@@ -1,6 +1,6 @@
 /** How a demo module answers on test sets: its thresholds, how often they are crossed without cause, and the points of the map. */
-import type { Session } from '../../sdk/runtime/index.js';
-import { answerOf, type Answer, type Method } from '../../sdk/demo/answer.js';
+import type { Model } from '../../sdk/runtime/index.js';
+import { readAnswer, seed, type Answer, type Method } from '../../sdk/demo/answer.js';
 import { encodeBytes, packNats, type Measurement, type SetName } from '../../sdk/demo/contents.js';
 import { networkInput, side } from '../../sdk/demo/preprocess.js';
 
@@ -13,8 +13,8 @@ const falseAlarmRate = { epistemic: 0.05, aleatoric: 0.05 };
 const mostPoints = 600;
 
 /** Measures a module on sets of which `digits` is what it was trained on. */
-export function measure(session: Session, method: Method, samples: number, pictures: Pictures): Measurement {
-  const sets = Object.fromEntries(Object.entries(pictures).map(([name, images]) => [name, answersOf(session, method, samples, images)])) as Partial<Record<SetName, Answer[]>>;
+export function measure(model: Model, method: Method, samples: number, pictures: Pictures): Measurement {
+  const sets = Object.fromEntries(Object.entries(pictures).map(([name, images]) => [name, answersOf(model, method, samples, images)])) as Partial<Record<SetName, Answer[]>>;
   const digits = sets.digits!;
   const threshold = (part: 'epistemic' | 'aleatoric'): number | undefined => {
     if (digits[0][part] === undefined) return undefined;
@@ -27,7 +27,11 @@ export function measure(session: Session, method: Method, samples: number, pictu
   return { samples, ...thresholds, falseAlarms: { epistemic: above('epistemic'), aleatoric: above('aleatoric') }, count: digits.length, points };
 }
 
-function answersOf(session: Session, method: Method, samples: number, images: Uint8Array): Answer[] {
-  const size = side * side;
-  return Array.from({ length: images.length / size }, (_, i) => answerOf(session, method, networkInput(images.subarray(i * size, (i + 1) * size)), samples));
+function answersOf(model: Model, method: Method, samples: number, images: Uint8Array): Answer[] {
+  const count = images.length / (side * side);
+  const outputs = model.run({ input: networkInput(images), ...(method === 'sample' ? { samples: Int32Array.of(samples), seed: Uint32Array.from(seed) } : {}) });
+  return Array.from({ length: count }, (_, n) => {
+    const own = Object.entries(outputs).map(([name, { data }]) => [name, (data as Float32Array).subarray((n * data.length) / count, ((n + 1) * data.length) / count)]);
+    return readAnswer(method, Object.fromEntries(own) as Record<string, Float32Array>, samples);
+  });
 }

@@ -29,15 +29,18 @@ export interface Answer {
   readonly epistemic?: number;
 }
 
+/** Of all draws of weights: a picture has the same answer whenever it is asked for. */
+export const seed = [1, 0];
+
 const lattice = normalLattice(classes);
 
-/** Runs a session on one input and reads its outputs; `samples` and `seed` where weights are drawn. */
+/** Runs a session on one input and reads its outputs; so many samples where weights are drawn. */
 export function answerOf(session: Session, method: Method, input: Float32Array, samples = 0): Answer {
   const given = session.inputs[session.manifest.inputs[0].name];
   (given.data as Float32Array).set(input);
   if (method === 'sample') {
     session.inputs.samples.data[0] = samples;
-    session.inputs.seed.data.set([1, 0]);
+    session.inputs.seed.data.set(seed);
   }
   session.run();
   return readAnswer(method, Object.fromEntries(Object.entries(session.outputs).map(([name, view]) => [name, view.data as Float32Array])), samples);

@@ -4,6 +4,7 @@
  */
 import { loadSync, type Session } from '../runtime/index.js';
 import { answerOf, type Answer, type Method } from './answer.js';
+import { fromPlanes } from './contents.js';
 
 /** What the page asks. */
 export type Request =
@@ -28,8 +29,8 @@ async function open(file: string): Promise<Session> {
   const bytes = await response.arrayBuffer();
   const [first, second] = new Uint8Array(bytes);
   const packed = first === 0x1f && second === 0x8b;
-  const module = packed ? await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer() : bytes;
-  return loadSync(module).session();
+  const planes = packed ? await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer() : bytes;
+  return loadSync(fromPlanes(new Uint8Array(planes))).session();
 }
 
 async function reply(request: Request): Promise<Reply> {

@@ -12,7 +12,7 @@ import * as assert from 'uvu/assert';
 import { buildDemo, defaultSources, mostBytes } from '../../scripts/demo/build.js';
 import { serveFolder } from '../../scripts/demo/serve.js';
 import { answerOf } from '../../sdk/demo/answer.js';
-import type { Contents, DemoModule } from '../../sdk/demo/contents.js';
+import { fromPlanes, type Contents, type DemoModule } from '../../sdk/demo/contents.js';
 import { drawingPixels, networkInput } from '../../sdk/demo/preprocess.js';
 import { loadSync, type Session } from '../../sdk/runtime/index.js';
 import { recordings, type Recording } from '../demo/recordings.js';
@@ -116,7 +116,7 @@ function check(found: Told, { method }: DemoModule, session: Session, name: stri
   actual.forEach((x, i) => assert.ok(Math.abs(x - expected[i]) <= 1e-9, `${name}: ${x}, in Node ${expected[i]}`));
 }
 
-const sessionOf = (module: DemoModule): Session => loadSync(gunzipSync(readFileSync(join(folder, module.file)))).session();
+const sessionOf = (module: DemoModule): Session => loadSync(fromPlanes(gunzipSync(readFileSync(join(folder, module.file))))).session();
 
 if (missingBrowser) {
   test('Chromium', () => console.log(missingBrowser));

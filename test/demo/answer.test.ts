@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { classes, readAnswer, type Answer } from '../../sdk/demo/answer.js';
-import { decodeBytes, encodeBytes, measurementOf, mostNats, packNats, unpackNats, type Measurement } from '../../sdk/demo/contents.js';
+import { decodeBytes, encodeBytes, fromPlanes, measurementOf, mostNats, packNats, toPlanes, unpackNats, type Measurement } from '../../sdk/demo/contents.js';
 import { draws, normalLattice, normalQuantile } from '../../sdk/demo/lattice.js';
 import { percent, verdictOf } from '../../sdk/demo/verdict.js';
 import { logitUncertainty, softmax, uncertainty } from '../../sdk/metrics/index.js';
@@ -113,6 +113,7 @@ test('points are packed to a hundredth; bytes survive base 64; measurements by t
   assert.equal([packNats(-1), packNats(5)], [0, 255]);
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
   assert.equal(decodeBytes(encodeBytes(bytes)), bytes);
+  for (const length of [0, 1, 5, 7, 256]) assert.equal(fromPlanes(toPlanes(bytes.subarray(0, length))), bytes.slice(0, length));
   const module = { method: 'sample', bits: 32, file: '', bytes: 0, measurements: [measurement, { ...measurement, samples: 30 }] } as const;
   assert.equal([measurementOf(module, 30).samples, measurementOf(module, 7).samples], [30, 0]);
 });
