@@ -51,6 +51,8 @@ export interface CompileOptions extends TwinOptions {
   readonly debug?: boolean;
   /** SHA-256 of the model file. */
   readonly sourceHash?: string;
+  /** What is done to raw data before it is an input, for the manifest: `(x / 255 - 0.1307) / 0.3081`. */
+  readonly preprocessing?: string;
   /** Also WebAssembly text. */
   readonly wat?: boolean;
   /** Measured schedules in place of the defaults; they change no result. */

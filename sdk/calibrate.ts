@@ -60,17 +60,18 @@ export function checkCalibration(graph: Graph, given: CalibrationInputs): Calibr
     }
     return { name, data, size, batched: batched.has(name) };
   });
-  return { count: count ?? 1, rebatches: batched.size > 0 && allows(graph, inferred.batch ?? 1), inputs };
+  return { count: count ?? 1, rebatches: rebatches(graph), inputs };
 }
 
 function refuse(at: string, message: string, advice: string): never {
   return fail('quantize/calibration', at, message, advice);
 }
 
-function allows(graph: Graph, own: number): boolean {
+/** Whether a model's own interface allows other batches than its own. */
+export function rebatches(graph: Graph): boolean {
   try {
-    infer(graph, { batch: 2 * own + 1 });
-    return true;
+    infer(graph, { batch: 2 * (infer(graph).batch ?? 1) + 1 });
+    return batchOf(graph).inputs.length > 0;
   } catch (error) {
     if (error instanceof DiagnosticError) return false;
     throw error;
@@ -82,7 +83,7 @@ const bytesOfCall = 2 ** 21;
 const largestBatch = 256;
 
 /** Inferences in one call: as many as memory allows, in calls of nearly equal size. */
-export function batchFor(graph: Graph, set: CalibrationSet): number {
+export function batchFor(graph: Graph, set: Pick<CalibrationSet, 'count' | 'rebatches'>): number {
   const inferred = infer(graph);
   const own = inferred.batch ?? 1;
   if (!set.rebatches) return own;

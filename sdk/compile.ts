@@ -8,7 +8,7 @@ import { compileGraph, type Artifact, type CompileOptions } from '../codegen/com
 import { buildFile, bundleDeclaration, bundleLoader } from '../codegen/emit/bundle.js';
 import { importOnnx } from '../codegen/import/onnx.js';
 import { applyPosterior, ownPosterior } from '../codegen/import/posterior.js';
-import { readSafetensors } from '../codegen/import/safetensors.js';
+import { readSafetensors, safetensorsMetadata } from '../codegen/import/safetensors.js';
 import type { Graph } from '../codegen/ir/graph.js';
 import { sha256 } from '../codegen/ir/hash.js';
 import { targets } from '../codegen/targets/target.js';
@@ -19,7 +19,7 @@ export interface Options extends CompileOptions {
   readonly name?: string;
   /**
    * Bytes of a safetensors file with the mean and standard deviation of random weights: tensors `NAME.mean` and `NAME.std` for the
-   * weight NAME of the model (F16, BF16, F32 or F64).
+   * weight NAME of the model (F16, BF16, F32 or F64). Where its metadata say `preprocessing`, the manifest does too.
    */
   readonly posterior?: Uint8Array;
   /** Bytes of an external data file, by the location that the model states. Without it such models are refused. */
@@ -40,7 +40,12 @@ export async function compile(model: Uint8Array | ArrayBuffer | Graph, options: 
   const bytes = model instanceof ArrayBuffer ? new Uint8Array(model) : model instanceof Uint8Array ? model : undefined;
   const graph = modelGraph(bytes ?? (model as Graph), { name, readExternal, posterior });
   const sourceHash = rest.sourceHash ?? (bytes ? sha256(bytes) : undefined);
-  return compileGraph(graph, { ...rest, sourceHash }, toolchain());
+  return compileGraph(graph, { ...rest, sourceHash, preprocessing: rest.preprocessing ?? statedPreprocessing(posterior) }, toolchain());
+}
+
+/** What a posterior's file says of preprocessing. */
+export function statedPreprocessing(posterior: Uint8Array | undefined): string | undefined {
+  return posterior && safetensorsMetadata(posterior).preprocessing;
 }
 
 /**

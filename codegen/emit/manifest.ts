@@ -10,6 +10,7 @@ export interface ManifestOptions {
   readonly target: Target;
   readonly debug?: boolean;
   readonly sourceHash?: string;
+  readonly preprocessing?: string;
   readonly programHash: string;
   /** Interface tensors of which the first dimension is the batch. */
   readonly batched: ReadonlySet<string>;
@@ -42,6 +43,7 @@ export function makeManifest(graph: Graph, unit: ProgramUnit, options: ManifestO
     inputs: graph.inputs.map((name) => describeTensor(name, program.tensors[name])),
     outputs: graph.outputs.map((name, i) => describeTensor(name, program.tensors[program.outputs[i]])),
     ...(fastMath ? { fastMath } : {}),
+    ...(options.preprocessing === undefined ? {} : { preprocessing: options.preprocessing }),
     arenaBytes: program.arenaBytes!,
     constantBytes: bytesOf('constant'),
     temporaryBytes: spanOf(program, 'temporary'),

@@ -12,13 +12,8 @@ const bytesOf: Readonly<Record<string, number>> = { F16: 2, BF16: 2, F32: 4, F64
 
 /** Tensors by name as float32 constants: F16, BF16 and F32 exactly, F64 rounded to nearest. Raises file/not-safetensors. */
 export function readSafetensors(bytes: Uint8Array): Record<string, Constant> {
-  const refuse = (at: string | undefined, message: string, advice = 'Write the file anew with the safetensors package.'): never => fail('file/not-safetensors', at, message, advice);
+  const { header, start } = readHeader(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = bytes.length < 8 ? -1 : view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (length < 2 || length > maxHeader || 8 + length > bytes.length) refuse(undefined, 'these bytes are no safetensors file: the header has no possible length');
-  const start = 8 + length;
-  const header = parseHeader(bytes.subarray(8, start)) ?? refuse(undefined, 'these bytes are no safetensors file: the header is not a JSON object');
-
   const tensors: Record<string, Constant> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
@@ -31,6 +26,24 @@ export function readSafetensors(bytes: Uint8Array): Record<string, Constant> {
     tensors[name] = makeConstant('float32', dims, readElements(view, start + from, count, type));
   }
   return tensors;
+}
+
+/** What the file says of itself: texts by name. Raises file/not-safetensors. */
+export function safetensorsMetadata(bytes: Uint8Array): Record<string, string> {
+  const { __metadata__: metadata } = readHeader(bytes).header;
+  return typeof metadata !== 'object' || metadata === null ? {} : Object.fromEntries(Object.entries(metadata).filter((e): e is [string, string] => typeof e[1] === 'string'));
+}
+
+const refuse = (at: string | undefined, message: string, advice = 'Write the file anew with the safetensors package.'): never => fail('file/not-safetensors', at, message, advice);
+
+/** The header, and where the bytes of tensors start. */
+function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = bytes.length < 8 ? -1 : view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+  if (length < 2 || length > maxHeader || 8 + length > bytes.length) refuse(undefined, 'these bytes are no safetensors file: the header has no possible length');
+  const start = 8 + length;
+  const header = parseHeader(bytes.subarray(8, start)) ?? refuse(undefined, 'these bytes are no safetensors file: the header is not a JSON object');
+  return { header, start };
 }
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> | undefined {

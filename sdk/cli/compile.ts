@@ -4,6 +4,7 @@ import type { Artifact } from '../../codegen/compile.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { bundleFiles } from '../compile.js';
 import { usage, type Command } from './command.js';
+import { normalizeOption, preprocessingOf } from './datasets.js';
 import { build } from './engines.js';
 import { checkFolder, readBytes, writeAll, type Output } from './files.js';
 import { batchOption, largestBatch, readModel, processorOf, processorOption, targetOf, targetOption, targets, posteriorOptions } from './models.js';
@@ -26,6 +27,7 @@ app imports load().`,
     { name: 'fast-math', doc: 'target relaxed: float sums by fused multiply-add; faster, and the bits differ between machines' },
     batchOption,
     ...posteriorOptions,
+    normalizeOption,
     { name: 'bundle', doc: `NAME.TARGET.wasm for ${targets.join(', ')}, and NAME.mjs: its load() fetches the best for an engine` },
     { name: 'tuning', value: 'FILE', doc: 'measured schedules, as "sigmaflow tune" writes them; they change no result' },
     { name: 'wasi', doc: 'write also NAME.wasi.wasm, a command that reads .npy and writes .npy or JSON' },
@@ -44,6 +46,7 @@ app imports load().`,
     const fastMath = args.flag('fast-math');
     if (fastMath && bundle) usage(command, '--fast-math', 'all builds of a bundle give the same bits', 'Leave --fast-math away, or --bundle.');
     if (fastMath && targetOf(args) !== 'relaxed') usage(command, '--fast-math', 'fast math is relaxed SIMD', 'Say --target relaxed, or leave --fast-math away.');
+    const preprocessing = preprocessingOf(args);
     const model = readModel(file, args);
 
     const tuningFile = args.text('tuning');
@@ -51,9 +54,9 @@ app imports load().`,
     const start = performance.now();
     const target = targetOf(args);
     const processor = processorOf(args);
-    const artifact = await build(model, { target, processor, fastMath, batch, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
+    const artifact = await build(model, { target, processor, fastMath, batch, preprocessing, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
     const builds: Record<string, Artifact> = {};
-    for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, processor, batch, tuning: tuning?.target === other ? tuning : undefined });
+    for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, processor, batch, preprocessing, tuning: tuning?.target === other ? tuning : undefined });
     const time = performance.now() - start;
 
     const place = (extension: string): string => path.join(folder, `${model.name}.${extension}`);

@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   inspect: { summary: 'what a model or a module consists of', load: () => import('./inspect.js') },
   tune: { summary: 'faster schedules of a model, by measurement', load: () => import('./tune.js') },
   doctor: { summary: 'what this machine can run, and what it lacks', load: () => import('./doctor.js') },
+  uncertainty: { summary: 'what a classifier knows of its own doubt', load: () => import('./uncertainty.js') },
   demo: { summary: 'a trained network on handwritten digits', load: () => import('./demo.js') },
 };
 
@@ -27,7 +28,7 @@ function help(version: string): string {
     '',
     'usage: sigmaflow COMMAND [options]',
     '',
-    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`),
     '',
     '  sigmaflow COMMAND --help   usage, options and examples of a command',
     '  sigmaflow --version        the version',

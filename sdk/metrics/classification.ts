@@ -18,11 +18,14 @@ export function accuracy(probabilities: ArrayLike<number>, labels: ArrayLike<num
   return predicted.reduce((hits, c, n) => hits + Number(c === labels[n]), 0) / predicted.length;
 }
 
-/** Mean of -ln p(label), nats; infinite where a label has no probability. */
-export function negativeLogLikelihood(probabilities: ArrayLike<number>, labels: ArrayLike<number>, classes: number): number {
+/**
+ * Mean of -ln p(label), nats; infinite where a label has no probability, unless those below `floor` count as that. (Samples of logits
+ * that are far apart leave none: 2^-126, the least that float32 holds in full, is 87 nats.)
+ */
+export function negativeLogLikelihood(probabilities: ArrayLike<number>, labels: ArrayLike<number>, classes: number, { floor = 0 }: { readonly floor?: number } = {}): number {
   checkLabels(probabilities, labels, classes);
   let sum = 0;
-  for (let n = 0; n < labels.length; n++) sum -= Math.log(probabilities[n * classes + labels[n]]);
+  for (let n = 0; n < labels.length; n++) sum -= Math.log(Math.max(floor, probabilities[n * classes + labels[n]]));
   return sum / labels.length;
 }
 

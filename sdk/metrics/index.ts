@@ -7,8 +7,8 @@ export { expectedCalibrationError, minimize, reliability, temperature, type BinO
 export { auroc, aupr, deferralThreshold, falsePositiveRateAt, riskCoverage, riskCoverageArea, rocCurve, truePositiveRateAt, type Coverage, type RocPoint } from './detection.js';
 export { histogram, type Histogram } from './histogram.js';
 export { logitUncertainty, type LogitSampleOptions } from './logits.js';
-export { entropy, meanVariance, softmax, uncertainty, type Uncertainty } from './predictive.js';
+export { divergence, entropy, meanVariance, softmax, uncertainty, type Uncertainty } from './predictive.js';
 export {
-  deterministicScores, sampleScores, scoreNames, scoresOf, uncertaintyStudy, type Deferral, type Detection, type Gallery, type ScoredSet, type ScoreName, type SetRole, type SetSummary,
+  deterministicScores, likelihoodFloor, sampleScores, scoreNames, scoresOf, uncertaintyStudy, type Deferral, type Detection, type Gallery, type ScoredSet, type ScoreName, type SetRole, type SetSummary,
   type Study, type StudyHistogram, type StudyOptions,
 } from './study.js';

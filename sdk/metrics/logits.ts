@@ -2,7 +2,7 @@
  * Uncertainty of a classifier of which the logits are normal variables, each apart (the probabilistic forward pass): by seeded
  * samples of the logits. Not here: samples of weights, which give logits that depend on one another (predictive.ts takes those).
  */
-import { checkRows, entropy, type Uncertainty } from './predictive.js';
+import { checkRows, divergence, entropy, type Uncertainty } from './predictive.js';
 
 export interface LogitSampleOptions {
   readonly classes: number;
@@ -26,7 +26,7 @@ export function logitUncertainty(mean: ArrayLike<number>, variance: ArrayLike<nu
   const probabilities = new Float64Array(mean.length);
   const [predictiveEntropy, softmaxEntropy, mutualInformation] = [0, 1, 2].map(() => new Float64Array(inputs));
   const deviation = new Float64Array(classes);
-  const sample = new Float64Array(classes);
+  const samples = new Float64Array(count * classes);
   for (let n = 0; n < inputs; n++) {
     const from = n * classes;
     for (let c = 0; c < classes; c++) {
@@ -36,6 +36,7 @@ export function logitUncertainty(mean: ArrayLike<number>, variance: ArrayLike<nu
     }
     const next = normals(seed, n);
     for (let s = 0; s < count; s++) {
+      const sample = samples.subarray(s * classes, (s + 1) * classes);
       let greatest = -Infinity;
       for (let c = 0; c < classes; c++) greatest = Math.max(greatest, (sample[c] = mean[from + c] + deviation[c] * next()));
       let total = 0;
@@ -43,8 +44,8 @@ export function logitUncertainty(mean: ArrayLike<number>, variance: ArrayLike<nu
       for (let c = 0; c < classes; c++) probabilities[from + c] += (sample[c] /= total) / count;
       softmaxEntropy[n] += entropy(sample) / count;
     }
-    predictiveEntropy[n] = entropy(probabilities, from, from + classes);
-    mutualInformation[n] = Math.max(0, predictiveEntropy[n] - softmaxEntropy[n]);
+    for (let s = 0; s < count; s++) mutualInformation[n] += divergence(samples, probabilities, classes, s * classes, from) / count;
+    predictiveEntropy[n] = softmaxEntropy[n] + mutualInformation[n];
   }
   return { probabilities, predictiveEntropy, softmaxEntropy, mutualInformation };
 }

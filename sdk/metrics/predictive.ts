@@ -10,12 +10,29 @@
 export interface Uncertainty {
   /** [N, C]: the mean of the samples' probabilities. */
   readonly probabilities: Float64Array;
-  /** [N]: H of the mean probabilities, the total. */
+  /** [N]: H of the mean probabilities, the total: the sum of the two parts. */
   readonly predictiveEntropy: Float64Array;
   /** [N]: the mean of the samples' entropies, aleatoric. */
   readonly softmaxEntropy: Float64Array;
-  /** [N]: the difference of the two, epistemic; not negative. */
+  /** [N]: epistemic, the mean divergence of the samples from their mean (see `divergence`); not negative. */
   readonly mutualInformation: Float64Array;
+}
+
+/**
+ * sum p ln(p / q) of two distributions, nats: what KL(p | q) is, without cancellation. The mutual information is its mean over samples
+ * p about their mean q, and so keeps its digits where it is tiny: the difference of two entropies is rounding there (in float32 below
+ * 1e-7, where half of all inputs may lie), and a ranking by it is noise. Where q is 0, p must be.
+ */
+export function divergence(p: ArrayLike<number>, q: ArrayLike<number>, count: number, fromP = 0, fromQ = 0): number {
+  let sum = 0;
+  for (let c = 0; c < count; c++) {
+    const [a, b] = [p[fromP + c], q[fromQ + c]];
+    if (b === 0) continue;
+    // b ((1 + r) ln(1 + r) - r), which is never negative; the sum of a - b is 0
+    const r = (a - b) / b;
+    sum += a === 0 ? b : Math.abs(r) < 1e-3 ? b * r * r * (1 / 2 + r * (-1 / 6 + r / 12)) : a * Math.log(a / b) - (a - b);
+  }
+  return sum;
 }
 
 /** -sum p ln p, nats; terms with p = 0 are 0. */
@@ -56,8 +73,11 @@ export function uncertainty(samples: ArrayLike<number>, { count, classes }: { re
       for (let c = 0; c < classes; c++) probabilities[n * classes + c] += samples[from + c] / count;
     }
   }
-  const predictiveEntropy = Float64Array.from({ length: inputs }, (_, n) => entropy(probabilities, n * classes, (n + 1) * classes));
-  return { probabilities, predictiveEntropy, softmaxEntropy, mutualInformation: predictiveEntropy.map((h, n) => Math.max(0, h - softmaxEntropy[n])) };
+  const mutualInformation = new Float64Array(inputs);
+  for (let s = 0; s < count; s++) {
+    for (let n = 0; n < inputs; n++) mutualInformation[n] += divergence(samples, probabilities, classes, (s * inputs + n) * classes, n * classes) / count;
+  }
+  return { probabilities, predictiveEntropy: softmaxEntropy.map((h, n) => h + mutualInformation[n]), softmaxEntropy, mutualInformation };
 }
 
 /** The mean over classes of the variance of logits, [N] of [N, C]: another epistemic score. */

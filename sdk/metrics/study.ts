@@ -17,6 +17,9 @@ export type SetRole = 'in-domain' | 'ambiguous' | 'out-of-domain';
 export const scoreNames = ['predictiveEntropy', 'softmaxEntropy', 'mutualInformation', 'logitVariance'] as const;
 export type ScoreName = (typeof scoreNames)[number];
 
+/** Probabilities of labels count as at least this: one input without any would make the mean infinite. */
+export const likelihoodFloor = 2 ** -126;
+
 /** N inputs as a model sees them. */
 export interface ScoredSet {
   readonly name: string;
@@ -33,7 +36,7 @@ export interface SetSummary {
   readonly name: string;
   readonly role: SetRole;
   readonly inputs: number;
-  /** The next five where labels are known. */
+  /** The next five where labels are known; of the likelihood, probabilities count as at least 2^-126 (87 nats). */
   readonly accuracy?: number;
   readonly negativeLogLikelihood?: number;
   readonly brierScore?: number;
@@ -181,7 +184,7 @@ function summary({ name, role, probabilities, labels, scores: values }: ScoredSe
     name, role, inputs: probabilities.length / classes,
     ...(labels ? {
       accuracy: accuracy(probabilities, labels, classes),
-      negativeLogLikelihood: negativeLogLikelihood(probabilities, labels, classes),
+      negativeLogLikelihood: negativeLogLikelihood(probabilities, labels, classes, { floor: likelihoodFloor }),
       brierScore: brierScore(probabilities, labels, classes),
       calibrationErrorByWidth: expectedCalibrationError(probabilities, labels, classes),
       calibrationErrorByMass: expectedCalibrationError(probabilities, labels, classes, { equal: 'mass' }),

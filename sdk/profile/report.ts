@@ -3,7 +3,7 @@
  * the facts of model, machine and date. Light and dark. Not here: measuring (profile.ts).
  */
 import { extents, kilobytes, microseconds, percent, rate, size, whole } from './format.js';
-import { escape } from './html.js';
+import { escape } from '../html.js';
 import type { TensorUse } from './facts.js';
 import type { Profile, StepProfile } from './profile.js';
 import { places, roofline } from './roofline.js';

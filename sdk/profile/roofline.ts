@@ -3,7 +3,7 @@
  * the roofs that the micro-kernels reached. Colours and sizes of text are the page's (reportStyle.ts).
  */
 import { microseconds, percent, rate, size } from './format.js';
-import { escape } from './html.js';
+import { escape } from '../html.js';
 import { movedBytes, rateOf } from './limits.js';
 import type { Profile, StepProfile } from './profile.js';
 

@@ -7,30 +7,10 @@ import { readNpz, writeNpy } from '../../sdk/data/npy.js';
 import { architectures } from '../../sdk/model/architectures.js';
 import { dense, relu } from '../../sdk/model/layers.js';
 import { network } from '../../sdk/model/network.js';
+import { pair, safetensors } from '../support/safetensors.js';
 import { command, temporaryFolder } from './command.js';
 
 const { at, save } = temporaryFolder();
-
-/** A safetensors file of float32 tensors. */
-function safetensors(tensors: Record<string, { shape: readonly number[]; data: Float32Array }>): Uint8Array {
-  let end = 0;
-  const header = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data_offsets: [end, (end += data.byteLength)] }]));
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const bytes = new Uint8Array(8 + text.length + end);
-  new DataView(bytes.buffer).setUint32(0, text.length, true);
-  bytes.set(text, 8);
-  let at = 8 + text.length;
-  for (const { data } of Object.values(tensors)) {
-    bytes.set(new Uint8Array(data.buffer), at);
-    at += data.byteLength;
-  }
-  return bytes;
-}
-
-const pair = (name: string, shape: readonly number[], mean: readonly number[], deviation: number) => ({
-  [`${name}.mean`]: { shape, data: Float32Array.from(mean) },
-  [`${name}.std`]: { shape, data: new Float32Array(mean.length).fill(deviation) },
-});
 
 const model = save('net.onnx', exportQonnx(network({ name: 'net', input: [2], layers: [dense(2, { name: 'fc' }), relu()] })));
 const posterior = save('net.safetensors', safetensors({ ...pair('fc.weight', [2, 2], [1, 2, -3, 1], 0.5), ...pair('fc.bias', [2], [10, 1], 0) }));

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  accuracy, auroc, aupr, brierScore, deferralThreshold, entropy, expectedCalibrationError, falsePositiveRateAt, histogram, logitUncertainty, meanVariance,
+  accuracy, auroc, aupr, brierScore, deferralThreshold, divergence, entropy, expectedCalibrationError, falsePositiveRateAt, histogram, logitUncertainty, meanVariance,
   minimize, negativeLogLikelihood, reliability, riskCoverage, riskCoverageArea, rocCurve, softmax, temperature, truePositiveRateAt, uncertainty,
 } from '../../sdk/metrics/index.js';
 import { pythonWith } from '../support/python.js';
@@ -103,6 +103,22 @@ test('a histogram counts what lies outside at its ends', () => {
   assert.equal(histogram([-1, 0, 0.5, 1, 1.5, 2, 7], { bins: 2, from: 0, to: 2 }), { edges: [0, 1, 2], counts: [3, 4] });
   assert.throws(() => histogram([NaN], { bins: 2, from: 0, to: 2 }), /values: number 0 is NaN/);
   assert.throws(() => histogram([1], { bins: 2, from: 2, to: 2 }), /to: expected more than 2, found 2/);
+});
+
+test('mutual information keeps its digits where the difference of entropies has none', () => {
+  // samples q (1 + d) and q (1 - d) of a rare class: q d^2 / 2 to second order, the likely class adds (q d)^2 / 2
+  for (const [q, d] of [[1e-3, 0.5], [1e-12, 0.5], [1e-30, 0.1], [1e-9, 1e-5]]) {
+    const samples = [q * (1 + d), 1 - q * (1 + d), q * (1 - d), 1 - q * (1 - d)];
+    const wanted = (q * ((1 + d) * Math.log1p(d) + (1 - d) * Math.log1p(-d))) / 2 + ((q * d) ** 2) / 2;
+    near(uncertainty(samples, { count: 2, classes: 2 }).mutualInformation[0] / wanted, 1, `of ${q}, ${d}`, 2e-4);
+  }
+  near(divergence([0.2, 0.8], [0.5, 0.5], 2), 0.2 * Math.log(0.4) + 0.8 * Math.log(1.6), 'divergence');
+  assert.is(divergence([0, 1], [0, 1], 2), 0);
+});
+
+test('a label without probability: infinite, or the floor', () => {
+  assert.is(negativeLogLikelihood([0, 1], [0], 2), Infinity);
+  near(negativeLogLikelihood([0, 1], [0], 2, { floor: 2 ** -126 }), 126 * Math.LN2, 'floor');
 });
 
 test('bins are closed on the right; the first takes 0; empty ones count nothing', () => {
