@@ -82,6 +82,17 @@ test('tables in the terminal, a page, names of files, a module, an archive: the 
   assert.match(unnamed.out, 'strangers from set');
 });
 
+test('sampled weights: the module\'s own entropies, with the samples and seed that are given', async () => {
+  const found = await json(...given, '--twin', 'sample', '--samples', '20', '--seed', '3');
+  assert.equal([found.source, found.sampledWeights, found.samples], ['module', true, 20]);
+  const input = save('x.npy', writeNpy({ shape: [count, 1, side, side], data: Float32Array.from(clean, (b) => (b / 255 - 0.5) / 0.25) }));
+  assert.is((await command('run', model, '--posterior', posterior, '--twin', 'sample', '--max-samples', '0', '--samples', '20', '--seed', '3', '--input', input, '--output', at('y.npz'))).err, '');
+  const { mutualInformation } = readNpz(new Uint8Array(fs.readFileSync(at('y.npz'))));
+  const mean = Array.from(mutualInformation.data as Float32Array).reduce((a, b) => a + b) / count;
+  assert.ok(mean > 0.01);
+  assert.ok(Math.abs(found.sets[0].means.mutualInformation! - mean) < 1e-12);
+});
+
 test('a deterministic network has one entropy', async () => {
   const { out, err } = await command('uncertainty', model, '--posterior', posterior, '--twin', 'mean', '--in-domain', archive, '--out-of-domain', strangers);
   assert.is(err.includes('error'), false, err);
