@@ -94,8 +94,8 @@ function readSets(data: string): { pictures: Pictures; sets: DemoSet[] } {
 /** Builds the page; returns its files by name with their bytes. */
 export async function buildDemo(out: string, { posterior: file, data }: Sources = defaultSources): Promise<Record<string, number>> {
   const posterior = new Uint8Array(readFileSync(file));
-  rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
+  for (const old of readdirSync(out).filter((name) => name.endsWith('.planes.gz'))) rmSync(join(out, old));
   const { pictures, sets } = readSets(data);
   const modules: DemoModule[] = [];
   for (const { method, bits, samples, options } of wanted) {

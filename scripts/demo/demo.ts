@@ -11,26 +11,29 @@ import { parseArgs } from 'node:util';
 import { buildDemo, defaultSources, mostBytes } from './build.js';
 import { serveFolder } from './serve.js';
 
-const { values } = parseArgs({
-  options: {
-    build: { type: 'boolean', default: false },
-    port: { type: 'string', default: '8080' },
-    out: { type: 'string', default: fileURLToPath(new URL('../../build/demo', import.meta.url)) },
-    posterior: { type: 'string', default: defaultSources.posterior },
-    data: { type: 'string', default: defaultSources.data },
-  },
-});
+const defaults = { out: fileURLToPath(new URL('../../build/demo', import.meta.url)), ...defaultSources };
 
-if (!existsSync(values.posterior)) {
-  console.error(`${values.posterior} is missing: name a posterior of LeNet-5 with --posterior FILE.safetensors`);
+/** Ends with one line that says what to do. */
+function refuse(message: string): never {
+  console.error(message);
   process.exit(1);
 }
-const files = await buildDemo(values.out, { posterior: values.posterior, data: values.data });
+
+function readOptions(): { build: boolean; port: number; out: string; posterior: string; data: string } {
+  try {
+    const { values } = parseArgs({ options: { build: { type: 'boolean' }, port: { type: 'string' }, out: { type: 'string' }, posterior: { type: 'string' }, data: { type: 'string' } } });
+    return { ...defaults, ...values, build: values.build ?? false, port: Number(values.port ?? 8080) };
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+const values = readOptions();
+if (!(Number.isInteger(values.port) && values.port >= 0 && values.port < 65536)) refuse('--port: expected a number of 0 to 65535');
+if (!existsSync(values.posterior)) refuse(`${values.posterior} is missing: name a posterior of LeNet-5 with --posterior FILE.safetensors`);
+const files = await buildDemo(values.out, values);
 const total = Object.values(files).reduce((a, b) => a + b, 0);
 for (const [name, bytes] of Object.entries(files)) console.log(`${String(bytes).padStart(9)}  ${name}`);
 console.log(`${String(total).padStart(9)}  bytes in ${values.out}`);
-if (total > mostBytes) {
-  console.error(`the page has more than ${mostBytes} bytes`);
-  process.exitCode = 1;
-}
-if (!values.build) console.log(`\nThe page: ${(await serveFolder(values.out, Number(values.port))).address}\nStop with Ctrl+C.`);
+if (total > mostBytes) refuse(`the page has more than ${mostBytes} bytes`);
+if (!values.build) console.log(`\nThe page: ${(await serveFolder(values.out, values.port)).address}\nStop with Ctrl+C.`);

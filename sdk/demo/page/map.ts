@@ -33,9 +33,10 @@ export class UncertaintyMap {
   #steps: string[] = [];
   #end = mostNats;
 
-  constructor(readonly element: SVGSVGElement, readonly legend: HTMLElement) {
-    element.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    element.append(this.#areas, this.#axes, this.#clouds, this.#names, this.#way, this.#point);
+  constructor(readonly element: HTMLElement, readonly legend: HTMLElement) {
+    // apart, so that the clouds are not painted again when the point moves
+    const layer = (name: string, ...children: SVGElement[]): SVGElement => svg('svg', { class: name, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, ...children);
+    element.append(layer('back', this.#areas, this.#axes, this.#clouds, this.#names), layer('front', this.#way, this.#point));
     this.show(undefined);
   }
 

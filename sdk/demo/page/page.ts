@@ -20,12 +20,12 @@ import { themeButton } from './theme.js';
 /** Milliseconds without a new answer before it is read out. */
 const pause = 900;
 
-const contents = (await (await fetch('contents.json')).json()) as Contents;
+const contents = await readContents();
 
 const seen = byId<HTMLCanvasElement>('seen');
 const table = new ClassTable(byId('classes'), classes);
 const meters = new Meters(byId('meters'));
-const map = new UncertaintyMap(byId<SVGSVGElement>('map'), byId('legend'));
+const map = new UncertaintyMap(byId('map'), byId('legend'));
 const facts = factList(['time', 'module']);
 let announcement = 0;
 let pixels: Uint8Array | undefined;
@@ -77,6 +77,13 @@ themeButton(byId<HTMLButtonElement>('theme'), () => pad.redraw());
 byId('sources').append(...contents.sets.map(({ title, source }) => html('span', {}, `${title}: ${source}. `)));
 chosen();
 see(undefined);
+
+async function readContents(): Promise<Contents> {
+  const response = await fetch('contents.json').catch(() => undefined);
+  if (response?.ok) return (await response.json()) as Contents;
+  showVerdict({ ...blank, headline: 'Sorry', sentence: 'contents.json, which the page is made of, could not be loaded. Is the whole folder on the host?' });
+  throw new Error('contents.json could not be loaded');
+}
 
 /** A picture to be answered, or nothing. */
 function see(found: Uint8Array | undefined): void {
