@@ -127,11 +127,12 @@ function emitBinary(e: BinaryExpr, scope: Scope, context: Context): Value {
   const float = type === 'float32';
   const isLogic = e.op === 'and' || e.op === 'or' || e.op === 'xor';
   // Logic sees the low bits of what is wider.
-  const operand = (x: Expr): Value => {
-    const v = emitExpr(x, scope, context);
+  const operand = (x: Expr, other?: Value): Value => {
+    const v = x.op === 'load' && other?.shape === 'vector' && other.high === undefined ? emitLoad(x, scope, context, true) : emitExpr(x, scope, context);
     return isLogic && v.high !== undefined && describe(type).bits <= 32 ? narrowLanes(v, v.type) : v;
   };
-  const [a, b] = [operand(e.a), operand(e.b)];
+  const a = operand(e.a);
+  const b = operand(e.b, a);
   // A mask of all bits only wraps.
   if (e.op === 'and' && describe(type).bits === 32 && e.b.op === 'int' && (e.b.value | 0) === -1) {
     return { text: a.shape === 'vector' ? toVector(a, scope, context) : as(a, type), type, shape: a.shape };

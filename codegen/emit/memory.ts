@@ -58,7 +58,8 @@ export function mentions(t: Term, axis: string | undefined): boolean {
   return axis !== undefined && factorDependsOn(t.of, axis);
 }
 
-export function emitLoad(e: Load, scope: Scope, context: Context): Value {
+/** `inLanes`: a value that is the same in all lanes is wanted in all of them. */
+export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = false): Value {
   const tensor = context.program.tensors[e.tensor];
   if (context.pending?.buffer === tensor.buffer || context.pendingBits?.buffer === tensor.buffer || context.held?.some((h) => h.buffer === tensor.buffer)) flushStores(context);
   const guard = e.guard ?? [];
@@ -79,7 +80,7 @@ export function emitLoad(e: Load, scope: Scope, context: Context): Value {
   const p = place(tensor, e.at, undefined, scope, context);
   if (!p) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : unevenLoad(tensor, e, scope, context);
   const type = tensor.dtype;
-  if (context.lane !== undefined && p.laneStride === 0 && type === 'float32') {
+  if (context.lane !== undefined && p.laneStride === 0 && (type === 'float32' || (inLanes && tensor.layout.elementBits === 32))) {
     // Into all lanes at once: a splat of its own costs a fifth of a convolution's time.
     return { text: shareLoad(tensor, p, 'splat', 'v128', `v128.load32_splat(${p.pointer}, ${p.offset})`, scope, context), type, shape: 'vector' };
   }

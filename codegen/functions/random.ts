@@ -16,7 +16,7 @@ const i = 'int32';
 
 export const PHILOX_ROUNDS = 10;
 /** By which the words of a counter are multiplied, the first and the third. */
-const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
+export const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
 /** What each round adds to the two words of the key. */
 const WEYL = [0x9e3779b9, 0xbb67ae85] as const;
 
@@ -32,10 +32,10 @@ export function keyIncrement(round: number, j: number): number {
 
 /**
  * One of the four words of Philox4x32-10. `counter`: four uint32, references or loads. `key(r, j)`: word j of the key of round r,
- * that is key[j] + keyIncrement(r, j) modulo 2^32. The last word takes the fewest operations: no other word needs all of the
+ * that is key[j] + keyIncrement(r, j) modulo 2^32. `multiplier(j)`: MULTIPLIERS[j], where it is better loaded. The last word takes the fewest operations: no other word needs all of the
  * last three rounds either, and it is a low half.
  */
-export function philox(scope: Scope, counter: readonly [Expr, Expr, Expr, Expr], key: (round: number, j: number) => Expr, which: 0 | 1 | 2 | 3): Expr {
+export function philox(scope: Scope, counter: readonly [Expr, Expr, Expr, Expr], key: (round: number, j: number) => Expr, which: 0 | 1 | 2 | 3, multiplier = (j: number): Expr => int(MULTIPLIERS[j], u)): Expr {
   /** Word w after so many rounds: only what a result needs is ever made. */
   const known = new Map<string, Expr>();
   const after = (rounds: number, w: number): Expr => {
@@ -43,7 +43,7 @@ export function philox(scope: Scope, counter: readonly [Expr, Expr, Expr, Expr],
     const name = `philox${rounds}_${w}`;
     const old = known.get(name);
     if (old) return old;
-    const [first, second] = [int(MULTIPLIERS[0], u), int(MULTIPLIERS[1], u)];
+    const [first, second] = [multiplier(0), multiplier(1)];
     const r = rounds - 1;
     const value =
       w === 0 ? xor(xor(mulHigh(after(r, 2), second), after(r, 1)), key(r, 0))

@@ -9,7 +9,7 @@ import { add, axis, int, load, sum, times } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape, makeConstant } from '../ir/graph.js';
 import type { Index } from '../ir/program.js';
-import { keyIncrement, philox, PHILOX_ROUNDS, standardNormal, word } from '../functions/random.js';
+import { keyIncrement, MULTIPLIERS, philox, PHILOX_ROUNDS, standardNormal, word } from '../functions/random.js';
 import { Scope } from '../functions/scope.js';
 import { spaceAxes } from './elementwise.js';
 import { floatOutput, given, kernelName, makeKernel, strides } from './operands.js';
@@ -66,6 +66,8 @@ export const randomnormal: OperatorRecord = {
     const [out] = context.outputs;
     // The keys of all rounds, made once, so that vectors load them.
     const increments = context.addConstant('increments', makeConstant('uint32', [PHILOX_ROUNDS, 2], Array.from({ length: 2 * PHILOX_ROUNDS }, (_, k) => keyIncrement(k >> 1, k % 2))));
+    // From memory: engines make a constant of all lanes anew, by three instructions, wherever it is used.
+    const multipliers = context.addConstant('multipliers', makeConstant('uint32', [2], MULTIPLIERS));
     const keys = context.addTemporary('keys', [PHILOX_ROUNDS, 2], 'uint32');
     const made = makeKernel({
       name: kernelName(context, 'keys'), op: 'keys', space: [{ name: 'r', extent: PHILOX_ROUNDS }, { name: 'j', extent: 2 }],
@@ -84,7 +86,7 @@ export const randomnormal: OperatorRecord = {
       bind('sample', word(load(context.input(1).name, []))),
       int(context.int('stream'), 'uint32'),
     ] as const;
-    const bits = philox(scope, [...counter], (r, j) => load(keys, [r, j]), 3);
+    const bits = philox(scope, [...counter], (r, j) => load(keys, [r, j]), 3, (j) => load(multipliers, [j]));
     const value = standardNormal(scope, bits);
     return [made, makeKernel({ name: kernelName(context), op: 'elementwise', space, epilogue: scope.lets, stores: [{ tensor: out.name, at: space.map((a) => axis(a.name)), value }] })];
   },
