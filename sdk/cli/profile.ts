@@ -58,7 +58,7 @@ second for the step's working set.`,
     }
 
     const result = await atFile(model.file, () =>
-      profile(model.bytes, { name: model.name, readExternal: model.readExternal, target: targetOf(args), batch, tuning, seconds, inputs, machine: machine(), clock: processorTime, onRound: showProgress }),
+      profile(model.architecture ?? model.bytes, { name: model.name, readExternal: model.readExternal, posterior: model.posterior, ...model.twin, target: targetOf(args), batch, tuning, seconds, inputs, machine: machine(), clock: processorTime, onRound: showProgress }),
     );
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     const texts = { report: profileReport, json: (p: typeof result) => `${JSON.stringify(p, null, 2)}\n` };

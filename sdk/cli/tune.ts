@@ -9,6 +9,7 @@ import { loadSync } from '../runtime/index.js';
 import { planTuning, readTimes, tuningCommand, tuningPage } from '../tune/elsewhere.js';
 import { spaceOf, tune } from '../tune/tune.js';
 import { usage, type Command, type Context } from './command.js';
+import { importModel } from './engines.js';
 import { checkFile, readBytes, writeAll } from './files.js';
 import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, type WasmTarget, posteriorOptions } from './models.js';
 import { progressLine } from './progress.js';
@@ -68,7 +69,7 @@ interface Build {
   readonly batch?: number;
 }
 
-const spaceOfFile = ({ file, name, bytes, readExternal }: ModelFile, build: Build) => atFile(file, () => spaceOf(bytes, { ...build, name, readExternal }));
+const spaceOfFile = (model: ModelFile, build: Build) => atFile(model.file, () => spaceOf(importModel(model), { ...build, ...model.twin }));
 
 async function writeHost(model: ModelFile, host: string, output: string, build: Build, { print }: Context): Promise<number> {
   const plan = planTuning(spaceOfFile(model, build));
@@ -91,9 +92,8 @@ async function search(model: ModelFile, output: string, budget: number, build: B
   const save = (file: TuningFile): void => writeAll([{ file: output, bytes: textOf(file) }]);
   const progress = progressLine();
   try {
-    const { name, bytes, readExternal } = model;
-    const file = await atFile(model.file, () => tune(bytes, {
-      ...build, name, readExternal, budget, previous, measuredOn, clock: processorTime, stopped: () => stopped,
+    const file = await atFile(model.file, () => tune(importModel(model), {
+      ...build, ...model.twin, budget, previous, measuredOn, clock: processorTime, stopped: () => stopped,
       onProgress(p) {
         save(p.file);
         progress.show(`${p.seconds.toFixed(0)} of ${budget} s, ${p.done} of ${p.kernels} kernels, ${p.schedules} schedules, time ${(p.ratio * 100).toFixed(1)} % of the default's: ${p.kernel}`);
@@ -134,8 +134,7 @@ function report(file: TuningFile, { print }: Pick<Context, 'print'>): void {
 /** The whole model with and without the records, beside one another: what counts. */
 async function compareWhole(model: ModelFile, build: Build, tuning: TuningFile, print: Context['print']): Promise<void> {
   if (Object.values(tuning.kernels).every((r) => !r.schedule)) return print('\nThe defaults were best.');
-  const { name, bytes, readExternal } = model;
-  const sessions = await Promise.all([undefined, tuning].map(async (t) => loadSync((await compile(bytes, { ...build, name, readExternal, tuning: t })).wasm as Uint8Array<ArrayBuffer>).session()));
+  const sessions = await Promise.all([undefined, tuning].map(async (t) => loadSync((await compile(importModel(model), { ...build, ...model.twin, tuning: t })).wasm as Uint8Array<ArrayBuffer>).session()));
   const { timings: [before, after] } = measure(sessions.map((s) => repeated(() => s.run())), 1, { clock: processorTime });
   print(`\nThe whole model: ${duration(before.median / 1000)} by default, ${duration(after.median / 1000)} tuned, ratio ${(after.median / before.median).toFixed(3)} (quartiles ${duration(after.low / 1000)} to ${duration(after.high / 1000)})`);
 }

@@ -17,7 +17,7 @@ import { limitOf, movedBytes, workingSet, type Bandwidth, type Limits, type Step
 import { measure, repeated, type MeasureOptions, type Repeated, type Timing } from '../measure.js';
 import { probes, type BandwidthProbe } from './peaks.js';
 
-export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'target' | 'batch' | 'tuning'>, MeasureOptions {
+export interface ProfileOptions extends Pick<Options, 'name' | 'readExternal' | 'posterior' | 'twin' | 'calibration' | 'maxSamples' | 'target' | 'batch' | 'tuning'>, MeasureOptions {
   /** How long to measure, compiling apart; default 5. */
   readonly seconds?: number;
   /** The inputs of one call by name, row-major; drawn with a fixed seed where absent. */

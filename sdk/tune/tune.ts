@@ -8,13 +8,14 @@ import { importOnnx } from '../../codegen/import/onnx.js';
 import { hashText } from '../../codegen/ir/hash.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Choices, ScheduleData } from '../../codegen/schedule/choice.js';
+import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { numberTensors, type TuningFile, type TuningRecord } from '../../codegen/schedule/records.js';
 import { candidates, defaultCandidate, searchSpace, type Candidate, type SearchSpace, type Site } from '../../codegen/schedule/search.js';
 import { measure, repeated, type Clock, type Timing } from '../measure.js';
 import { compareBits, makeTrial, openTrial } from './trial.js';
 
-export interface TuneOptions {
+export interface TuneOptions extends TwinOptions {
   /** Default simd128. */
   readonly target?: string;
   readonly batch?: number;
@@ -57,9 +58,9 @@ const quick = 12;
 const careful = 70;
 
 /** The search's space of a model's bytes or Graph. */
-export function spaceOf(model: Uint8Array | Graph, options: Pick<TuneOptions, 'target' | 'batch' | 'name' | 'readExternal'>): SearchSpace {
+export function spaceOf(model: Uint8Array | Graph, options: Pick<TuneOptions, 'target' | 'batch' | 'name' | 'readExternal' | keyof TwinOptions>): SearchSpace {
   const graph = model instanceof Uint8Array ? importOnnx(model, { name: options.name, readExternal: options.readExternal }) : model;
-  return searchSpace(lower(runPasses(graph, options.batch)), targetOf(options.target ?? 'simd128'));
+  return searchSpace(lower(runPasses(graph, options.batch, options)), targetOf(options.target ?? 'simd128'));
 }
 
 interface State {
