@@ -54,6 +54,14 @@ test('weights are drawn, as often and with the seed that is said, by a model and
   assert.is(status, 0, out);
 });
 
+test('steps of a sampled twin are timed, each as often as samples are drawn by default', async () => {
+  const { err } = await command('profile', model, '--posterior', posterior, '--twin', 'sample', '--budget', '1', '--json', at('profile.json'));
+  assert.is(err, '');
+  const { steps } = JSON.parse(fs.readFileSync(at('profile.json'), 'utf8')) as { steps: { name: string; repeats: number }[] };
+  assert.is(steps.find((s) => s.name === 'fc_weight_RandomNormal')?.repeats, 30);
+  assert.is(steps.find((s) => s.name === 'fc_weight_RandomNormal_keys')?.repeats, 1);
+});
+
 test('calibration scales the variances of weights', async () => {
   const { out } = await command('run', model, '--posterior', posterior, '--calibration', '4', '--input', input);
   assert.match(out, /variance: float32 \[1, 2\]\n\s*\[0\]\s+5\s/);

@@ -21,6 +21,7 @@ import { architectures } from '../../../sdk/model/architectures.js';
 import { convolution, dense, flatten, gaussian, maxPool, relu, softmax as softmaxLayer } from '../../../sdk/model/layers.js';
 import { network } from '../../../sdk/model/network.js';
 import { loadSync } from '../../../sdk/runtime/index.js';
+import { spaceOf } from '../../../sdk/tune/tune.js';
 import { compareScheduled, lowerCase, runOnEmitters } from '../../ops/harness.js';
 import { hostFor } from '../../support/hosts.js';
 import { GraphBuilder } from '../../support/graphs.js';
@@ -136,6 +137,13 @@ test('weights take no more memory than those of the largest layer', async () => 
   const { manifest } = await compile({ ...architectures.mlp(), posteriors: Object.fromEntries(Object.entries(architectures.mlp().constants).map(([name, c]) => [name, { deviation: makeConstant('float32', c.shape, new Float32Array(c.data.length).fill(1)) }])) }, { twin: 'sample', maxSamples: 0 });
   // 784 x 100 float32, and what lies between layers
   assert.ok(manifest.temporaryBytes < 4 * 78400 + 2048, String(manifest.temporaryBytes));
+});
+
+test('the kernels of a sample can be tuned, but for those that carry values or tell the index', () => {
+  const { sites } = spaceOf(images, { twin: 'sample', batch: 4 });
+  const names = sites.map((s) => s.kernel.name);
+  for (const name of ['convolution1', 'dense1', 'convolution1_weight_RandomNormal']) assert.ok(names.includes(name), `${name} is none of ${names.join(' ')}`);
+  assert.ok(names.every((name) => !/LoopIndex|Sample(Mean|Moments|Collect)2?$/.test(name)), names.join(' '));
 });
 
 test('a regressor has mean, variance and draws; several outputs have them each; names that are taken stay', async () => {
