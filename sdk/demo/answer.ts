@@ -1,8 +1,9 @@
 /**
- * From a module's outputs to what the page shows: probabilities with their range, logits, and uncertainty in its parts. Runs in the
+ * From a module's outputs to what the page shows: probabilities with their range, logits, and uncertainty in its parts, which the
+ * module itself computes. Runs in the
  * page's worker and in Node alike. Not here: what is said of it in words (verdict.ts).
  */
-import { softmax, uncertainty } from '../metrics/index.js';
+import { softmax } from '../metrics/index.js';
 import type { Session } from '../runtime/index.js';
 import { draws, normalLattice } from './lattice.js';
 
@@ -60,16 +61,9 @@ export function readAnswer(method: Method, outputs: Readonly<Record<string, Floa
     : Float64Array.from(lattice, (z, i) => logits[i % classes] + deviations[i % classes] * z);
   const each = softmax(drawn, classes);
   const [low, high] = ranges(each, count);
-  if (outputs.predictiveEntropy) {
-    return {
-      method, low, high, logits, deviations, probabilities: Array.from(outputs.probabilities),
-      total: outputs.predictiveEntropy[0], aleatoric: outputs.softmaxEntropy[0], epistemic: outputs.mutualInformation[0],
-    };
-  }
-  const found = uncertainty(each, { count, classes });
   return {
-    method, low, high, logits, deviations, probabilities: Array.from(found.probabilities),
-    total: found.predictiveEntropy[0], aleatoric: found.softmaxEntropy[0], epistemic: found.mutualInformation[0],
+    method, low, high, logits, deviations, probabilities: Array.from(outputs.probabilities),
+    total: outputs.predictiveEntropy[0], aleatoric: outputs.softmaxEntropy[0], epistemic: outputs.mutualInformation[0],
   };
 }
 

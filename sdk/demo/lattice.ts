@@ -1,6 +1,6 @@
 /**
  * Evenly spread draws of normal logits, the same at every call: a rank-one lattice (Korobov 1959) through the inverse of the normal
- * distribution. For error bars, and for entropies where a module has no uncertainty head; moving no more than the picture does.
+ * distribution. For error bars that move no more than the picture does. Entropies are the module's own business.
  */
 
 /** A prime, so that every class meets each of its levels once. */
