@@ -1,6 +1,6 @@
 /**
  * `sigmaflow demo`: compiles a trained quantized network of examples/models, reads handwritten digits with it, and says
- * how well and how fast. What `npm start` runs.
+ * how well and how fast; then the same for a Bayesian one, which says how sure it is (demoUncertainty.ts). What `npm start` runs.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,9 @@ import { readIdx } from '../data/idx.js';
 import type { Command, Context } from './command.js';
 import { moduleEngine } from './engines.js';
 import { readBytes } from './files.js';
+import { uncertainPictures } from './demoUncertainty.js';
 import { readModel } from './models.js';
+import { bar, percent, picture } from './pictures.js';
 import { count, duration, table } from './text.js';
 
 const models = [
@@ -24,7 +26,8 @@ export const command: Command = {
   name: 'demo',
   usage: '',
   about: `Compiles a trained quantized network from examples/models and reads handwritten digits (MNIST) with it: pictures,
-predictions with their probabilities, accuracy on 600 images, time, bytes.`,
+predictions with their probabilities, accuracy on 600 images, time, bytes. Then a Bayesian LeNet-5 from examples/bayesian sees a
+digit, an ambiguous one and a piece of clothing, and says how sure it is of each.`,
   positionals: [],
   options: [],
   examples: ['sigmaflow demo'],
@@ -55,6 +58,8 @@ predictions with their probabilities, accuracy on 600 images, time, bytes.`,
         ['memory', `${count(artifact.manifest.arenaBytes)} bytes at most, known before it runs`],
       ]),
     );
+    context.print('');
+    await uncertainPictures({ images, labels }, context);
     return 0;
   },
 };
@@ -114,9 +119,6 @@ function choose(readings: readonly Reading[]): Reading[] {
 
 // ---- Pictures: two to a line of 80 columns ----
 
-const margin = 3;
-const width = side - 2 * margin;
-
 function printPanels(readings: readonly Reading[], images: ArrayLike<number>, { print }: Context): void {
   for (let i = 0; i < readings.length; i += 2) {
     const [left, right] = readings.slice(i, i + 2).map((r) => panel(r, images));
@@ -131,23 +133,4 @@ function panel({ i, label, probabilities }: Reading, images: ArrayLike<number>):
   const verdict = `${guess}  ${percent(probabilities[guess])}${guess === label ? '' : `, is a ${label}`}`;
   const bars = probabilities.map((p, digit) => `${digit} ${bar(p, 10)}`.trimEnd());
   return picture(images, i).map((line, row) => `${line}  ${row === 0 ? verdict : bars[row - 1]}`);
-}
-
-/** Nothing is certain that is not. */
-const percent = (p: number): string => (p > 0.9995 ? '> 99.9 %' : `${(100 * p).toFixed(1)} %`);
-
-/** A bar in eighths of a character. */
-function bar(p: number, length: number): string {
-  const eighths = Math.round(p * length * 8);
-  return '█'.repeat(eighths >> 3) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths & 7];
-}
-
-/** Two pixel rows a line, by half blocks; the empty margin is cut. */
-function picture(images: ArrayLike<number>, i: number): string[] {
-  const ink = (y: number, x: number): number => (images[i * pixels + y * side + x] > 90 ? 1 : 0);
-  const lines: string[] = [];
-  for (let y = margin; y < side - margin; y += 2) {
-    lines.push(Array.from({ length: width }, (_, k) => [' ', '▀', '▄', '█'][ink(y, margin + k) + 2 * ink(y + 1, margin + k)]).join(''));
-  }
-  return lines;
 }

@@ -208,6 +208,12 @@ test('demo: pictures of at most 80 columns, and a good accuracy', async () => {
   assert.ok(Number(/accuracy +([\d.]+) %/.exec(out)![1]) > 95, out);
   assert.match(out, /of 600 images\)\ntime +[\d.]+ microseconds an image/);
   assert.is(out.match(/^.*\b9( [█▏▎▍▌▋▊▉]+)?$/gm)!.length, 2, 'two rows of two panels');
+  // a digit, an ambiguous one, a piece of clothing: each with its uncertainty and a verdict of its own
+  assert.equal(out.match(/(?<= {3})(a digit|an ambiguous digit|clothing), .*$/gm)!.map((line) => line.split(',')[0]), ['a digit', 'an ambiguous digit', 'clothing']);
+  assert.equal(out.match(/-> .*/g), ['-> sure', '-> more than one answer fits', '-> may be unlike what it was trained on']);
+  assert.is(out.match(/(aleatoric|epistemic) +[\d.]+ nats/g)!.length, 6);
+  const aurocs = [...out.matchAll(/AUROC ([\d.]+)/g)].map((m) => Number(m[1]));
+  assert.ok(aurocs.length === 2 && aurocs[0] > 0.95 && aurocs[1] > 0.9, out);
 });
 
 test.after(folder.remove);
