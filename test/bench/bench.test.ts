@@ -2,6 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runPasses } from '../../codegen/compile.js';
+import { importOnnx } from '../../codegen/import/onnx.js';
+import { evaluate } from '../../codegen/passes/evaluate.js';
+import { bayesianExamples, bayesianGraph, bayesianNames } from './bayesian/networks.js';
+import { drawWeights, meanLogits, sampledOnnx } from './bayesian/sampled.js';
 import { logicalBytes } from './bytes.js';
 import { benchmarksDocument } from './document.js';
 import { generatedGraph, shapes } from './generated.js';
@@ -58,7 +62,7 @@ test('every shape has float32 and 8-bit to be compared with', () => {
 
 const empty: Results = {
   date: '2026-01-02', machine: 'a machine', load: [0.1, 0.2], busy: [0.99], clock: 'wall', rounds: 15, milliseconds: 60, hosts: { 'Node 20': 'v20' }, versions: { peer: '1.0' }, settings: { peer: 'one thread' },
-  absent: ['relaxed SIMD: no engine.'], inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [], instructions: [],
+  absent: ['relaxed SIMD: no engine.'], inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [], bayesian: [], instructions: [],
 };
 
 const inference = (network: string, kind: string, ours: number, theirs: number): Results['inference'][number] =>
@@ -72,6 +76,24 @@ test('verdicts: the worst network decides, and by how much is said', () => {
   assert.is(found('float32, simd128, batch 1: ratio').verdict, 'missed by 10 %: lenet5 0.90');
   assert.is(found('the same, geometric mean').verdict, 'met');
   assert.is(found('module bytes').verdict, 'missed by 22 %');
+});
+
+test('Bayesian networks: sets of weights in one ONNX graph give the mean of the single networks', () => {
+  for (const name of bayesianNames) {
+    const graph = bayesianGraph(name);
+    const draws = drawWeights(graph, 3);
+    const examples = bayesianExamples(2);
+    const found = evaluate(importOnnx(sampledOnnx(graph, draws, 3, 2), {}), { x: { shape: [2, 1, 28, 28], data: Float64Array.from(examples.flat()) } });
+    const [logits] = Object.values(found).slice(-1);
+    assert.equal(logits.shape, [2, 10]);
+    examples.forEach((example, n) => meanLogits(graph, draws, 3, example).forEach((y, i) => assert.ok(Math.abs(logits.data[n * 10 + i] - y) < 1e-5, `${name} ${n} ${i}`)));
+  }
+});
+
+test('Bayesian networks: verdicts on moments and on the fastest way to sample', () => {
+  const times = { 'sigmaflow moments': sampleOf([10]), 'sigmaflow deterministic': sampleOf([4]), 'onnxruntime-web moments': sampleOf([50]), 'torch, fresh samples 30': sampleOf([900]), 'torch, S sets in one graph 30': sampleOf([70]) };
+  const found = verdicts({ ...empty, bayesian: [{ network: 'mlp', batch: 1, times, missing: {} }, { network: 'mlp', batch: 10, times: {}, missing: {} }] }).filter((v) => v.verdict !== 'not measured');
+  assert.equal(found.map((v) => [v.found, v.verdict]), [['5.00 (mlp)', 'met'], ['2.50 (mlp)', 'met'], ['7.00 (mlp)', 'met']]);
 });
 
 test('the document names date, machine, versions, and what was not measured', () => {

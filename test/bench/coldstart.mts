@@ -40,7 +40,7 @@ async function peer(): Promise<number[]> {
   // A hand-written network is code of its application: reading it from an ONNX file is not counted.
   const network = start.engine === 'tfjs' ? readNetwork(start.file) : undefined;
   const t0 = begin();
-  const runner = network ? await tfjsOf(network, message) : await loaders[start.engine](message, async (file) => new Uint8Array(readFileSync(file)));
+  const runner = network ? await tfjsOf(network, message) : await loaders[start.engine as keyof typeof loaders](message, async (file) => new Uint8Array(readFileSync(file)));
   await runner.feed(values);
   const t1 = performance.now();
   await runner.infer();

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Artifact, CompileOptions } from '../../codegen/compile.js';
 import type { Graph } from '../../codegen/ir/graph.js';
+import type { TwinName } from '../../codegen/passes/twins/twin.js';
 import { targets } from '../../codegen/targets/target.js';
 import { assemble } from '../../sdk/host/assembler.js';
 import { compile } from '../../sdk/index.js';
@@ -12,10 +13,11 @@ import type { PeakCall, PeakName } from './engines/engine.js';
 /** Everything that the benchmark writes, apart from the documentation. */
 export const scratch = new URL('.tmp/', import.meta.url).pathname;
 
-/** A build of the product: a target, with or without `fastMath`. */
+/** A build of the product: a target, with or without `fastMath`; of Bayesian networks a twin. */
 export interface Build {
   readonly target: string;
   readonly fastMath?: boolean;
+  readonly twin?: TwinName;
 }
 
 export const labelOf = (build: Build): string => `${build.target}${build.fastMath ? ' fastMath' : ''}`;
@@ -36,7 +38,7 @@ export function compiled(key: string, graph: Graph, build: Build, batch: number)
   const known = made.get(name);
   if (known) return known;
   const promise = (async () => {
-    const options = { target: build.target, batch, ...(build.fastMath ? { fastMath: true } : {}) } as CompileOptions;
+    const options = { target: build.target, batch, ...(build.fastMath ? { fastMath: true } : {}), ...(build.twin ? { twin: build.twin } : {}) } as CompileOptions;
     const artifact = await compile(graph, options);
     mkdirSync(path.join(scratch, 'modules'), { recursive: true });
     const file = path.join(scratch, 'modules', `${name}.wasm`);

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Clock } from './process.js';
 
-export const sections = ['inference', 'relaxed', 'batches', 'lowbit', 'limit', 'bytes', 'cold', 'compile', 'threads', 'instructions'] as const;
+export const sections = ['inference', 'relaxed', 'batches', 'lowbit', 'limit', 'bytes', 'cold', 'compile', 'threads', 'bayesian', 'instructions'] as const;
 export type Section = (typeof sections)[number];
 /** All but what needs valgrind, and minutes a network. */
 export const usualSections: readonly Section[] = sections.filter((s) => s !== 'instructions');
@@ -22,6 +22,7 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly write: boolean;
   readonly python?: string;
+  readonly torch?: string;
   readonly help: boolean;
 }
 
@@ -43,6 +44,8 @@ export const usage = `npm run bench -- [options]
   --models DIR     networks and goldens (default ../shared/data/bench)
   --python FILE    an interpreter with test/bench/requirements.txt installed, which makes LiteRT's files
                    (default: SIGMAFLOW_BENCH_PYTHON, else .tmp/python, else python3)
+  --torch FILE     an interpreter with torch, for the bayesian section (default: SIGMAFLOW_TORCH_PYTHON,
+                   else python3)
 `;
 
 const words = (text: string | undefined): readonly string[] | undefined => text?.split(',').map((w) => w.trim()).filter((w) => w !== '');
@@ -53,7 +56,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     args: [...argv],
     options: {
       section: { type: 'string' }, only: { type: 'string' }, kind: { type: 'string' }, batch: { type: 'string' }, engines: { type: 'string' }, target: { type: 'string' },
-      rounds: { type: 'string' }, clock: { type: 'string' }, ms: { type: 'string' }, models: { type: 'string' }, python: { type: 'string' },
+      rounds: { type: 'string' }, clock: { type: 'string' }, ms: { type: 'string' }, models: { type: 'string' }, python: { type: 'string' }, torch: { type: 'string' },
       quick: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
     },
   });
@@ -86,6 +89,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     targets: words(values.target),
     quick, write,
     python: values.python,
+    torch: values.torch,
     help: values.help ?? false,
   };
 }

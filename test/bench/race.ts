@@ -27,6 +27,8 @@ export interface Contestant {
   /** Outputs of the examples, and how far they may be off in units of the largest. */
   readonly golden: readonly (readonly number[])[];
   readonly limit: number;
+  /** Where it runs, if elsewhere than the others. */
+  readonly host?: Host;
 }
 
 export interface Race {
@@ -53,10 +55,10 @@ export class Stable {
   constructor(readonly host: Host, private readonly setting: Setting) {}
 
   /** The process of a label; a new one where there is none or `fresh`. */
-  process(label: string, fresh: boolean): Engine {
+  process(label: string, fresh: boolean, host = this.host): Engine {
     if (fresh) this.kept.get(label)?.end();
     const known = fresh ? undefined : this.kept.get(label);
-    const engine = known ?? new Engine(label, this.host, this.setting.clock);
+    const engine = known ?? new Engine(label, host, this.setting.clock);
     this.kept.set(label, engine);
     return engine;
   }
@@ -78,8 +80,8 @@ export async function race(contestants: readonly Contestant[], asked: readonly P
     works[name] = peak.work;
     running.push(engine);
   }
-  for (const { label, load, golden, limit } of contestants) {
-    const engine = stable.process(label, load.engine === 'sigmaflow');
+  for (const { label, load, golden, limit, host } of contestants) {
+    const engine = stable.process(label, load.engine === 'sigmaflow', host);
     try {
       const { outputs, settings } = await engine.load(load);
       if (load.engine !== 'sigmaflow' || label.startsWith('sigmaflow')) setting.settings[label] = settings;

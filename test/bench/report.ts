@@ -1,4 +1,5 @@
 /** All tables of a run, in the order of the terminal and of docs/benchmarks.md. Pure. */
+import { bayesianSections } from './bayesian/report.js';
 import { allowedBytes } from './bytes.js';
 import { batchesTable, fast, inferenceTable, mean, relaxed, simd, spread } from './reportInference.js';
 import { peers } from './peers.js';
@@ -114,5 +115,5 @@ function instructions(r: Results): Section[] {
 /** The targets first. */
 export function report(r: Results): Section[] {
   const targets: Section = { heading: 'Targets', text: 'The worst network decides. "Not slower" allows the 2 % that interleaved medians do not tell apart.', tables: [targetsTable(r)] };
-  return [targets, ...wholeNetworks(r), ...relaxedNetworks(r), ...widths(r), ...limits(r), ...batchesAndThreads(r), ...bytes(r), ...starts(r), ...instructions(r)];
+  return [targets, ...wholeNetworks(r), ...relaxedNetworks(r), ...widths(r), ...limits(r), ...batchesAndThreads(r), ...bytes(r), ...starts(r), ...bayesianSections(r.bayesian), ...instructions(r)];
 }

@@ -1,4 +1,5 @@
 /** Everything that one run measured, as plain data: run.mts fills it, the reports read it, results.json keeps it. */
+import type { Bayesian } from './bayesian/measure.js';
 import type { Bytes } from './bytes.js';
 import type { Cold, CompileTime } from './cold.js';
 import type { Batches, Inference } from './inference.js';
@@ -40,5 +41,6 @@ export interface Results {
   readonly cold: Cold[];
   readonly compile: CompileTime[];
   readonly threads: Threads[];
+  readonly bayesian: Bayesian[];
   readonly instructions: Instructions[];
 }

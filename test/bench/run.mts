@@ -28,7 +28,7 @@ function emptyResults({ rounds, milliseconds, clock }: BenchOptions): Results {
     machine: `${cpu.model.trim()}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()} ${os.arch()}`,
     load: [os.loadavg()[0]], busy: [], clock, rounds, milliseconds,
     hosts: {}, versions, settings: {}, absent: [],
-    inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [], instructions: [],
+    inference: [], relaxed: [], batches: [], widths: [], trained: [], kernels: [], dense: [], bytes: [], cold: [], compile: [], threads: [], bayesian: [], instructions: [],
   };
 }
 

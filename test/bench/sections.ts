@@ -1,6 +1,9 @@
 /** The sections of a run in their order: each asks for its measurements and puts them into the results. */
 import os from 'node:os';
 import path from 'node:path';
+import { measureBayesian } from './bayesian/measure.js';
+import { bayesianNames } from './bayesian/networks.js';
+import { torchHost } from './bayesian/torchHost.js';
 import { measureBytes } from './bytes.js';
 import { measureCold, measureCompile } from './cold.js';
 import { compiled, hasTarget, labelOf, scratch, type Build } from './compiled.js';
@@ -134,6 +137,15 @@ export async function runSections(options: BenchOptions, results: Results, progr
     const pool = poolEntry(programs.package);
     if (!pool) absent('threads: this tree has no worker pool in the package.');
     else for (const n of networks) for (const batch of [1, 10]) await add(`threads ${title(n)} batch ${batch}`, results.threads, () => measureThreads(n, batch, rounds, milliseconds, programs.threads, programs.package, pool));
+  }
+  if (has('bayesian')) {
+    const torch = torchHost(options.torch);
+    if (typeof torch === 'string') absent(`${torch}.`);
+    else results.hosts[torch.name] = torch.version;
+    const withPeers = chosen.some((p) => p.engine === 'onnxruntime-web');
+    for (const name of bayesianNames.filter((n) => !only || only.includes(n))) {
+      for (const batch of options.batches) await add(`bayesian ${name} batch ${batch}`, results.bayesian, () => measureBayesian(name, batch, node, torch, withPeers, setting));
+    }
   }
 }
 

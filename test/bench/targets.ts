@@ -1,4 +1,5 @@
 /** The targets of the project's speed work, each with what a run found: met, or missed by how much. Pure. */
+import { advantage, deterministicCost, webLead } from './bayesian/report.js';
 import { allowedBytes } from './bytes.js';
 import type { Inference } from './inference.js';
 import { fast, lead, mean, native, relaxed, shareOfPeak, simd } from './reportInference.js';
@@ -52,6 +53,7 @@ export function verdicts(r: Results): Verdict[] {
     r.widths.filter((w) => !only || only.test(w.shape)).map((w) => ({ name: w.shape, value: timesFaster(w.times[slow], w.times[quick]).median }));
   const cold = (names: readonly string[]): Found[] => r.cold.filter((c) => names.includes(c.network)).map((c) => ({ name: `${c.network} ${c.kind}`, value: c.total[simd]?.median ?? NaN }));
   const compile = (name: string): Found[] => r.compile.filter((c) => c.network === name).map((c) => ({ name: c.kind, value: c.command.median }));
+  const single = r.bayesian.filter((b) => b.batch === 1);
   const most = (wanted: number, unit: string): { most: number; wanted: string; show: (x: number) => string } => ({ most: wanted, wanted: `at most ${wanted} ${unit}`, show: (x) => `${format(x)} ${unit}` });
   return [
     judge('float32, simd128, batch 1: ratio to the best web peer, each network', leads(float), { least: 1, wanted: 'above 1' }),
@@ -80,6 +82,9 @@ export function verdicts(r: Results): Verdict[] {
     judge('import to first answer: vww_mbv1', cold(['vww_mbv1']), most(15, 'ms')),
     judge('the command compile, lenet5', compile('lenet5'), most(1.5, 's')),
     judge('the command compile, vww_mbv1', compile('vww_mbv1'), most(4, 's')),
+    judge('moments of a Bayesian network, batch 1: ratio to onnxruntime-web', single.map((b) => ({ name: b.network, value: webLead(b) })), { least: 4, wanted: 'at least 4' }),
+    judge('the same: times of the deterministic network', single.map((b) => ({ name: b.network, value: deterministicCost(b) })), { most: 3.2, wanted: 'at most 3.2' }),
+    judge('the same: ratio to the fastest way of 30 samples', single.map((b) => ({ name: b.network, value: advantage(b, 30) })), { least: 1, wanted: 'reported' }),
     judge('two threads on 100 images, over one', r.threads.map((t) => ({ name: `${t.network} ${t.kind}, module of batch ${t.batch}`, value: timesFaster(t.session, t.pool).median })), { least: 1.7, wanted: 'at least 1.7' }),
   ];
 }

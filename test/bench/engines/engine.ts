@@ -6,7 +6,7 @@
  */
 import type { RateName } from '../../../sdk/profile/peaks.js';
 
-export type EngineName = 'sigmaflow' | 'onnxruntime-web' | 'onnxruntime-node' | 'tfjs' | 'litert' | 'peak';
+export type EngineName = 'sigmaflow' | 'onnxruntime-web' | 'onnxruntime-node' | 'tfjs' | 'litert' | 'torch' | 'peak';
 
 export interface Load {
   readonly kind: 'load';
@@ -21,6 +21,12 @@ export interface Load {
   /** litert: which of its builds. */
   readonly build?: 'compat' | 'relaxed';
   readonly peak?: PeakCall;
+  /** Names of outputs, side by side in a row; the first output where absent. */
+  readonly outputs?: readonly string[];
+  /** torch: how it samples. */
+  readonly variant?: string;
+  /** sigmaflow: values of other inputs by name. */
+  readonly given?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** One call of a micro-kernel. */
@@ -74,6 +80,20 @@ export interface Runner {
 export type Read = (file: string) => Promise<Uint8Array>;
 
 export type Loader = (message: Load, read: Read) => Promise<Runner>;
+
+/** Several outputs of a batch, those of one inference side by side. A copy. */
+export function sideBySide(outputs: readonly Float32Array[], batch: number): Float32Array {
+  if (outputs.length === 1) return outputs[0].slice();
+  const widths = outputs.map((o) => o.length / batch);
+  const width = widths.reduce((a, b) => a + b, 0);
+  const result = new Float32Array(width * batch);
+  let from = 0;
+  outputs.forEach((output, k) => {
+    for (let i = 0; i < batch; i++) result.set(output.subarray(i * widths[k], (i + 1) * widths[k]), i * width + from);
+    from += widths[k];
+  });
+  return result;
+}
 
 /** [N, C, H, W] to [N, H, W, C]; other ranks as they are. */
 export function channelsLast(values: Float32Array, shape: readonly number[]): Float32Array {

@@ -6,4 +6,5 @@ import { peak } from './peak.js';
 import { sigmaflow } from './sigmaflow.js';
 import { tfjs } from './tfjs.js';
 
-export const loaders: Readonly<Record<EngineName, Loader>> = { sigmaflow, tfjs, litert, peak, 'onnxruntime-web': onnxruntimeWeb, 'onnxruntime-node': onnxruntimeNode };
+/** All but torch, which has a process of its own kind (bayesian/torchWorker.py). */
+export const loaders: Readonly<Record<Exclude<EngineName, 'torch'>, Loader>> = { sigmaflow, tfjs, litert, peak, 'onnxruntime-web': onnxruntimeWeb, 'onnxruntime-node': onnxruntimeNode };

@@ -1,5 +1,5 @@
 /** onnxruntime-web and onnxruntime-node, one thread, all graph optimizations. Types of what is used, so that types check where they are not installed. */
-import type { Load, Read, Runner } from './engine.js';
+import { sideBySide, type Load, type Read, type Runner } from './engine.js';
 
 interface Session {
   readonly inputNames: readonly string[];
@@ -15,12 +15,15 @@ interface OnnxRuntime {
 
 async function runner(ort: OnnxRuntime, message: Load, read: Read, options: object, settings: string): Promise<Runner> {
   const session = await ort.InferenceSession.create(await read(message.file), { graphOptimizationLevel: 'all', ...options });
-  const [output] = session.outputNames;
+  const outputs = message.outputs ? session.outputNames : session.outputNames.slice(0, 1);
   let feeds: Record<string, object> = {};
   return {
     settings,
     feed: (values) => void (feeds = { [session.inputNames[0]]: new ort.Tensor('float32', values, [message.batch, ...message.shape]) }),
-    infer: async () => (await session.run(feeds))[output].data,
+    infer: async () => {
+      const found = await session.run(feeds);
+      return outputs.length === 1 ? found[outputs[0]].data : sideBySide(outputs.map((name) => found[name].data), message.batch);
+    },
   };
 }
 
