@@ -6,8 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Graph } from '../../../codegen/ir/graph.js';
 import { evaluate } from '../../../codegen/passes/evaluate.js';
-import type { TwinName } from '../../../codegen/passes/twins/twin.js';
-import { makeTwin } from '../../../codegen/passes/twins/twin.js';
+import { makeTwin, type TwinName } from '../../../codegen/passes/twins/twin.js';
 import { compiled, scratch } from '../compiled.js';
 import type { Load } from '../engines/engine.js';
 import type { Host } from '../process.js';
@@ -48,7 +47,6 @@ export async function measureBayesian(name: BayesianName, batch: number, host: H
   mkdirSync(folder, { recursive: true });
   const graph = bayesianGraph(name);
   const examples = bayesianExamples(1);
-  const missing: Record<string, string> = {};
   const load = (engine: Load['engine'], file: string, more: Partial<Load> = {}): Omit<Load, 'kind'> => ({ engine, file, batch, shape: [1, 28, 28], examples, ...more });
   const contestants: Contestant[] = [];
 
@@ -58,11 +56,11 @@ export async function measureBayesian(name: BayesianName, batch: number, host: H
   contestants.push({ label: deterministic, load: load('sigmaflow', await moduleOf(name, graph, 'mean', batch)), golden: [meanOf(graph, examples[0])], limit: limits.moments });
   if (withPeers) contestants.push({ label: web, load: load('onnxruntime-web', write(`${name}.moments.b${batch}.onnx`, pfpOnnx(pooledFirst(name), batch)), { outputs: both }), golden: wanted, limit: limits.moments });
 
-  for (const samples of withPeers ? sampleCounts : []) {
+  for (const samples of sampleCounts) {
     const draws = drawWeights(graph, samples);
     const golden = [meanLogits(graph, draws, samples, examples[0])];
-    contestants.push({ label: `${forms.web} ${samples}`, load: load('onnxruntime-web', write(`${name}.s${samples}.b${batch}.onnx`, sampledOnnx(graph, draws, samples, batch))), golden, limit: limits.sets });
-    if (typeof torch !== 'string') {
+    if (withPeers) contestants.push({ label: `${forms.web} ${samples}`, load: load('onnxruntime-web', write(`${name}.s${samples}.b${batch}.onnx`, sampledOnnx(graph, draws, samples, batch))), golden, limit: limits.sets });
+    if (withPeers && typeof torch !== 'string') {
       const file = path.join(folder, `${name}.s${samples}`);
       writeTorchFiles(file, graph, draws, samples);
       const isDense = graph.nodes.every((n) => n.op !== 'Conv');
@@ -71,17 +69,12 @@ export async function measureBayesian(name: BayesianName, batch: number, host: H
         contestants.push({ label: `${forms[variant]} ${samples}`, host: torch, load: load('torch', file, { variant }), golden, limit: byChance ? limits.chance : limits.sets });
       }
     }
-    try {
-      const file = await moduleOf(name, graph, 'sample' as TwinName, batch);
-      contestants.push({ label: `${forms.own} ${samples}`, load: load('sigmaflow', file, { outputs: ['mean'], given: { samples: [samples], seed: [1, 2] } }), golden, limit: limits.chance });
-    } catch (error) {
-      missing[forms.own] = (error as Error).message.split('\n')[0];
-    }
+    const own = await moduleOf(name, graph, 'sample', batch);
+    contestants.push({ label: `${forms.own} ${samples}`, load: load('sigmaflow', own, { outputs: ['mean'], given: { samples: [samples], seed: [1, 2] } }), golden, limit: limits.chance });
   }
   const result = await singleRace(contestants, [], host, setting);
-  const all = { ...missing, ...result.missing };
-  for (const [label, why] of Object.entries(all)) setting.say(`  ${name} batch ${batch}: no ${label}: ${why}`);
-  return { network: name, batch, times: result.times, missing: all };
+  for (const [label, why] of Object.entries(result.missing)) setting.say(`  ${name} batch ${batch}: no ${label}: ${why}`);
+  return { network: name, batch, times: result.times, missing: result.missing };
 }
 
 async function moduleOf(name: string, graph: Graph, twin: TwinName, batch: number): Promise<string> {
