@@ -60,16 +60,18 @@ export const posteriorOptions: readonly Option[] = [
   { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
   { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default), sample (draws them) or mean (deterministic)', choices: twinNames },
   { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1)' },
-  { name: 'max-samples', value: 'N', doc: 'of --twin sample: samples that are returned each by itself (default 100, 0 for none)' },
+  { name: 'logit-samples', value: 'N', doc: 'of a classifier\'s moments: probabilities and entropies by N samples of the logits, not in closed form' },
+  { name: 'max-samples', value: 'N', doc: 'samples that are returned each by itself (default 100 of --twin sample, 0 of --logit-samples)' },
 ];
 
 function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const file = args.text('posterior');
   const calibration = args.number('calibration', 0, 1e6);
   const maxSamples = args.integer('max-samples', 0, 65536);
+  const logitSamples = args.integer('logit-samples', 1, 65536);
   return {
     ...(file === undefined ? {} : { posterior: readBytes(file) }),
-    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }) },
+    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }) },
   };
 }
 

@@ -84,6 +84,8 @@ test('options that do not fit are refused', async () => {
   assert.is(await refusal('--posterior', posterior, '--samples', '5'), 'error [cli/usage] --samples: this model draws no random numbers\n  Leave --samples away, or take --twin sample of a model with random weights.\n  See `sigmaflow run --help`.\n');
   assert.match(await refusal('--posterior', posterior, '--twin', 'sample', '--samples', '0'), /--samples: expected a whole number of 1 to 65536, found "0"/);
   assert.match(await refusal('--posterior', posterior, '--twin', 'sample', '--max-samples', '65537'), /--max-samples: expected a whole number of 0 to 65536, found "65537"/);
+  assert.match(await refusal('--posterior', posterior, '--logit-samples', '0'), /--logit-samples: expected a whole number of 1 to 65536, found "0"/);
+  assert.match(await refusal('--posterior', posterior, '--logit-samples', '5'), /error \[graph\/posterior\] logitSamples: this network does not end in a Softmax/);
   assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
   assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
   assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);

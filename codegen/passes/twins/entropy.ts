@@ -2,9 +2,9 @@
 import { intVector } from '../../ops/operands.js';
 import type { FragmentBuilder } from '../../ops/record.js';
 
-/** Probabilities [N, classes] of logits, and their entropy [N]: ln Z - sum p z with z = x - max, terms of one sign each. */
+/** Probabilities [.., classes] of logits, and their entropy [..]: ln Z - sum p z with z = x - max, terms of one sign each. */
 export function softmaxWithEntropy(build: FragmentBuilder, logits: string): { readonly probabilities: string; readonly entropy: string } {
-  const classes = build.constant(intVector([1]));
+  const classes = build.constant(intVector([build.info(logits).shape.length - 1]));
   const z = build.node('Sub', [logits, build.node('ReduceMax', [logits, classes], { keepdims: 1 })]);
   const power = build.node('Exp', [z]);
   const total = build.node('ReduceSum', [power, classes], { keepdims: 1 });

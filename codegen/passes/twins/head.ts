@@ -1,11 +1,12 @@
 /**
  * `peelHead`: takes the closing Softmax, LogSoftmax or ArgMax off a classifier, whose logits then get the uncertainty head;
- * `classHead`: that head, from the logits' means and variances.
+ * `classHead` and `sampledHead`: that head, from the logits' means and variances.
  */
-import type { Graph } from '../../ir/graph.js';
+import { makeConstant, type Graph } from '../../ir/graph.js';
 import type { FragmentBuilder } from '../../ops/record.js';
-import { filled } from '../../ops/operands.js';
+import { filled, intVector } from '../../ops/operands.js';
 import { dropUnused } from '../clean.js';
+import { entropyOf, softmaxWithEntropy } from './entropy.js';
 
 const closing: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'ArgMax', 'Identity', 'Dropout']);
 
@@ -50,4 +51,30 @@ export function classHead(build: FragmentBuilder, mean: string, variance: string
   const [probabilities, predictiveEntropy, softmaxEntropy, mutualInformation] =
     build.nodes('SoftmaxMoments', [mean, variance ?? build.constant(filled(build.info(mean).shape, 0))], 4);
   return { probabilities, predictiveEntropy, softmaxEntropy, mutualInformation };
+}
+
+/** The stream of the logits' random numbers; those of weights count from 0. */
+const stream = 2 ** 32 - 1;
+
+/**
+ * The same by samples of the logits: `count` an input, each a function of the seed, its own number and the input's place among all, so
+ * that the first of them do not depend on how many there are. `draws` are the samples, [N, count, classes].
+ */
+export function sampledHead(
+  build: FragmentBuilder, mean: string, variance: string, { count, seed, batchOffset }: { readonly count: number; readonly seed: string; readonly batchOffset: string },
+): { readonly head: ClassHead; readonly draws: string } {
+  const [inputs, classes] = build.info(mean).shape;
+  const samples = build.constant(intVector([1]));
+  const normal = build.node('RandomNormal', [seed, build.constant(makeConstant('int32', [], [0])), batchOffset], { stream, shape: [inputs, count, classes], perImage: 1 });
+  const each = (value: string): string => build.node('Unsqueeze', [value, samples]);
+  const draws = build.node('Add', [each(mean), build.node('Mul', [each(build.node('Sqrt', [variance])), normal])]);
+  const softmax = softmaxWithEntropy(build, draws);
+  const average = (value: string): string => build.node('ReduceMean', [value, samples], { keepdims: 0 });
+  const probabilities = average(softmax.probabilities);
+  const predictiveEntropy = entropyOf(build, probabilities);
+  const difference = build.node('Relu', [build.node('Sub', [predictiveEntropy, average(softmax.entropy)])]);
+  // No more than a quarter of the sum of v z^2, and no z^2 reaches 40; so what rounding leaves is 0 where nothing varies.
+  const bound = build.node('ReduceSum', [build.node('Mul', [variance, build.scalar(10)]), samples], { keepdims: 0 });
+  const mutualInformation = build.node('Sub', [difference, build.node('Relu', [build.node('Sub', [difference, bound])])]);
+  return { head: { probabilities, predictiveEntropy, softmaxEntropy: build.node('Sub', [predictiveEntropy, mutualInformation]), mutualInformation }, draws };
 }

@@ -29,14 +29,7 @@ export interface Sampled {
 /** Takes an inferred graph, before constants are folded. */
 export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): Sampled {
   const { posteriors = {}, ...base } = graph;
-  const taken = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
-  const inputs: Value[] = [
-    { name: unused('samples', taken), shape: [], dtype: 'int32', range: [1, mostSamples], control: { meaning: 'samples', default: [defaultSamples] } },
-    { name: unused('seed', taken), shape: [2], dtype: 'uint32', control: { meaning: 'seed', default: [0, 0] } },
-    { name: unused('batchOffset', taken), shape: [], dtype: 'int32', range: [0, 2 ** 31 - 1], control: { meaning: 'batchOffset', default: [0] } },
-  ];
-  const [count, seed] = inputs.map((v) => v.name);
-  const start: Graph = { ...base, inputs: [...graph.inputs, ...inputs.map((v) => v.name)], values: { ...base.values, ...Object.fromEntries(inputs.map((v) => [v.name, v])) } };
+  const { graph: start, names: [count, seed] } = withControls(base, ['samples', 'seed', 'batchOffset']);
   const fragment = new Fragment(start, 'sample');
   const index = fragment.node('LoopIndex', [], { max: mostSamples });
   const nodes: Node[] = fragment.added.slice();
@@ -74,11 +67,34 @@ export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): S
   };
 }
 
+/** Raises graph/posterior where no such number of samples of logits can be drawn. */
+export function checkLogitSamples(logitSamples: number): void {
+  if (!Number.isInteger(logitSamples) || logitSamples < 1 || logitSamples > mostSamples) {
+    fail('graph/posterior', 'logitSamples', `${logitSamples} samples of the logits are to be drawn`, `Give a whole number of 1 to ${mostSamples}, or leave it out: the head then needs no samples.`);
+  }
+}
+
 /** Raises graph/posterior where no such number of samples can be kept. */
 export function checkMaxSamples(maxSamples: number): void {
   if (!Number.isInteger(maxSamples) || maxSamples < 0 || maxSamples > mostSamples) {
     fail('graph/posterior', 'maxSamples', `${maxSamples} samples are to be returned`, `Give a whole number of 0 (none) to ${mostSamples}.`);
   }
+}
+
+/** A graph with such inputs behind its own, and their names. */
+export function withControls(graph: Graph, meanings: readonly Control['meaning'][]): { readonly graph: Graph; readonly names: readonly string[] } {
+  const taken = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
+  const made: Record<Control['meaning'], Pick<Value, 'shape' | 'dtype' | 'range'> & { readonly usual: readonly number[] }> = {
+    samples: { shape: [], dtype: 'int32', range: [1, mostSamples], usual: [defaultSamples] },
+    seed: { shape: [2], dtype: 'uint32', usual: [0, 0] },
+    batchOffset: { shape: [], dtype: 'int32', range: [0, 2 ** 31 - 1], usual: [0] },
+  };
+  const inputs = meanings.map((meaning): Value => {
+    const { usual, ...rest } = made[meaning];
+    return { name: unused(meaning, taken), ...rest, control: { meaning, default: usual } };
+  });
+  const names = inputs.map((v) => v.name);
+  return { graph: { ...graph, inputs: [...graph.inputs, ...names], values: { ...graph.values, ...Object.fromEntries(inputs.map((v) => [v.name, v])) } }, names };
 }
 
 /** The control inputs of a graph, by what they mean. */

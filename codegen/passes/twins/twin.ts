@@ -4,14 +4,15 @@
  */
 import { fail, suggest } from '../../ir/diagnostic.js';
 import type { Graph, Node } from '../../ir/graph.js';
+import { intVector } from '../../ops/operands.js';
 import { Fragment, append } from '../fragment.js';
 import { entropyOf, softmaxWithEntropy } from './entropy.js';
 import { infer } from '../infer.js';
-import { classHead, peelHead } from './head.js';
+import { classHead, peelHead, sampledHead, type ClassHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
 import { poolFirst } from './poolFirst.js';
-import { checkMaxSamples, sample } from './sample.js';
+import { checkLogitSamples, checkMaxSamples, sample, withControls } from './sample.js';
 
 export type TwinName = 'mean' | 'moments' | 'sample';
 
@@ -21,8 +22,10 @@ export interface TwinOptions extends MomentsOptions {
    * forward pass). sample: as many samples of the weights as a run asks for. Default: moments where a weight is random.
    */
   readonly twin?: TwinName;
-  /** Of sample: how many samples of the logits (or the output) are returned each by itself. Default 100; 0 for none. */
+  /** Of sample: how many samples of the logits (or the output) are returned each by itself. Default 100; 0 for none. With `logitSamples` default 0. */
   readonly maxSamples?: number;
+  /** Of moments, of a classifier: probabilities and entropies by so many samples of the logits, drawn in the module, instead of in closed form. */
+  readonly logitSamples?: number;
 }
 
 export interface Twin {
@@ -34,7 +37,7 @@ export interface Twin {
 /**
  * The twin of an inferred graph; the graph itself where nothing is random. Outputs of moments: `mean` and `variance` (`NAME.mean`
  * and so on where the graph has several outputs), of the logits where a closing Softmax, LogSoftmax or ArgMax was taken off, and
- * then those of `ClassHead`. Of sample: see `sampleTwin`.
+ * then those of `ClassHead`, with `logitSamples` and `maxSamples` also `draws` [N, samples, classes]. Of sample: see `sampleTwin`.
  *
  * @throws graph/no-moments, and graph/posterior for a twin that does not exist or has no posterior.
  */
@@ -44,7 +47,11 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   if (twin !== undefined && !names.includes(twin)) fail('graph/posterior', twin, 'there is no such twin', suggest(twin, names, 'twin'));
   if (graph.posteriors === undefined) {
     if (twin === 'moments' || twin === 'sample') fail('graph/posterior', graph.name, `no weight of this network is random, so there are no ${twin === 'moments' ? 'moments' : 'samples'}`, 'Give it a posterior: a safetensors file of NAME.mean and NAME.std.');
+    if (options.logitSamples !== undefined) fail('graph/posterior', 'logitSamples', 'no weight of this network is random, so there are no moments to draw logits from', 'Give it a posterior, or leave logitSamples out.');
     return { graph };
+  }
+  if (options.logitSamples !== undefined && (twin ?? 'moments') !== 'moments') {
+    fail('graph/posterior', 'logitSamples', `samples of the logits are drawn from their moments, and the twin "${twin}" has none`, 'Leave the twin out, or logitSamples.');
   }
   if (twin === 'mean') return { graph: mean(graph) };
   if (twin === 'sample') return { graph: sampleTwin(graph, options) };
@@ -56,10 +63,23 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   });
   let result = found.graph;
   if (logits) {
+    const { mean: m, variance } = found.outputs[0];
+    const { logitSamples: count, maxSamples = 0 } = options;
+    if (count !== undefined) checkLogitSamples(count);
+    checkMaxSamples(maxSamples);
+    const controls = count !== undefined && variance !== undefined ? withControls(result, ['seed', 'batchOffset']) : undefined;
+    result = controls?.graph ?? result;
     const fragment = new Fragment(result, 'head');
-    const head = classHead(fragment, found.outputs[0].mean, found.outputs[0].variance);
-    outputs.push(...Object.entries(head).map(([name, value]): [string, string] => [value, name]));
+    const add = (head: ClassHead): void => { outputs.push(...Object.entries(head).map(([name, value]): [string, string] => [value, name])); };
+    if (controls) {
+      const { head, draws } = sampledHead(fragment, m, variance!, { count: count!, seed: controls.names[0], batchOffset: controls.names[1] });
+      add(head);
+      const kept = Math.min(maxSamples, count!);
+      if (kept > 0) outputs.push([kept === count ? draws : firstSamples(fragment, draws, kept), 'draws']);
+    } else add(classHead(fragment, m, variance));
     result = append(result, fragment);
+  } else if (options.logitSamples !== undefined) {
+    fail('graph/posterior', 'logitSamples', 'this network does not end in a Softmax, LogSoftmax or ArgMax over classes, so it has no logits', 'Leave logitSamples out.');
   }
   return { graph: infer(named(result, outputs)), sites: found.sites };
 }
@@ -96,6 +116,12 @@ function sampleTwin(graph: Graph, { calibration, maxSamples = 100 }: TwinOptions
     outputs.push([probabilities, 'probabilities'], [total, 'predictiveEntropy'], [aleatoric, 'softmaxEntropy'], [epistemic, 'mutualInformation']);
   }
   return infer(named(append(sampled, fragment), [...outputs, ...draws]));
+}
+
+/** [N, count, classes] of samples. */
+function firstSamples(fragment: Fragment, draws: string, count: number): string {
+  const of = (value: number): string => fragment.constant(intVector([value]));
+  return fragment.node('Slice', [draws, of(0), of(count), of(1)]);
 }
 
 /** The graph with these values as its outputs, under these names. */

@@ -8,15 +8,25 @@ import { readSafetensors } from '../../../codegen/import/safetensors.js';
 import { applyPosterior } from '../../../codegen/import/posterior.js';
 import { interpret } from '../../../codegen/ir/interpret.js';
 import { lower } from '../../../codegen/schedule/lower.js';
-import { compile } from '../../../sdk/compile.js';
+import { runPasses } from '../../../codegen/compile.js';
+import { referenceNormal, referencePhilox } from '../../../codegen/ops/randomreference.js';
+import { infer } from '../../../codegen/passes/infer.js';
+import { makeTwin, type TwinOptions } from '../../../codegen/passes/twins/twin.js';
+import { targets } from '../../../codegen/targets/target.js';
+import { compile, type Options } from '../../../sdk/compile.js';
+import { toolchain } from '../../../sdk/host/assembler.js';
 import { auroc } from '../../../sdk/metrics/detection.js';
 import { logitUncertainty } from '../../../sdk/metrics/logits.js';
+import { softmax as softmaxOf, uncertainty } from '../../../sdk/metrics/predictive.js';
 import { architectures } from '../../../sdk/model/architectures.js';
-import { dense, gaussian, softmax } from '../../../sdk/model/layers.js';
+import { dense, gaussian, relu, softmax } from '../../../sdk/model/layers.js';
 import { network } from '../../../sdk/model/network.js';
 import { loadSync } from '../../../sdk/runtime/index.js';
 import { dataset, normalized } from '../../support/datasets.js';
+import { compareScheduled, lowerCase, runOnEmitters } from '../../ops/harness.js';
+import { hostFor } from '../../support/hosts.js';
 import { Random } from '../../support/random.js';
+import { refuses } from '../../support/refuses.js';
 import { sharedFile } from '../../support/shared.js';
 
 interface Rows {
@@ -158,6 +168,75 @@ test('a classifier has the head, also with weights that are certain; a regressio
   assert.ok(found.predictiveEntropy[0] > 0);
   const regression = await outputs(network({ name: 'regression', input: [3], layers: [dense(2, { weight: weight(0.5) })] }));
   assert.equal(regression.manifest.outputs.map((o) => o.name), ['mean', 'variance']);
+});
+
+// ---- Samples of the logits ----
+
+const drawnFrom = new Random(21);
+const weights = (count: number) => gaussian(Array.from({ length: count }, () => drawnFrom.float(-1, 1)), Array.from({ length: count }, () => drawnFrom.float(0, 0.5)));
+/** 3 - 5 - 4 with softmax; without biases, so that the input 0 has certain logits. */
+const classifier = network({ name: 'small', input: [3], layers: [dense(5, { weight: weights(15) }), relu(), dense(4, { weight: weights(20) }), softmax()] });
+const pixels = (count: number): Float32Array => Float32Array.from({ length: 3 * count }, (_, i) => Math.sin(1.7 * i));
+
+async function runner(options: Options): Promise<(input: Float32Array, more?: Record<string, number | readonly number[]>) => Record<string, Float32Array>> {
+  const model = loadSync((await compile(classifier, options)).wasm);
+  return (input, more = {}) => views(model.run({ input, ...more }));
+}
+
+test('logits drawn in the module: those of Philox, by seed, image and sample, with the scores of these draws', async () => {
+  const [count, n, seed] = [9, 3, [77, 5]];
+  const found = (await runner({ logitSamples: count, maxSamples: count, batch: 2 }))(pixels(n), { seed });
+  const draws = Float64Array.from({ length: n * count * 4 }, (_, e) => {
+    const [image, element] = [Math.floor(e / (4 * count)), e % (4 * count)];
+    const at = 4 * image + (element % 4);
+    return found.mean[at] + Math.sqrt(found.variance[at]) * referenceNormal(referencePhilox([element, image, 0, 2 ** 32 - 1], seed)[3]);
+  });
+  assert.ok(errors(found.draws, draws).pop()! < 1e-5);
+  const bySample = Float64Array.from(draws, (_, e) => draws[(Math.floor(e / 4) % n) * 4 * count + Math.floor(e / (4 * n)) * 4 + (e % 4)]);
+  const wanted = uncertainty(softmaxOf(bySample, 4), { count, classes: 4 });
+  for (const name of names) assert.ok(errors(found[name], wanted[name]).pop()! < 2e-6, `${name}: ${found[name]} and ${wanted[name]}`);
+  holds(found as unknown as Scores, 4);
+});
+
+test('draws are a prefix of those of more samples, and no batch changes a bit', async () => {
+  const few = (await runner({ logitSamples: 5, maxSamples: 9 }))(pixels(3), { seed: 4 });
+  const many = (await runner({ logitSamples: 12, maxSamples: 7, batch: 3 }))(pixels(3), { seed: 4 });
+  assert.is(many.draws.length, 3 * 7 * 4);
+  for (let n = 0; n < 3; n++) assert.equal([...few.draws.subarray(n * 20, n * 20 + 20)], [...many.draws.subarray(n * 28, n * 28 + 20)]);
+  const batched = (await runner({ logitSamples: 5, batch: 3 }))(pixels(3), { seed: 4 });
+  for (const name of names) assert.equal([...batched[name]], [...few[name]]);
+  assert.is.not((await runner({ logitSamples: 5 }))(pixels(1)).probabilities[0], few.probabilities[0]);
+});
+
+test('many draws come to the closed form; certain logits have no mutual information', async () => {
+  const input = Float32Array.of(...pixels(2), 0, 0, 0);
+  const [closed, drawn] = [(await runner({}))(input), (await runner({ logitSamples: 4000 }))(input)];
+  for (const name of names) assert.ok(errors(closed[name], drawn[name]).pop()! < 0.02, `${name}: ${closed[name]} and ${drawn[name]}`);
+  for (const found of [closed, drawn]) {
+    assert.is(found.mutualInformation[2], 0);
+    assert.is(found.softmaxEntropy[2], found.predictiveEntropy[2]);
+    assert.ok(Math.abs(found.softmaxEntropy[2] - Math.log(4)) < 1e-6);
+  }
+});
+
+for (const target of Object.values(targets)) {
+  test(`draws and scores on every engine, ${target.name}: the interpreter's bits`, async () => {
+    const cases = [1, 3].map((batch) =>
+      lowerCase({ name: 'small', graph: runPasses(classifier, batch, { logitSamples: 6, maxSamples: 6 }), inputs: { input: pixels(batch), seed: [5, 6], batchOffset: [7] } }));
+    for (const c of cases) compareScheduled(c, target);
+    const host = hostFor(target.name);
+    if (host) assert.equal(await runOnEmitters(cases, target, toolchain(), host), []);
+  });
+}
+
+test('samples of logits that cannot be are refused', () => {
+  const twin = (options: TwinOptions, graph = classifier) => () => makeTwin(infer(graph), options);
+  refuses(twin({ logitSamples: 0 }), 'error [graph/posterior] logitSamples: 0 samples of the logits are to be drawn\n  Give a whole number of 1 to 65536, or leave it out: the head then needs no samples.');
+  refuses(twin({ logitSamples: 5, twin: 'sample' }), 'error [graph/posterior] logitSamples: samples of the logits are drawn from their moments, and the twin "sample" has none\n  Leave the twin out, or logitSamples.');
+  const { posteriors: _, ...certain } = classifier;
+  refuses(twin({ logitSamples: 5 }, certain), 'error [graph/posterior] logitSamples: no weight of this network is random, so there are no moments to draw logits from\n  Give it a posterior, or leave logitSamples out.');
+  const regression = network({ name: 'regression', input: [3], layers: [dense(2, { weight: weights(6) })] });
+  refuses(twin({ logitSamples: 5 }, regression), 'error [graph/posterior] logitSamples: this network does not end in a Softmax, LogSoftmax or ArgMax over classes, so it has no logits\n  Leave logitSamples out.');
 });
 
 const published = sharedFile('bnn/mlp_posterior.safetensors');
