@@ -1,5 +1,5 @@
 /**
- * Random graphs by seed: float networks, fake-quantized ones (Quant nodes around MatMul and Conv), and integer ones. Small,
+ * Random graphs by seed: float networks, fake-quantized ones (Quant nodes around MatMul and Conv), integer ones, random weights. Small,
  * always valid, the same for the same seed. Not models of anything: they bring operators together as no sample does.
  */
 import { makeConstant, type Attribute, type Constant, type Graph, type Node, type Value } from '../../codegen/ir/graph.js';
@@ -251,4 +251,14 @@ export function randomCase(kind: Kind, seed: number): RandomCase {
   const range: Readonly<Record<string, readonly [number, number]>> = { int4: [-8, 7], uint8: [0, 255], int8: [-128, 127], uint2: [0, 3] };
   const values = Array.from({ length: count }, () => (dtype === 'float32' ? data.float(-2, 2) : data.integer(...range[dtype])));
   return { name: `${kind} ${seed}`, graph, inputs: { x: values } };
+}
+
+/** The same with random weights in its products, and what its sampled twin takes beside x; undefined where it has no product. */
+export function sampledCase(kind: 'float' | 'quantized', seed: number): RandomCase | undefined {
+  const { name, graph, inputs } = randomCase(kind, seed);
+  // of a quantized weight the float one that the quantizer takes
+  const weights = graph.nodes.flatMap((n) => (['Conv', 'Gemm', 'MatMul'].includes(n.op) ? n.inputs.slice(1) : n.op === 'Quant' ? n.inputs.slice(0, 1) : [])).filter((w) => graph.constants[w]?.dtype === 'float32');
+  if (weights.length === 0) return undefined;
+  const posteriors = Object.fromEntries(weights.map((w) => [w, { deviation: makeConstant('float32', graph.constants[w].shape, Array.from(graph.constants[w].data, (_, e) => 0.1 + (e % 3) / 10)) }]));
+  return { name: `sampled ${name}`, graph: { ...graph, posteriors }, inputs: { ...inputs, samples: [3], seed: [seed, 1], batchOffset: [0] } };
 }

@@ -7,7 +7,7 @@ import { targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { hostFor } from '../support/hosts.js';
 import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
-import { kinds, randomCase } from './graphs.js';
+import { kinds, randomCase, sampledCase } from './graphs.js';
 
 /** The first ones, and some that found mistakes: registers shared across tiles, names that hid built-in ones. */
 const seeds = [...Array.from({ length: 25 }, (_, i) => i + 1), 328, 395, 420, 423];
@@ -46,6 +46,16 @@ for (const kind of kinds) {
     );
   });
 }
+
+test('sampled twins: passes, lower, verify, interpret', () => {
+  const cases = seeds.slice(0, 8).map((seed) => sampledCase(seed % 2 === 0 ? 'float' : 'quantized', seed));
+  assert.ok(cases.filter((c) => c !== undefined).length >= 4);
+  assertNone(
+    collect(cases.filter((c) => c !== undefined), (c) => {
+      lowered.push(lowerCase({ ...c, graph: runPasses(c.graph, undefined, { twin: 'sample', maxSamples: 2 }) }));
+    }),
+  );
+});
 
 test('quantized: streamlined to integers, the results are those of the float32 steps, ties apart', () => {
   let [elements, different] = [0, 0];
