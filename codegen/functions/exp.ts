@@ -39,12 +39,18 @@ function powerOfTwo(n: Expr): Expr {
   return bitcast(f, { op: 'shl', type: i, a: add(i, n, int(127)), b: int(23) });
 }
 
+/** x = n ln 2 + r for an x within about 100: n (`whole`), and e^r - 1 (`part`, to be bound). */
+export function expReduced(scope: Scope, x: Expr): { readonly whole: Expr; readonly part: Expr } {
+  const whole = scope.float('expN', unary('nearest', f, mul(f, x, float(LOG2_E))));
+  const r = scope.float('expR', sub(f, sub(f, x, mul(f, whole, float(LN2_HIGH))), mul(f, whole, float(LN2_LOW))));
+  return { whole, part: add(f, mul(f, mul(f, polynomial(r, coefficients), r), r), r) };
+}
+
 /** e^x. */
 export function exp(scope: Scope, x: Expr): Expr {
   const clamped = scope.float('expX', minimum(f, maximum(f, x, float(LEAST)), float(GREATEST)));
-  const whole = scope.float('expN', unary('nearest', f, mul(f, clamped, float(LOG2_E))));
-  const r = scope.float('expR', sub(f, sub(f, clamped, mul(f, whole, float(LN2_HIGH))), mul(f, whole, float(LN2_LOW))));
-  const value = scope.float('expP', add(f, add(f, mul(f, mul(f, polynomial(r, coefficients), r), r), r), float(1)));
+  const { whole, part } = expReduced(scope, clamped);
+  const value = scope.float('expP', add(f, part, float(1)));
   // NaN converts to 0: its factors are 1, and it stays NaN in `value`. The clamp changes nothing, it is the proof of range.
   const n = scope.bind('expI', i, minimum(i, maximum(i, convert(i, whole), int(-152)), int(130)));
   const half = (m: Expr): Expr => ({ op: 'shr', type: i, a: m, b: int(1) });

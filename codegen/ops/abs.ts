@@ -2,6 +2,7 @@
 import { unary } from '../ir/build.js';
 import { edgeSamples, specials } from './edges.js';
 import { elementwise, referenceElementwise } from './elementwise.js';
+import { functionMoments } from './momentFunction.js';
 import { arithmeticOutput, given, rangeOf } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
@@ -31,6 +32,7 @@ export const abs: OperatorRecord = {
   gradient(context, _outputs, [dy], build) {
     return [build.node('Mul', [dy, build.node('Sign', [context.input(0).name])])];
   },
+  moments: functionMoments('Abs', 'matched'),
   samples: [
     ...edgeSamples(1300, (extent, i) => ({ inputs: [given([1 + 2 * (i % 2), extent])] })),
     { name: 'image', inputs: [given([3, 5, 7, 3])], seed: 1320, tolerance: 0 },

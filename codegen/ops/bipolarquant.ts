@@ -8,6 +8,7 @@ import { edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { kernelName, makeKernel } from './operands.js';
+import { deterministicParameters, scaledBy, signMoments } from './quantizermoments.js';
 import { broadcastElement, broadcastParameter, checkBroadcast, checkScale, requireFloat, singleValue } from './quantization.js';
 import type { OperatorRecord } from './record.js';
 
@@ -41,6 +42,16 @@ export const bipolarquant: OperatorRecord = {
     const negative = single === undefined ? unary('neg', 'float32', scale) : float(-single);
     const value = select('float32', compare('ge', x, float(0)), scale, negative);
     return [makeKernel({ name: kernelName(c), op: 'elementwise', space, epilogue: scope.lets, stores: [{ tensor: out.name, at: pointOf(space), value }] })];
+  },
+  moments: {
+    label: 'matched',
+    rule(c, inputs, build) {
+      const [x, scale] = inputs;
+      deterministicParameters(c, inputs);
+      if (x.variance === undefined) return { mean: build.node('BipolarQuant', [x.mean, scale.mean]) };
+      const code = build.node('BipolarQuant', [x.mean, build.scalar(1)]);
+      return scaledBy(build, signMoments(build, { mean: x.mean, variance: x.variance }, code), 'Mul', scale.mean);
+    },
   },
   samples: [
     { name: 'scale 1', inputs: [{ shape: [3, 17] }, { shape: [], constant: true, values: [1] }], seed: 1, tolerance: 0 },

@@ -62,6 +62,28 @@ export const clip: OperatorRecord = {
       return value;
     });
   },
+  moments: {
+    label: 'matched',
+    rule(context, [x, ...bounds], build) {
+      const mean = (): string => build.node('Clip', [x.mean, ...bounds.map((b) => b.mean)]);
+      if (x.variance === undefined && bounds.every((b) => b.variance === undefined)) return { mean: mean() };
+      const [lo, hi] = [1, 2].map((i) => (context.inputs[i] ? context.constant(i).data[0] : undefined));
+      const variance = x.variance!;
+      // x = lo + max(x - lo, 0) above, hi - max(hi - x, 0) below
+      if (hi === undefined || hi === Infinity) {
+        if (lo === undefined || lo === -Infinity) return { mean: x.mean, variance };
+        const [above, spread] = build.nodes('ReluMoments', [build.node('Sub', [x.mean, build.scalar(lo)]), variance], 2);
+        return { mean: build.node('Add', [above, build.scalar(lo)]), variance: spread };
+      }
+      if (lo === undefined || lo === -Infinity) {
+        const [below, spread] = build.nodes('ReluMoments', [build.node('Sub', [build.scalar(hi), x.mean]), variance], 2);
+        return { mean: build.node('Sub', [build.scalar(hi), below]), variance: spread };
+      }
+      if (lo >= hi) return { mean: mean() };
+      const [first, spread] = build.nodes('ClipMoments', [x.mean, variance], 2, { min: lo, max: hi });
+      return { mean: first, variance: spread };
+    },
+  },
   samples: [
     ...[1, 4, 7, 16, 33].map((c, i) => ({
       name: `channels ${c}`, inputs: [given([1 + 2 * (i % 2), c]), weight([], { values: [-0.5] }), weight([], { values: [1.25] })], seed: 1100 + i, tolerance: 0,

@@ -104,6 +104,7 @@ export const concat: OperatorRecord = {
       if (parts.every((p) => p.variance === undefined)) return { mean };
       return { mean, variance: join(parts.map((p, i) => p.variance ?? build.constant(filled(c.input(i).shape, 0)))) };
     },
+    dependence: { apart: true, flows: (c, to) => c.inputs.map(() => ({ meets: [], keeps: to.map((_, d) => [d]) })) },
   },
   samples: [
     { name: 'channels', attributes: { axis: 1 }, inputs: [{ shape: [2, 3, 4, 4] }, { shape: [2, 5, 4, 4] }], seed: 1, tolerance: 0 },

@@ -1,4 +1,5 @@
 /** Conv: convolution over one or two spatial dimensions, with groups, strides, dilations and padding; float32 and integers. */
+import { windowFlow } from './dependence.js';
 import { add, axis, div, load, mul, ref, sum, times } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
@@ -125,11 +126,11 @@ export const conv: OperatorRecord = {
   },
   moments: {
     label: 'exact',
-    rule(context, [x, w, b], build) {
+    rule(context, [x, w, b], build, form) {
       const attributes: Readonly<Record<string, Attribute>> = context.node.attributes;
       const { outChannels, dims } = parts(context);
       const { mean, variance } = productMoments(
-        build, x, w,
+        build, form, x, w,
         (data, factor) => build.node('Conv', b ? [data, factor, b.mean] : [data, factor], attributes),
         (data, factor) => build.node('Conv', [data, factor], attributes),
       );
@@ -137,8 +138,19 @@ export const conv: OperatorRecord = {
       const bias = build.node('Reshape', [b.variance, build.constant(intVector([1, outChannels, ...dims.map(() => 1)]))]);
       return { mean, variance: variance === undefined ? broadcastTo(build, bias, build.info(mean).shape) : build.node('Add', [variance, bias]) };
     },
-    // positions share the weights, channels the data
-    dependence: { meets: [0], shares: (context, [x, w, b]) => x || ((w || b) && elementCount(parts(context).shape.slice(2)) > 1) },
+    // positions share the weights, channels of a group the data
+    dependence: {
+      flows(context) {
+        const { outChannels, dims } = parts(context);
+        const channels = context.input(1).shape[1];
+        const toOutput = [[0], ...dims.map(() => undefined)];
+        return [
+          windowFlow(dims, { meet: channels > 1, own: context.int('group') === outChannels }),
+          { meets: context.input(1).shape.map((_, d) => d).slice(1), keeps: [undefined, ...toOutput] },
+          { meets: [], keeps: [undefined, ...toOutput] },
+        ];
+      },
+    },
   },
   samples: convSamples,
 };

@@ -3,7 +3,9 @@ import { add, axis, div, float, load, mul, ref, rem, sum, times, within } from '
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
 import type { Condition, Index } from '../ir/program.js';
-import { floatOutput, given, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
+import { broadcastTo } from './elementwise.js';
+import { floatOutput, given, intVector, kernelName, makeKernel, operandKind, partialSums, strides as rowStrides, weight } from './operands.js';
+import { productMoments } from './productMoments.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 import { positions, spatialInts, windowAttributes, windowNames } from './window.js';
 
@@ -100,6 +102,30 @@ export const convtranspose: OperatorRecord = {
         stores: [{ tensor: context.outputs[0].name, at: space.map((s) => axis(s.name)), value: b ? add(f, ref('acc'), load(b.name, ['o'])) : ref('acc') }],
       }),
     ];
+  },
+  moments: {
+    label: 'exact',
+    rule(context, [x, w, b], build, form) {
+      const { attributes } = context.node;
+      const { outChannels, dims } = parts(context);
+      const apply = (bias: string | undefined) => (data: string, factor: string) => build.node('ConvTranspose', bias === undefined ? [data, factor] : [data, factor, bias], attributes);
+      const { mean, variance } = productMoments(build, form, x, w, apply(b?.mean), apply(undefined));
+      if (b?.variance === undefined) return { mean, variance };
+      const bias = build.node('Reshape', [b.variance, build.constant(intVector([1, outChannels, ...dims.map(() => 1)]))]);
+      return { mean, variance: variance === undefined ? broadcastTo(build, bias, build.info(mean).shape) : build.node('Add', [variance, bias]) };
+    },
+    dependence: {
+      flows(context) {
+        const { dims, group, perGroup } = parts(context);
+        const spatial = dims.map((_, d) => d + 2);
+        const none = dims.map(() => undefined);
+        return [
+          { meets: [...(perGroup > 1 ? [1] : []), ...spatial], keeps: [[0], undefined, ...none] },
+          { meets: [0, ...spatial], keeps: [undefined, group === 1 ? [1] : undefined, ...none] },
+          { meets: [], keeps: [undefined, [0], ...none] },
+        ];
+      },
+    },
   },
   samples: transposeSamples(),
 };

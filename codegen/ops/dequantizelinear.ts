@@ -10,7 +10,8 @@ import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { kernelName, makeKernel, rangeOf } from './operands.js';
 import { channelElement, channelParameter, f32, requireInteger, singleValue } from './quantization.js';
-import { checkLinear, linearAttributes, linearAxis } from './quantizelinear.js';
+import { deterministicParameters, scaledBy } from './quantizermoments.js';
+import { checkLinear, linearAttributes, linearAxis, linearParameters } from './quantizelinear.js';
 import type { OperatorRecord } from './record.js';
 
 export const dequantizelinear: OperatorRecord = {
@@ -56,6 +57,18 @@ export const dequantizelinear: OperatorRecord = {
     }
     const value = mul('float32', convert('float32', centred), channelParameter(c.input(1), channel, space));
     return [makeKernel({ name: kernelName(c), op: 'dequantize', space, stores: [{ tensor: out.name, at: pointOf(space), value }] })];
+  },
+  moments: {
+    label: 'exact',
+    rule(c, inputs, build) {
+      const [x] = inputs;
+      deterministicParameters(c, inputs);
+      if (x.variance === undefined) return { mean: build.node('DequantizeLinear', inputs.map((p) => p.mean), c.node.attributes) };
+      // random codes are carried in float32
+      const [scale, zero] = linearParameters(c, build);
+      const centred = zero === undefined ? x.mean : build.node('Sub', [x.mean, zero]);
+      return scaledBy(build, { mean: centred, variance: x.variance }, 'Mul', scale);
+    },
   },
   samples: [
     { name: 'uint8', inputs: [{ shape: [3, 17], dtype: 'uint8' }, { shape: [], constant: true, values: [0.02] }, { shape: [], dtype: 'uint8', constant: true, values: [128] }], seed: 1, tolerance: 0 },

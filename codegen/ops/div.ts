@@ -31,6 +31,15 @@ export const div: OperatorRecord = {
   lower(context) {
     return elementwise(context, [0, 1], ([a, b]) => divide(a, b));
   },
+  moments: {
+    label: 'exact',
+    rule(context, [a, b], build) {
+      const mean = build.node('Div', [a.mean, b.mean]);
+      if (b.variance !== undefined) fail('graph/no-moments', context.node.name, `its divisor ${context.input(1).name} is random`, 'Divide by what is deterministic, or compile the sampled twin.');
+      if (a.variance === undefined) return { mean };
+      return { mean, variance: build.node('Div', [a.variance, build.node('Square', [b.mean])]) };
+    },
+  },
   samples: [
     ...binarySamples(290, [0.5, 3], false, 2e-7),
     { name: 'by zero', inputs: [{ shape: [6], values: [1, -1, 0, NaN, Infinity, 3] }, { shape: [6], values: [0, 0, 0, 1, Infinity, -0] }], seed: 315, tolerance: 0 },

@@ -1,4 +1,5 @@
 /** Dropout at inference: the input as it is. Training mode and the mask are refused. */
+import { viewDependence } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { copyFrom, moved, movesIntegers, movesMoments } from './movement.js';
 import type { OperatorRecord } from './record.js';
@@ -18,7 +19,7 @@ export const dropout: OperatorRecord = {
   integer: movesIntegers,
   lower: (c) => copyFrom(c, (point) => ({ at: point })),
   gradient: (c, _outputs, [g]) => [g, ...c.node.inputs.slice(1).map(() => undefined)],
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'float32', inputs: [{ shape: [2, 5] }, { shape: [], constant: true, values: [0.5] }], seed: 1, tolerance: 0 },
     { name: 'int4', inputs: [{ shape: [7], dtype: 'int4' }], seed: 2, tolerance: 0 },

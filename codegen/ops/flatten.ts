@@ -1,4 +1,5 @@
 /** Flatten: a matrix of the dimensions before `axis` by those from it on. */
+import { viewDependence } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount } from '../ir/graph.js';
 import { moved, movesIntegers, movesMoments } from './movement.js';
@@ -27,7 +28,7 @@ export const flatten: OperatorRecord = {
   integer: movesIntegers,
   lower: reshapeKernels,
   gradient: reshapeGradient,
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'images', inputs: [{ shape: [2, 3, 4, 5] }], seed: 1, tolerance: 0 },
     { name: 'axis 0', attributes: { axis: 0 }, inputs: [{ shape: [2, 7] }], seed: 2, tolerance: 0 },

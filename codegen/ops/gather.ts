@@ -1,4 +1,5 @@
 /** Gather: slices of a tensor along an axis, by indices that are known at compile time; negative ones count from the end. */
+import { dependenceOf } from './dependence.js';
 import { constant, load, sum, times } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
@@ -6,7 +7,7 @@ import { spaceAxes } from './elementwise.js';
 import { moved, movesIntegers, movesMoments, pointOf } from './movement.js';
 import { kernelName, makeKernel, normalizeAxis } from './operands.js';
 import { coordinateOf } from './quantization.js';
-import type { NodeContext, OperatorRecord } from './record.js';
+import type { MomentFlow, NodeContext, OperatorRecord } from './record.js';
 
 /** Every run is a kernel of its own. */
 const mostRuns = 256;
@@ -29,6 +30,13 @@ function indicesOf(c: NodeContext): readonly number[] {
     }
     return given < 0 ? given + extent : given;
   });
+}
+
+/** Entries that repeat an index repeat elements. */
+function gatherFlow(c: NodeContext, to: readonly number[]): MomentFlow {
+  const [axis, indices, added] = [axisOf(c), indicesOf(c), c.input(1).shape.length];
+  const own = new Set(indices).size === indices.length;
+  return { meets: [], keeps: to.map((_, d) => (d < axis ? [d] : d >= axis + added ? [d - added + 1] : own ? [axis] : undefined)) };
 }
 
 function gatheredShape(c: NodeContext): readonly number[] {
@@ -105,7 +113,7 @@ export const gather: OperatorRecord = {
       return makeKernel({ name: kernelName(c, runs.length === 1 ? '' : String(i)), op: 'copy', space, stores: [{ tensor: out.name, at: to, value: load(x.name, from) }] });
     });
   },
-  moments: movesMoments,
+  moments: movesMoments(dependenceOf(gatherFlow)),
   samples: [
     { name: 'one row', inputs: [{ shape: [5, 3] }, { shape: [], dtype: 'int32', constant: true, values: [-2] }], seed: 1, tolerance: 0 },
     { name: 'equally spaced', attributes: { axis: 1 }, inputs: [{ shape: [2, 9, 4] }, { shape: [2, 2], dtype: 'int32', constant: true, values: [1, 3, 5, 7] }], seed: 2, tolerance: 0 },

@@ -1,10 +1,11 @@
 /** Gemm: alpha * A' * B' + beta * C, the dense layer, for float32 and (alpha = beta = 1) integers. */
+import { matrixFlows } from './dependence.js';
 import { add, axis, float, load, mul, ref } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import { broadcastCoordinates, broadcastTo, reduceTo } from './elementwise.js';
-import { productDependence, productMoments } from './productMoments.js';
+import { productMoments } from './productMoments.js';
 import {
   accumulatorRange, elementType, floatOutput, given, integerOutput, kernelName, makeKernel, operandKind, partialSums, productRange,
   rangeOf, sumRange, weight, weightSums, zero, type Range,
@@ -130,11 +131,11 @@ export const gemm: OperatorRecord = {
   },
   moments: {
     label: 'exact',
-    rule(context, [a, b, c], build) {
+    rule(context, [a, b, c], build, form) {
       const { alpha, beta, transA, transB } = parts(context);
       const attributes = { transA: Number(transA), transB: Number(transB) };
       const { mean, variance } = productMoments(
-        build, a, b,
+        build, form, a, b,
         (x, w) => build.node('Gemm', c ? [x, w, c.mean] : [x, w], { ...attributes, alpha, beta }),
         (x, w) => build.node('Gemm', [x, w], { ...attributes, alpha: alpha * alpha }),
       );
@@ -142,7 +143,12 @@ export const gemm: OperatorRecord = {
       const bias = beta === 1 ? c.variance : build.node('Mul', [c.variance, build.scalar(beta * beta)]);
       return { mean, variance: variance === undefined ? broadcastTo(build, bias, build.info(mean).shape) : build.node('Add', [variance, bias]) };
     },
-    dependence: productDependence,
+    dependence: {
+      flows(context, to) {
+        const { transA, transB } = parts(context);
+        return matrixFlows(context.input(0).shape, context.input(1).shape, to, { transA, transB });
+      },
+    },
   },
   samples: gemmSamples(),
 };

@@ -1,4 +1,5 @@
 /** GlobalAveragePool: the mean over all spatial dimensions, for float32. */
+import { dependenceOf } from './dependence.js';
 import { axis, add, divide, float, load, ref } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
@@ -50,7 +51,7 @@ export const globalaveragepool: OperatorRecord = {
       const count = elementCount(context.input(0).shape.slice(2));
       return { mean, variance: build.node('Div', [build.node('GlobalAveragePool', [x.variance]), build.scalar(count)]) };
     },
-    dependence: { meets: [0], shares: () => false },
+    dependence: dependenceOf((context, to) => ({ meets: to.map((_, d) => d).slice(2), keeps: to.map((_, d) => (d < 2 ? [d] : [])) })),
   },
   samples: [
     ...[1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 33].map((c, i) => ({ name: `channels ${c}`, inputs: [given([1 + 2 * (i % 2), c, 3 + (i % 4), 5], { range: [-1, 3] })], seed: 1600 + i, tolerance: 1e-6 })),

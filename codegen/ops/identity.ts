@@ -1,4 +1,5 @@
 /** Identity: the input as it is. */
+import { viewDependence } from './dependence.js';
 import { copyFrom, moved, movesIntegers, movesMoments } from './movement.js';
 import type { OperatorRecord } from './record.js';
 
@@ -13,7 +14,7 @@ export const identity: OperatorRecord = {
   integer: movesIntegers,
   lower: (c) => copyFrom(c, (point) => ({ at: point })),
   gradient: (_c, _outputs, [g]) => [g],
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'float32', inputs: [{ shape: [2, 5] }], seed: 1, tolerance: 0 },
     { name: 'int3', inputs: [{ shape: [7], dtype: 'int3' }], seed: 2, tolerance: 0 },

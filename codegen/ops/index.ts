@@ -6,15 +6,19 @@ import type { OperatorRecord } from './record.js';
 
 // ---- arithmetic: imports ----
 import { abs } from './abs.js';
+import { absmoments } from './absmoments.js';
 import { add } from './add.js';
 import { argmax } from './argmax.js';
 import { averagepool } from './averagepool.js';
 import { batchnormalization } from './batchnormalization.js';
 import { clip } from './clip.js';
+import { clipmoments } from './clipmoments.js';
 import { conv } from './conv.js';
 import { convtranspose } from './convtranspose.js';
 import { div } from './div.js';
+import { erf } from './erf.js';
 import { exp } from './exp.js';
+import { expmoments } from './expmoments.js';
 import { gemm } from './gemm.js';
 import { globalaveragepool } from './globalaveragepool.js';
 import { leakyrelu } from './leakyrelu.js';
@@ -32,14 +36,18 @@ import { reducesum } from './reducesum.js';
 import { randomnormal } from './randomnormal.js';
 import { relu } from './relu.js';
 import { relumoments } from './relumoments.js';
+import { roundmoments } from './roundmoments.js';
 import { sigmoid } from './sigmoid.js';
+import { sigmoidmoments } from './sigmoidmoments.js';
 import { sign } from './sign.js';
 import { softmax } from './softmax.js';
 import { softmaxmoments } from './softmaxmoments.js';
 import { sqrt } from './sqrt.js';
+import { stepmoments } from './stepmoments.js';
 import { sub } from './sub.js';
 import { sumpool } from './sumpool.js';
 import { tanh } from './tanh.js';
+import { tanhmoments } from './tanhmoments.js';
 import { topk } from './topk.js';
 // ---- arithmetic: end ----
 
@@ -75,15 +83,19 @@ import { unsqueeze } from './unsqueeze.js';
 const records: readonly OperatorRecord[] = [
   // ---- arithmetic: records ----
   abs,
+  absmoments,
   add,
   argmax,
   averagepool,
   batchnormalization,
   clip,
+  clipmoments,
   conv,
   convtranspose,
   div,
+  erf,
   exp,
+  expmoments,
   gemm,
   globalaveragepool,
   leakyrelu,
@@ -101,14 +113,18 @@ const records: readonly OperatorRecord[] = [
   relu,
   randomnormal,
   relumoments,
+  roundmoments,
   sigmoid,
+  sigmoidmoments,
   sign,
   softmax,
   softmaxmoments,
   sqrt,
+  stepmoments,
   sub,
   sumpool,
   tanh,
+  tanhmoments,
   topk,
   // ---- arithmetic: end ----
 
@@ -146,7 +162,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

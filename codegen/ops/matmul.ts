@@ -1,4 +1,5 @@
 /** MatMul: matrix products over leading batch dimensions (numpy's matmul), for float32 and integers. */
+import { matrixFlows } from './dependence.js';
 import { add, axis, constant, load, mul, ref } from '../ir/build.js';
 import { smallestInteger } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
@@ -9,7 +10,7 @@ import {
   accumulatorRange, arithmeticOutput, elementType, given, intVector, kernelName, makeKernel, partialSums, productRange, rangeOf,
   strides, weight, weightSums, zero, type WeightSums,
 } from './operands.js';
-import { productDependence, productMoments } from './productMoments.js';
+import { productMoments } from './productMoments.js';
 import type { FragmentBuilder, NodeContext, OperatorRecord } from './record.js';
 
 /** The parts of the two shapes: batch dimensions (broadcast), rows, inner length, columns. */
@@ -137,8 +138,8 @@ export const matmul: OperatorRecord = {
   },
   moments: {
     label: 'exact',
-    rule: (_context, [a, b], build) => productMoments(build, a, b, (x, w) => build.node('MatMul', [x, w])),
-    dependence: productDependence,
+    rule: (_context, [a, b], build, form) => productMoments(build, form, a, b, (x, w) => build.node('MatMul', [x, w])),
+    dependence: { flows: (context, to) => matrixFlows(context.input(0).shape, context.input(1).shape, to) },
   },
   samples: [
     ...[1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 33].map((o, i) => ({

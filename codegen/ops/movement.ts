@@ -7,7 +7,7 @@ import { elementCount } from '../ir/graph.js';
 import type { Condition, Expr, Index, Kernel } from '../ir/program.js';
 import { spaceAxes } from './elementwise.js';
 import { kernelName, makeKernel, rangeOf } from './operands.js';
-import type { Inferred, LowerContext, OperatorRecord, ValueInfo } from './record.js';
+import type { Inferred, LowerContext, MomentDependence, OperatorRecord, ValueInfo } from './record.js';
 
 /** The coordinates of a kernel's own point. */
 export function pointOf(space: readonly { readonly name: string }[]): readonly Index[] {
@@ -39,11 +39,12 @@ export function moved(info: ValueInfo, shape: readonly number[]): Inferred {
 /** The `integer` field of an operator that moves the elements of input 0 and adds none. */
 export const movesIntegers: NonNullable<OperatorRecord['integer']> = { maxBits: 32, range: (c) => rangeOf(c.input(0)) };
 
-/** The `moments` field of an operator that moves the elements of input 0 and adds none. */
-export const movesMoments: NonNullable<OperatorRecord['moments']> = {
+/** The `moments` field of an operator that moves the elements of input 0 and adds none; `dependence` says where to. */
+export const movesMoments = (dependence: MomentDependence): NonNullable<OperatorRecord['moments']> => ({
   label: 'exact',
+  dependence,
   rule(c, [x], build) {
     const apply = (value: string): string => build.node(c.node.op, [value, ...c.node.inputs.slice(1)], c.node.attributes);
     return x.variance === undefined ? { mean: apply(x.mean) } : { mean: apply(x.mean), variance: apply(x.variance) };
   },
-};
+});

@@ -3,7 +3,7 @@ import { mul as product } from '../ir/build.js';
 import { binarySamples } from './add.js';
 import { broadcastShape, elementwise, reduceTo, referenceElementwise } from './elementwise.js';
 import { arithmeticOutput, productRange, rangeOf } from './operands.js';
-import { productMoments } from './productMoments.js';
+import { productMoments, squareMoments } from './productMoments.js';
 import type { OperatorRecord } from './record.js';
 
 export const mul: OperatorRecord = {
@@ -35,15 +35,10 @@ export const mul: OperatorRecord = {
   },
   moments: {
     label: 'exact',
-    rule(_context, [a, b], build) {
+    rule(_context, [a, b], build, form) {
       const product = (x: string, w: string): string => build.node('Mul', [x, w]);
-      if (a.variance === undefined || a.mean !== b.mean) return productMoments(build, a, b, product);
-      // x^2 of a normal x: mean m^2 + v, variance 2 v (v + 2 m^2)
-      const square = product(a.mean, a.mean);
-      return {
-        mean: build.node('Add', [square, a.variance]),
-        variance: product(product(a.variance, build.scalar(2)), build.node('Add', [a.variance, product(square, build.scalar(2))])),
-      };
+      if (a.variance === undefined || a.mean !== b.mean) return productMoments(build, form, a, b, product);
+      return squareMoments(build, { mean: a.mean, variance: a.variance });
     },
   },
   samples: binarySamples(260),

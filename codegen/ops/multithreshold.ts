@@ -7,12 +7,13 @@
 import { add, compare, convert, float, int, load, mul, ref } from '../ir/build.js';
 import { isInteger, parseDataType, smallestInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
-import { formatShape } from '../ir/graph.js';
+import { formatShape, makeConstant } from '../ir/graph.js';
 import type { Axis, Expr } from '../ir/program.js';
 import { edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { kernelName, makeKernel } from './operands.js';
+import { deterministicParameters } from './quantizermoments.js';
 import { channelCoordinate, coordinateOf, f32, requireFloat } from './quantization.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
@@ -104,6 +105,22 @@ export const multithreshold: OperatorRecord = {
         stores: [{ tensor: out.name, at: pointOf(space), value: scaled(c, ref('count')) }],
       }),
     ];
+  },
+  moments: {
+    label: 'matched',
+    rule(c, inputs, build) {
+      const [x] = inputs;
+      deterministicParameters(c, inputs);
+      const mean = build.node('MultiThreshold', inputs.map((p) => p.mean), c.node.attributes);
+      if (x.variance === undefined) return { mean };
+      const { shape, data } = c.constant(1);
+      const rows = Array.from({ length: shape[0] }, (_, row) => [...data.subarray(row * shape[1], (row + 1) * shape[1])].sort((a, b) => a - b));
+      const table = build.constant(makeConstant('float32', shape, rows.flat()));
+      const level = build.node('MultiThreshold', [x.mean, table], { ...c.node.attributes, out_scale: 1, out_bias: 0 });
+      const [offset, variance] = build.nodes('StepMoments', [x.mean, x.variance, level, table], 2, { axis: channelOf(c) });
+      const scale = c.float('out_scale');
+      return { mean: build.node('Add', [mean, build.node('Mul', [offset, build.scalar(scale)])]), variance: build.node('Mul', [variance, build.scalar(scale * scale)]) };
+    },
   },
   samples: [
     { name: 'per channel', attributes: { ...attributes, data_layout: 'NCHW' }, inputs: [{ shape: [2, 3, 4, 5] }, { shape: [3, 7], constant: true }], seed: 1, tolerance: 0 },

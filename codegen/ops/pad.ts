@@ -2,6 +2,7 @@
  * Pad: a border of a constant around a tensor; negative widths cut. Integers are padded by a value that their type holds.
  * The modes edge, reflect and wrap are refused.
  */
+import { dependenceOf } from './dependence.js';
 import { float, int, sum, within } from '../ir/build.js';
 import { describe, plainInteger, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
@@ -123,6 +124,7 @@ export const pad: OperatorRecord = {
       const mean = build.node('Pad', [x.mean, pads, value, axes], c.node.attributes);
       return x.variance === undefined ? { mean } : { mean, variance: build.node('Pad', [x.variance, pads, '', axes], c.node.attributes) };
     },
+    dependence: dependenceOf((_c, to) => ({ meets: [], keeps: to.map((_, d) => [d]) })),
   },
   samples: [
     { name: 'images', inputs: [{ shape: [1, 2, 3, 4] }, { shape: [8], dtype: 'int32', constant: true, values: [0, 0, 1, 2, 0, 0, 1, 0] }], seed: 1, tolerance: 0 },

@@ -1,5 +1,6 @@
 /** What the pools share: their shapes, the sum over a window, the number of elements in it. Each pool has its own file. */
 import { add, axis, load, ref } from '../ir/build.js';
+import { dependenceOf, windowFlow } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape, makeConstant } from '../ir/graph.js';
 import type { Expr, Kernel } from '../ir/program.js';
@@ -34,10 +35,7 @@ export function poolParts(context: NodeContext): PoolParts {
 }
 
 /** The elements of a window meet; windows that overlap share some. */
-export const poolDependence: MomentDependence = {
-  meets: [0],
-  shares: (context) => poolParts(context).dims.some((w) => w.stride < (w.kernel - 1) * w.dilation + 1),
-};
+export const poolDependence: MomentDependence = dependenceOf((context) => windowFlow(poolParts(context).dims, { meet: false, own: true }));
 
 /** Values inside the input of every window, for the references. */
 export function referencePool({ dims, shape }: PoolParts, x: NdArray, f: (values: readonly number[], position: readonly number[]) => number): NdArray {

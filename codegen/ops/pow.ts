@@ -5,6 +5,7 @@ import type { Expr } from '../ir/program.js';
 import type { Scope } from '../functions/scope.js';
 import { broadcastShape, elementwise, referenceElementwise } from './elementwise.js';
 import { floatOutput, given, operandKind, weight } from './operands.js';
+import { squareMoments } from './productMoments.js';
 import type { LowerContext, OperatorRecord } from './record.js';
 
 const GREATEST = 16;
@@ -57,6 +58,16 @@ export const pow: OperatorRecord = {
       const value = n === 0.5 ? unary('sqrt', 'float32', x) : wholePower(scope, x, n);
       return e < 0 ? divide(float(1), value) : value;
     });
+  },
+  moments: {
+    label: 'matched',
+    rule(context, [x, e], build) {
+      const mean = build.node('Pow', [x.mean, e.mean]);
+      if (x.variance === undefined && e.variance === undefined) return { mean };
+      const { constant, name } = context.input(1);
+      if (e.variance !== undefined || !constant?.data.every((v) => v === 2)) fail('graph/no-moments', context.node.name, `its exponent is ${name}, and only squares have moments`, 'Use the exponent 2, or compile the sampled twin.');
+      return squareMoments(build, { mean: x.mean, variance: x.variance! });
+    },
   },
   samples: [2, 3, 4, 7, 1, 0, -1, -2, 0.5, -0.5, 16].map((e, i) => ({
     name: `exponent ${e}`,

@@ -18,6 +18,7 @@ import { cycle, edgeSamples, specials } from './edges.js';
 import { broadcastCoordinates, spaceAxes } from './elementwise.js';
 import { kernelName, makeKernel } from './operands.js';
 import { pointOf } from './movement.js';
+import { codeMoments, deterministicParameters, scaledBy, signMoments } from './quantizermoments.js';
 import { broadcastElement, broadcastParameter, checkBroadcast, checkScale, codeBounds, f32, requireFloat, singleValue } from './quantization.js';
 import type { LowerContext, NodeContext, OperatorRecord, Sample } from './record.js';
 
@@ -131,6 +132,24 @@ export const quant: OperatorRecord = {
     const centred = zero ? sub('float32', code, zero) : code;
     const value = scale ? mul('float32', centred, scale) : centred;
     return [makeKernel({ name: kernelName(c), op: 'elementwise', space, epilogue: scope.lets, stores: [{ tensor: out.name, at: pointOf(space), value }] })];
+  },
+  moments: {
+    label: 'approximate',
+    rule(c, inputs, build) {
+      const [x, scale, zero, bits] = inputs;
+      deterministicParameters(c, inputs);
+      if (x.variance === undefined) return { mean: build.node('Quant', inputs.map((p) => p.mean), c.node.attributes) };
+      const width = bitWidth(c);
+      if (width === undefined) fail('graph/no-moments', c.node.name, `its bit widths "${c.input(3).name}" vary`, 'Give all channels one bit width, or compile the sampled twin.');
+      const isPlain = singleValue(c.input(2)) === 0;
+      const inSteps = scaledBy(build, { mean: x.mean, variance: x.variance }, 'Div', scale.mean);
+      const shifted = { mean: isPlain ? inSteps.mean : build.node('Add', [inSteps.mean, zero.mean]), variance: inSteps.variance };
+      const code = build.node('Quant', [shifted.mean, build.scalar(1), build.scalar(0), bits.mean], c.node.attributes);
+      const rounding = roundingMode(c.text('rounding_mode'), c.node.name);
+      const [min, max] = codeBounds(c.int('signed') === 1, c.int('narrow') === 1, width).map((bound) => roundNumber(rounding, bound));
+      const codes = isBipolar(c) ? signMoments(build, shifted, code) : codeMoments(c, build, shifted, code, { min, max, rounding });
+      return scaledBy(build, isPlain ? codes : { ...codes, mean: build.node('Sub', [codes.mean, zero.mean]) }, 'Mul', scale.mean);
+    },
   },
   samples: [
     sample('signed 4 bit', [3, 17], 0.25, 0, 4, {}, 1),

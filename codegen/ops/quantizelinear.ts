@@ -7,13 +7,15 @@
 import { add, convert, divide, load, unary } from '../ir/build.js';
 import { describe, type DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
+import { makeConstant } from '../ir/graph.js';
 import { roundHalfEven } from '../functions/rounding.js';
 import { cycle, edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { elementType, kernelName, makeKernel, normalizeAxis } from './operands.js';
+import { codeMoments, deterministicParameters, scaledBy } from './quantizermoments.js';
 import { channelElement, channelParameter, checkChannel, checkScale, f32, requireFloat, singleValue } from './quantization.js';
-import type { NodeContext, OperatorRecord } from './record.js';
+import type { FragmentBuilder, NodeContext, OperatorRecord } from './record.js';
 
 /** ONNX's element types that a quantized tensor may have, by TensorProto.DataType. */
 const elementTypes: Readonly<Record<number, DataType>> = { 2: 'uint8', 3: 'int8', 4: 'uint16', 5: 'int16', 21: 'uint4', 22: 'int4' };
@@ -41,6 +43,17 @@ export const linearAttributes: OperatorRecord['attributes'] = {
   axis: { type: 'int', doc: 'the dimension along which scale and zero point vary, where they are vectors', default: 1 },
   block_size: { type: 'int', doc: 'only 0 (no blocks) is supported', default: 0 },
 };
+
+/** Scale and zero point (undefined where it is 0) as float32 that broadcasts to the input; they are known at compile time. */
+export function linearParameters(c: NodeContext, build: FragmentBuilder): [scale: string, zero: string | undefined] {
+  const rank = c.input(0).shape.length;
+  const channel = linearAxis(c);
+  const broadcast = (i: number): string => {
+    const { data } = c.constant(i);
+    return build.constant(makeConstant('float32', data.length === 1 ? [] : Array.from({ length: rank }, (_, d) => (d === channel ? data.length : 1)), Float64Array.from(data)));
+  };
+  return [broadcast(1), c.inputs[2] && c.constant(2).data.some((z) => z !== 0) ? broadcast(2) : undefined];
+}
 
 function outputType(c: NodeContext): DataType {
   const asked = c.int('output_dtype');
@@ -92,6 +105,20 @@ export const quantizelinear: OperatorRecord = {
     const zero = c.inputs[2];
     const shifted = zero && singleValue(zero) !== 0 ? add('float32', rounded, convert('float32', channelParameter(zero, channel, space))) : rounded;
     return [makeKernel({ name: kernelName(c), op: 'quantize', space, stores: [{ tensor: out.name, at: pointOf(space), value: convert(elementType(out), shifted) }] })];
+  },
+  moments: {
+    label: 'approximate',
+    rule(c, inputs, build) {
+      const [x] = inputs;
+      deterministicParameters(c, inputs);
+      const code = build.node('QuantizeLinear', inputs.map((p) => p.mean), c.node.attributes);
+      if (x.variance === undefined) return { mean: code };
+      const [scale, zero] = linearParameters(c, build);
+      const inSteps = scaledBy(build, { mean: x.mean, variance: x.variance }, 'Div', scale);
+      const shifted = zero === undefined ? inSteps : { ...inSteps, mean: build.node('Add', [inSteps.mean, zero]) };
+      const { min, max } = describe(outputType(c));
+      return codeMoments(c, build, shifted, build.node('DequantizeLinear', [code, build.scalar(1)]), { min, max, rounding: 'ROUND' });
+    },
   },
   samples: [
     { name: 'uint8', inputs: [{ shape: [3, 17], range: [-3, 3] }, { shape: [], constant: true, values: [0.02] }, { shape: [], dtype: 'uint8', constant: true, values: [128] }], seed: 1, tolerance: 0 },

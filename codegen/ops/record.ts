@@ -103,12 +103,34 @@ export interface MomentPair {
   readonly variance?: string;
 }
 
+/** How the elements of one input reach the output. */
+export interface MomentFlow {
+  /** Dimensions of the input along which several elements meet in one element of the output. */
+  readonly meets: readonly number[];
+  /**
+   * By dimension of the output: dimensions of the input such that elements of the output that differ in the one take their own
+   * elements of the input, which differ in one of the others at least. Undefined where they may share some.
+   */
+  readonly keeps: readonly (readonly number[] | undefined)[];
+}
+
 /** What `moments` needs to know to say where independence is assumed but does not hold. */
 export interface MomentDependence {
-  /** Inputs of which several elements meet in one element of the output. */
-  readonly meets: readonly number[];
-  /** True where elements of the output depend on one another though those of the inputs do not: they share weights or data. */
-  shares(context: NodeContext, isRandom: readonly boolean[]): boolean;
+  /** By input, given the shape of the output; undefined: each element apart, broadcast. */
+  flows(context: NodeContext, to: readonly number[]): readonly (MomentFlow | undefined)[];
+  /** True where elements of different inputs never meet (Concat). */
+  readonly apart?: true;
+  /** True where the output is input 0 under another shape. */
+  readonly isView?: true;
+}
+
+/** How `moments` is asked to compute. */
+export interface MomentForm {
+  /**
+   * Of the variance of products: 'expanded' E[x^2] var(w) + var(x) E[w]^2, whose terms are not negative, or 'raw' E[x^2] E[w^2] -
+   * E[x]^2 E[w]^2, which cancels.
+   */
+  readonly products: 'expanded' | 'raw';
 }
 
 export type MomentLabel = 'exact' | 'matched' | 'approximate';
@@ -165,7 +187,7 @@ export interface OperatorRecord {
   /** Mean and variance of the output, given independent inputs, as graph nodes. */
   readonly moments?: {
     readonly label: MomentLabel;
-    rule(context: NodeContext, inputs: readonly MomentPair[], build: FragmentBuilder): MomentPair;
+    rule(context: NodeContext, inputs: readonly MomentPair[], build: FragmentBuilder, form: MomentForm): MomentPair;
     /** How the rule's assumption, independent inputs, can fail; without it the operator works on each element apart. */
     readonly dependence?: MomentDependence;
   };

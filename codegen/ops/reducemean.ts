@@ -2,7 +2,7 @@
 import { add, divide, float } from '../ir/build.js';
 import { floatOutput, operandKind, zero } from './operands.js';
 import type { OperatorRecord } from './record.js';
-import { reduceKernel, reductionAttributes, reductionInputs, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
+import { reduceKernel, reductionAttributes, reductionInputs, reductionMoments, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
 
 export const reducemean: OperatorRecord = {
   name: 'ReduceMean',
@@ -21,5 +21,6 @@ export const reducemean: OperatorRecord = {
     const parts = reductionParts(context);
     return [reduceKernel(context, parts, zero, add, (total) => divide(total, float(parts.count)))];
   },
+  moments: reductionMoments((count) => 1 / count),
   samples: reductionSamples(1750, 1e-6),
 };

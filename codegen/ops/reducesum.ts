@@ -2,7 +2,7 @@
 import { add } from '../ir/build.js';
 import { accumulatorRange, arithmeticOutput, rangeOf, zero } from './operands.js';
 import type { OperatorRecord } from './record.js';
-import { reduceKernel, reductionAttributes, reductionInputs, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
+import { reduceKernel, reductionAttributes, reductionInputs, reductionMoments, reductionParts, reductionSamples, referenceReduction } from './reduction.js';
 
 export const reducesum: OperatorRecord = {
   name: 'ReduceSum',
@@ -24,5 +24,6 @@ export const reducesum: OperatorRecord = {
   lower(context) {
     return [reduceKernel(context, reductionParts(context), zero, add)];
   },
+  moments: reductionMoments(() => 1),
   samples: reductionSamples(1700, 1e-6, ['int8', 'uint4', 'int2', 'int16']),
 };

@@ -1,4 +1,5 @@
 /** What ReduceSum, ReduceMean and ReduceMax share: axes, shapes, the kernel, the reference loops, samples. */
+import { dependenceOf, reductionFlow } from './dependence.js';
 import { axis, load } from '../ir/build.js';
 import type { DataType } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
@@ -6,7 +7,7 @@ import { elementCount, formatShape } from '../ir/graph.js';
 import type { Expr, Kernel } from '../ir/program.js';
 import { spaceAxes } from './elementwise.js';
 import { elementType, given, kernelName, makeKernel, normalizeAxis, partialSums, weight } from './operands.js';
-import type { AttributeSchema, InputSchema, LowerContext, NdArray, NodeContext, Sample } from './record.js';
+import type { AttributeSchema, InputSchema, LowerContext, NdArray, NodeContext, OperatorRecord, Sample } from './record.js';
 
 export const reductionInputs: readonly InputSchema[] = [{ name: 'data' }, { name: 'axes', optional: true }];
 
@@ -34,6 +35,22 @@ export function reductionParts(context: NodeContext): ReductionParts {
   const keep = context.int('keepdims') !== 0;
   const shape = keep ? x.shape.map((extent, d) => (axes.includes(d) ? 1 : extent)) : x.shape.filter((_, d) => !axes.includes(d));
   return { axes, shape, count };
+}
+
+/** The `moments` of a sum, or of a mean, whose variance is `factor` of the same reduction of variances. */
+export function reductionMoments(factor: (count: number) => number): NonNullable<OperatorRecord['moments']> {
+  return {
+    label: 'exact',
+    rule(context, [x, axes], build) {
+      const { op, attributes } = context.node;
+      const reduce = (value: string): string => build.node(op, axes ? [value, axes.mean] : [value], attributes);
+      const mean = reduce(x.mean);
+      if (x.variance === undefined) return { mean };
+      const scale = factor(reductionParts(context).count);
+      return { mean, variance: scale === 1 ? reduce(x.variance) : build.node('Mul', [reduce(x.variance), build.scalar(scale)]) };
+    },
+    dependence: dependenceOf((context) => reductionFlow(context.input(0).shape, reductionParts(context).axes, context.int('keepdims') !== 0)),
+  };
 }
 
 /** One accumulator over the reduced dimensions, row-major; `update` takes the accumulator and an element. */

@@ -2,6 +2,7 @@
  * Reshape: the same elements in row-major order, under another shape. Also what Flatten, Squeeze and Unsqueeze share with
  * it, since they differ only in how they find the shape.
  */
+import { viewDependence } from './dependence.js';
 import { constant, div, rem, sum, times } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
@@ -100,7 +101,7 @@ export const reshape: OperatorRecord = {
   integer: movesIntegers,
   lower: reshapeKernels,
   gradient: reshapeGradient,
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'to matrix', inputs: [{ shape: [2, 3, 4, 5] }, { shape: [2], dtype: 'int32', constant: true, values: [0, -1] }], seed: 1, tolerance: 0 },
     { name: 'across dimensions', inputs: [{ shape: [4, 6] }, { shape: [3], dtype: 'int32', constant: true, values: [3, 2, 4] }], seed: 2, tolerance: 0 },

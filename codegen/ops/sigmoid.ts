@@ -1,8 +1,10 @@
 /** Sigmoid: the logistic function for float32. */
 import { sigmoid as sigmoidOf } from '../functions/sigmoid.js';
+import { functionMoments } from './momentFunction.js';
+import type { OperatorRecord } from './record.js';
 import { functionRecord } from './unary.js';
 
-export const sigmoid = functionRecord({
+const base = functionRecord({
   name: 'Sigmoid',
   doc: 'y = 1 / (1 + e^-x), element by element.',
   element: (x, scope) => sigmoidOf(scope, x),
@@ -12,3 +14,5 @@ export const sigmoid = functionRecord({
   ranges: [[-2, 2], [-20, 20], [-100, -60]],
   specials: [NaN, Infinity, -Infinity, 0, -0, 1e-45, 100, -50, -87, 3e38, -3e38],
 });
+
+export const sigmoid: OperatorRecord = { ...base, moments: functionMoments('Sigmoid', 'approximate') };

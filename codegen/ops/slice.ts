@@ -1,4 +1,5 @@
 /** Slice: along each axis, every step-th element from start to before end; a negative step runs backwards. */
+import { dependenceOf } from './dependence.js';
 import { sum, times } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
 import { elementCount, formatShape } from '../ir/graph.js';
@@ -85,7 +86,7 @@ export const slice: OperatorRecord = {
     });
     return [build.node('Pad', [dx, ints([...before, ...after])]), ...c.node.inputs.slice(1).map(() => undefined)];
   },
-  moments: movesMoments,
+  moments: movesMoments(dependenceOf((_c, to) => ({ meets: [], keeps: to.map((_, d) => [d]) }))),
   samples: [
     { name: 'two axes', inputs: [{ shape: [4, 7] }, vector([1, -3]), vector([3, 2147483647])], seed: 1, tolerance: 0 },
     { name: 'steps', inputs: [{ shape: [2, 9, 5] }, vector([1, 4]), vector([8, -2147483648]), vector([1, -1]), vector([3, -2])], seed: 2, tolerance: 0 },

@@ -6,6 +6,9 @@ import { mul } from '../ir/build.js';
 import type { OperatorRecord } from './record.js';
 import { functionRecord } from './unary.js';
 
+/** Of greater numbers the square is infinite. */
+export const largestSquared = 1.8446742e19;
+
 const base = functionRecord({
   name: 'Square',
   doc: 'y = x * x, element by element. Internal.',

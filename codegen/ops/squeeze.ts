@@ -1,4 +1,5 @@
 /** Squeeze: without the dimensions of extent 1 that `axes` names, or without all of them. */
+import { viewDependence } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { formatShape } from '../ir/graph.js';
 import { moved, movesIntegers, movesMoments } from './movement.js';
@@ -27,7 +28,7 @@ export const squeeze: OperatorRecord = {
   integer: movesIntegers,
   lower: reshapeKernels,
   gradient: reshapeGradient,
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'axes', inputs: [{ shape: [1, 3, 1, 5] }, { shape: [1], dtype: 'int32', constant: true, values: [-2] }], seed: 1, tolerance: 0 },
     { name: 'all', inputs: [{ shape: [1, 3, 1, 5], dtype: 'int4' }], seed: 2, tolerance: 0 },

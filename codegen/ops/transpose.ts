@@ -1,4 +1,5 @@
 /** Transpose: dimensions in another order; dimension d of the output is dimension perm[d] of the input. */
+import { dependenceOf } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { edgeSamples } from './edges.js';
 import { copyFrom, moved, movesIntegers, movesMoments } from './movement.js';
@@ -50,7 +51,7 @@ export const transpose: OperatorRecord = {
     const perm = permutation(c);
     return [build.node('Transpose', [g], { perm: perm.map((_, p) => perm.indexOf(p)) })];
   },
-  moments: movesMoments,
+  moments: movesMoments(dependenceOf((c, to) => ({ meets: [], keeps: to.map((_, d) => [permutation(c)[d]]) }))),
   samples: [
     { name: 'reversed', inputs: [{ shape: [3, 5] }], seed: 1, tolerance: 0 },
     { name: 'to channels last', attributes: { perm: [0, 2, 3, 1] }, inputs: [{ shape: [1, 3, 4, 5] }], seed: 2, tolerance: 0 },

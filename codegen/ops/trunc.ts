@@ -9,6 +9,7 @@
  */
 import { add, divide, float, load, maximum, minimum, mul, sub, unary } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
+import { makeConstant } from '../ir/graph.js';
 import type { Expr } from '../ir/program.js';
 import { roundExpr, roundHalfEven, roundingMode, roundingModes, roundNumber } from '../functions/rounding.js';
 import { Scope } from '../functions/scope.js';
@@ -16,6 +17,8 @@ import { edgeSamples } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { kernelName, makeKernel } from './operands.js';
+import { deterministicParameters, scaledBy } from './quantizermoments.js';
+import { mostSteps } from './stepmoments.js';
 import { broadcastElement, broadcastParameter, checkBroadcast, checkScale, codeBounds, f32, requireFloat, singleValue } from './quantization.js';
 import type { NodeContext, OperatorRecord, Sample } from './record.js';
 
@@ -49,6 +52,26 @@ function planOf(c: NodeContext): Plan {
   if (!(ratio > 0)) fail('graph/unsupported', c.node.name, `output scale over scale is ${ratio}, expected a positive number`, 'Export the model with positive scales.');
   const bounds = codeBounds(c.int('signed') === 1, c.int('narrow') === 1, known(c, 5, 'output bit width'));
   return { divisor: 2 ** roundHalfEven(f32(Math.log2(ratio))), outScale, bounds };
+}
+
+/** Where x / scale + zeropt goes from one result to the next. */
+function thresholdsOf(c: NodeContext): number[] {
+  const { divisor, bounds } = planOf(c);
+  const mode = roundingMode(c.text('rounding_mode'), c.node.name);
+  if (!bounds) fail('graph/no-moments', c.node.name, 'Trunc of version 1 has no least and greatest result', 'Use version 2, or compile the sampled twin.');
+  const code = (n: number): number => roundNumber(mode, Math.min(Math.max(n / divisor, bounds[0]), bounds[1]));
+  const [first, last] = [code(-(2 ** 24)), code(2 ** 24)];
+  if (last - first > mostSteps) fail('graph/no-moments', c.node.name, `its results have ${last - first + 1} codes, and moments are made for up to ${mostSteps + 1}`, 'Use 4 bits or fewer, or compile the sampled twin.');
+  return Array.from({ length: last - first }, (_, i) => {
+    // the least whole number of at least this code
+    let [below, reached] = [-(2 ** 24), 2 ** 24];
+    while (reached - below > 1) {
+      const middle = Math.floor((below + reached) / 2);
+      if (code(middle) > first + i) reached = middle;
+      else below = middle;
+    }
+    return reached - 0.5;
+  });
 }
 
 const scalar = (value: number): Sample['inputs'][number] => ({ shape: [], constant: true, values: [value] });
@@ -108,6 +131,22 @@ export const trunc: OperatorRecord = {
     const centred = outZero ? sub('float32', rounded, outZero) : rounded;
     const value = mul('float32', centred, outScale === undefined ? scale : float(outScale));
     return [makeKernel({ name: kernelName(c), op: 'elementwise', space, epilogue: scope.lets, stores: [{ tensor: out.name, at: pointOf(space), value }] })];
+  },
+  moments: {
+    label: 'matched',
+    rule(c, inputs, build) {
+      const [x, scale, zero] = inputs;
+      deterministicParameters(c, inputs);
+      const mean = build.node('Trunc', inputs.map((p) => p.mean), c.node.attributes);
+      if (x.variance === undefined) return { mean };
+      const table = build.constant(makeConstant('float32', [1, thresholdsOf(c).length], thresholdsOf(c)));
+      const inSteps = scaledBy(build, { mean: x.mean, variance: x.variance }, 'Div', scale.mean);
+      const shifted = build.node('Add', [inSteps.mean, zero.mean]);
+      const level = build.node('MultiThreshold', [shifted, table], { out_dtype: 'UINT4', data_layout: 'C' });
+      const [offset, variance] = build.nodes('StepMoments', [shifted, inSteps.variance, level, table], 2);
+      const step = planOf(c).outScale!;
+      return { mean: build.node('Add', [mean, build.node('Mul', [offset, build.scalar(step)])]), variance: build.node('Mul', [variance, build.scalar(step * step)]) };
+    },
   },
   samples: [
     { name: 'version 1', inputs: [{ shape: [2, 17], values: multiples }, scalar(0.125), scalar(0), scalar(10), scalar(8)], seed: 1, tolerance: 0 },

@@ -1,4 +1,5 @@
 /** Unsqueeze: with dimensions of extent 1 at the places that `axes` names in the result. */
+import { viewDependence } from './dependence.js';
 import { fail } from '../ir/diagnostic.js';
 import { moved, movesIntegers, movesMoments } from './movement.js';
 import { normalizeAxis } from './operands.js';
@@ -27,7 +28,7 @@ export const unsqueeze: OperatorRecord = {
   integer: movesIntegers,
   lower: reshapeKernels,
   gradient: reshapeGradient,
-  moments: movesMoments,
+  moments: movesMoments(viewDependence),
   samples: [
     { name: 'two axes', inputs: [{ shape: [3, 5] }, { shape: [2], dtype: 'int32', constant: true, values: [0, -1] }], seed: 1, tolerance: 0 },
     { name: 'uint4', inputs: [{ shape: [7], dtype: 'uint4' }, { shape: [1], dtype: 'int32', constant: true, values: [1] }], seed: 2, tolerance: 0 },

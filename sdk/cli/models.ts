@@ -5,7 +5,7 @@ import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
 import { architectures } from '../model/architectures.js';
-import type { Arguments, Option } from './command.js';
+import { usage, type Arguments, type Option } from './command.js';
 import { externalReader, readBytes } from './files.js';
 
 export const isModule = (bytes: Uint8Array): boolean => bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d;
@@ -59,20 +59,34 @@ const twinNames = ['mean', 'moments', 'sample'] as const;
 export const posteriorOptions: readonly Option[] = [
   { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
   { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default), sample (draws them) or mean (deterministic)', choices: twinNames },
-  { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1)' },
+  { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1), or by layer or weight: fc1=0.5,fc3.bias=2' },
   { name: 'logit-samples', value: 'N', doc: 'of a classifier\'s moments: probabilities and entropies by N samples of the logits, not in closed form' },
   { name: 'max-samples', value: 'N', doc: 'samples that are returned each by itself (default 100 of --twin sample, 0 of --logit-samples)' },
 ];
 
 function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const file = args.text('posterior');
-  const calibration = args.number('calibration', 0, 1e6);
+  const calibration = calibrationOf(args);
   const maxSamples = args.integer('max-samples', 0, 65536);
   const logitSamples = args.integer('logit-samples', 1, 65536);
   return {
     ...(file === undefined ? {} : { posterior: readBytes(file) }),
     twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }) },
   };
+}
+
+/** One factor, or NAME=FACTOR with commas. */
+function calibrationOf(args: Arguments): TwinOptions['calibration'] {
+  const text = args.text('calibration');
+  if (text === undefined || !text.includes('=')) return args.number('calibration', 0, 1e6);
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const [name, factor, ...rest] = part.split('=');
+      const value = factor === undefined || factor.trim() === '' ? NaN : Number(factor);
+      if (rest.length > 0 || name === '' || !(value >= 0 && value <= 1e6)) return usage(args.command, '--calibration', `expected NAME=FACTOR with factors of 0 to 1000000, found "${part}"`);
+      return [name, value];
+    }),
+  );
 }
 
 /** Diagnostics that name no node or tensor are about the whole file: they get its name. */

@@ -86,6 +86,7 @@ test('options that do not fit are refused', async () => {
   assert.match(await refusal('--posterior', posterior, '--twin', 'sample', '--max-samples', '65537'), /--max-samples: expected a whole number of 0 to 65536, found "65537"/);
   assert.match(await refusal('--posterior', posterior, '--logit-samples', '0'), /--logit-samples: expected a whole number of 1 to 65536, found "0"/);
   assert.match(await refusal('--posterior', posterior, '--logit-samples', '5'), /error \[graph\/posterior\] logitSamples: this network does not end in a Softmax/);
+  assert.match(await refusal('--posterior', posterior, '--calibration', 'fc1=x'), /--calibration: expected NAME=FACTOR with factors of 0 to 1000000, found "fc1=x"/);
   assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
   assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
   assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);

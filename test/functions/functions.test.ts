@@ -1,39 +1,20 @@
 /**
- * exp, log, sigmoid, tanh and the normal distribution as the interpreter computes them, against float64: errors in units in
- * the last place over the whole range, and the special values.
+ * exp, expm1, log, sigmoid, tanh, erf, erfc and the tails of the normal distribution as the interpreter computes them, against
+ * float64: errors in units in the last place over the whole range, and the special values.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { axis, float, load, rowMajor } from '../../codegen/ir/build.js';
-import { interpret } from '../../codegen/ir/interpret.js';
-import type { Expr, ProgramUnit } from '../../codegen/ir/program.js';
+import { float } from '../../codegen/ir/build.js';
+import type { Expr } from '../../codegen/ir/program.js';
+import { erf } from '../../codegen/functions/erf.js';
+import { erfc } from '../../codegen/functions/erfc.js';
 import { exp, quickExp } from '../../codegen/functions/exp.js';
+import { expm1 } from '../../codegen/functions/expm1.js';
 import { log } from '../../codegen/functions/log.js';
-import { normal } from '../../codegen/functions/normal.js';
 import { normalTail } from '../../codegen/functions/normalTail.js';
-import { Scope } from '../../codegen/functions/scope.js';
 import { sigmoid } from '../../codegen/functions/sigmoid.js';
 import { tanh } from '../../codegen/functions/tanh.js';
-import { makeKernel } from '../../codegen/ops/operands.js';
-
-/** f of many float32 numbers, by the interpreter. */
-function evaluateFunction(f: (scope: Scope, x: Expr) => Expr, xs: Float32Array): Float32Array {
-  const scope = new Scope(['i']);
-  const value = f(scope, scope.float('x', load('x', ['i'])));
-  const tensor = (name: string) => ({ name, dtype: 'float32' as const, shape: [xs.length], buffer: name, layout: rowMajor([xs.length], 32) });
-  const unit: ProgramUnit = {
-    program: {
-      name: 'f',
-      buffers: { x: { name: 'x', role: 'input', bytes: 4 * xs.length }, y: { name: 'y', role: 'output', bytes: 4 * xs.length } },
-      tensors: { x: tensor('x'), y: tensor('y') },
-      inputs: ['x'],
-      outputs: ['y'],
-      blocks: [makeKernel({ name: 'f', op: 'elementwise', space: [{ name: 'i', extent: xs.length }], epilogue: scope.lets, stores: [{ tensor: 'y', at: [axis('i')], value }] })],
-    },
-    data: new Map(),
-  };
-  return interpret(unit, { x: xs }).get('y') as Float32Array;
-}
+import { evaluateFunction } from './evaluate.js';
 
 /** Distance of a float32 result from the true value in units in the last place of the true value. */
 function ulps(found: number, truth: number): number {
@@ -129,11 +110,34 @@ function upperTail(z: number): number {
 }
 const lowerTail = (a: number): number => (a < 0 ? upperTail(-a) : 1 - upperTail(a));
 
-test('normal: density and both tails, accurate relative to themselves', () => {
-  const xs = grid(-12.9, 12.9, 8001);
-  within('phi', xs, evaluateFunction((s, x) => normal(s, x).density, xs), (a) => Math.exp((-a * a) / 2) / Math.sqrt(2 * Math.PI), 5);
-  within('Phi(a)', xs, evaluateFunction((s, x) => normal(s, x).lower, xs), lowerTail, 10);
-  within('Phi(-a)', xs, evaluateFunction((s, x) => normal(s, x).upper, xs), (a) => lowerTail(-a), 10);
+test('erfc: within 1e-6 of itself up to where it is denormal, 3 units there; its limits', () => {
+  const xs = grid(-3, 9.19, 8001);
+  const ys = evaluateFunction(erfc, xs);
+  xs.forEach((x, i) => assert.ok(Math.abs(ys[i] / (2 * lowerTail(-x * Math.SQRT2)) - 1) < 1e-6, `erfc(${x}) is ${ys[i]}`));
+  const far = grid(9.2, 10.5, 1001);
+  within('erfc', far, evaluateFunction(erfc, far), (x) => 2 * upperTail(x * Math.SQRT2), 3);
+  assert.equal([...evaluateFunction(erfc, specials)], [NaN, 0, 2, 1, 1, 0, 2]);
+});
+
+test('erf: accurate relative to itself near 0, its sign and its limits', () => {
+  const xs = magnitudes(-120, 4, 8001);
+  within('erf', xs, evaluateFunction(erf, xs), (x) => (Math.abs(x) < 0.5 ? 2 * x * halfDensity(x) : Math.sign(x) * (1 - 2 * upperTail(Math.abs(x) * Math.SQRT2))), 4);
+  assert.equal([...evaluateFunction(erf, specials)], [NaN, 1, -1, 0, -0, 1, -1]);
+});
+
+/** erf(x) / (2 x) by its series at 0. */
+function halfDensity(x: number): number {
+  let [term, total] = [1, 1];
+  for (let k = 1; k < 40; k++) total += (term *= (-x * x) / k) / (2 * k + 1);
+  return total / Math.sqrt(Math.PI);
+}
+
+test('expm1: both results accurate relative to themselves', () => {
+  const xs = grid(-86, 87, 20001);
+  within('expm1', xs, evaluateFunction((s, x) => expm1(s, x).expm1, xs), Math.expm1, 3);
+  within('exp of expm1', xs, evaluateFunction((s, x) => expm1(s, x).exp, xs), Math.exp, 3);
+  const small = magnitudes(-100, 2, 4001);
+  within('expm1', small, evaluateFunction((s, x) => expm1(s, x).expm1, small), Math.expm1, 3);
 });
 
 test('the tail for moments: to 6e-6 of itself up to 8, and the variance that ReLU makes of it to 1e-3', () => {
@@ -169,13 +173,6 @@ test('the tail for moments: limits', () => {
     assert.ok(tail >= 0 && tail <= 0.5001 && excess >= 0 && excess <= 0.4 * Math.sqrt(variance), `${tail}, ${excess} at ${distance}, ${variance}`);
   }
   assert.ok(at(NaN, 1).every(Number.isNaN));
-});
-
-test('normal: limits', () => {
-  const centre = Math.fround(1 / Math.sqrt(2 * Math.PI));
-  assert.equal([...evaluateFunction((s, x) => normal(s, x).density, specials)], [NaN, 0, 0, centre, centre, 0, 0]);
-  assert.equal([...evaluateFunction((s, x) => normal(s, x).lower, specials)], [NaN, 1, 0, 0.5, 0.5, 1, 0]);
-  assert.equal([...evaluateFunction((s, x) => normal(s, x).upper, specials)], [NaN, 0, 1, 0.5, 0.5, 0, 1]);
 });
 
 test.run();

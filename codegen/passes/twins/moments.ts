@@ -9,8 +9,10 @@ import { fail } from '../../ir/diagnostic.js';
 import { makeConstant, type Constant, type Graph, type Node, type Value } from '../../ir/graph.js';
 import { graphContext } from '../../ops/context.js';
 import { operator } from '../../ops/index.js';
-import type { MomentLabel, MomentPair } from '../../ops/record.js';
+import type { MomentForm, MomentLabel, MomentPair } from '../../ops/record.js';
 import { Fragment } from '../fragment.js';
+import { calibrationFactors, type Calibration } from './calibration.js';
+import { follow, ownSource, type Sources } from './independence.js';
 
 /** One operator on random values. */
 export interface MomentSite {
@@ -32,51 +34,59 @@ export interface Moments {
 }
 
 export interface MomentsOptions {
-  /** Factor of the variances of all weights, or of single ones by name (others 1); for calibration. Default 1. */
-  readonly calibration?: number | Readonly<Record<string, number>>;
+  /** Factor of the variances of all weights, or by the names of weights and layers (others 1). Default 1. */
+  readonly calibration?: Calibration;
+  /** How the variance of products is written: 'expanded' (default), or 'raw', which loses digits; to compare the two. */
+  readonly products?: MomentForm['products'];
 }
 
 /** A random value as the pass follows it. */
 interface Random {
   readonly pair: MomentPair;
-  /** The random weights that it depends on. */
-  readonly sources: ReadonlySet<string>;
-  /** True where its elements depend on one another. */
-  readonly dependent: boolean;
+  readonly sources: Sources;
 }
 
 /**
  * Mean and variance of every output. Takes an inferred graph, before constants are folded.
  *
- * @throws graph/no-moments for an operator on random values that has no rule, naming the node.
+ * @throws graph/no-moments for an operator on random values that has no rule, naming the node; graph/posterior for a calibration
+ * factor of a name that no random weight or layer has.
  */
-export function moments(graph: Graph, { calibration = 1 }: MomentsOptions = {}): Moments {
+export function moments(graph: Graph, { calibration = 1, products = 'expanded' }: MomentsOptions = {}): Moments {
   const { posteriors = {}, ...base } = graph;
   const random = new Map<string, Random>();
   const constants: Record<string, Constant> = {};
   const values: Record<string, Value> = {};
   const taken = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
+  const factorOf = calibrationFactors(graph, calibration);
   for (const [name, { deviation }] of Object.entries(posteriors)) {
     if (deviation.data.every((s) => s === 0)) continue;
-    const factor = typeof calibration === 'number' ? calibration : (calibration[name] ?? 1);
+    const factor = factorOf(name);
     const variance = unused(`${name}.variance`, taken);
     constants[variance] = makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * s * factor));
     values[variance] = { name: variance, shape: deviation.shape, dtype: 'float32' };
-    random.set(name, { pair: { mean: name, variance }, sources: new Set([name]), dependent: false });
+    random.set(name, { pair: { mean: name, variance }, sources: ownSource(name, deviation.shape.length) });
   }
 
   const start: Graph = { ...base, values: { ...base.values, ...values }, constants: { ...base.constants, ...constants } };
   const fragment = new Fragment(start, 'moments');
   const nodes: Node[] = [];
   const sites: MomentSite[] = [];
+  const same = new SameValues(graph);
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => random.get(name));
+    const record = operator(node.op, node.name);
+    const rule = record.moments;
+    const earlier = same.add(node, rule?.dependence?.isView === true);
     if (inputs.every((input) => input === undefined)) {
       nodes.push(node);
       continue;
     }
-    const record = operator(node.op, node.name);
-    const rule = record.moments;
+    // what was computed before is the same random variable, not another of its distribution
+    if (earlier !== undefined) {
+      random.set(node.outputs[0], random.get(earlier)!);
+      continue;
+    }
     const context = graphContext(graph, node, record);
     if (!rule) {
       fail(
@@ -87,15 +97,12 @@ export function moments(graph: Graph, { calibration = 1 }: MomentsOptions = {}):
     }
     fragment.startNames(node.name);
     const first = fragment.added.length;
-    const pair = rule.rule(context, node.inputs.map((name) => random.get(name)?.pair ?? { mean: name }), fragment);
+    const pair = rule.rule(context, node.inputs.map((name) => random.get(name)?.pair ?? { mean: name }), fragment, { products });
     nodes.push(...fragment.added.slice(first));
-    const violation = dependence(node, inputs, rule.dependence?.meets ?? []);
+    const isSame = (i: number, j: number): boolean => same.of(node.inputs[i]) === same.of(node.inputs[j]);
+    const { sources, violation } = follow(node, context, graph.values[node.outputs[0]].shape as readonly number[], inputs.map((i) => i?.sources), rule.dependence, isSame);
     sites.push({ node: node.name, op: node.op, label: rule.label, ...(violation === undefined ? {} : { violation }) });
-    random.set(node.outputs[0], {
-      pair,
-      sources: new Set(inputs.flatMap((input) => [...(input?.sources ?? [])])),
-      dependent: violation !== undefined || inputs.some((i) => i?.dependent) || (rule.dependence?.shares(context, inputs.map((i) => i !== undefined)) ?? false),
-    });
+    random.set(node.outputs[0], { pair, sources });
   }
 
   const outputs = graph.outputs.map((name) => random.get(name)?.pair ?? { mean: name });
@@ -107,27 +114,36 @@ export function moments(graph: Graph, { calibration = 1 }: MomentsOptions = {}):
   };
 }
 
-/** What breaks the independence of a node's inputs, in words; undefined where nothing does. */
-function dependence(node: Node, inputs: readonly (Random | undefined)[], meets: readonly number[]): string | undefined {
-  for (const i of meets) {
-    const input = inputs[i];
-    if (input?.dependent) return `elements of ${node.inputs[i]} that meet here depend on one another (${list(input.sources)})`;
-  }
-  for (let i = 0; i < inputs.length; i++) {
-    for (let j = i + 1; j < inputs.length; j++) {
-      const [a, b] = [inputs[i], inputs[j]];
-      // a rule treats one value given twice as what it is
-      if (!a || !b || node.inputs[i] === node.inputs[j]) continue;
-      const both = [...a.sources].filter((s) => b.sources.has(s));
-      if (both.length > 0) return `${node.inputs[i]} and ${node.inputs[j]} both depend on ${list(new Set(both))}`;
-    }
-  }
-  return undefined;
-}
+/** Values that are one and the same: made by the same operator of the same inputs, or the same elements under the same shape. */
+class SameValues {
+  private readonly first = new Map<string, string>();
+  private readonly root = new Map<string, string>();
+  /** Of views: the value whose elements they have. */
+  private readonly elements = new Map<string, string>();
 
-function list(names: ReadonlySet<string>): string {
-  const [shown, rest] = [[...names].slice(0, 3), names.size - 3];
-  return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  constructor(private readonly graph: Graph) {}
+
+  /** The first value that is what this one is. */
+  of(name: string): string {
+    return this.root.get(name) ?? name;
+  }
+
+  /** Notes the node's value; the earlier value that it is, where there is one. */
+  add(node: Node, isView: boolean): string | undefined {
+    const [output] = node.outputs;
+    let key = `${node.op} ${JSON.stringify(node.attributes)} ${JSON.stringify(node.inputs.map((name) => this.of(name)))}`;
+    if (isView) {
+      const elements = this.elements.get(this.of(node.inputs[0])) ?? this.of(node.inputs[0]);
+      this.elements.set(output, elements);
+      const shape = (name: string): string => this.graph.values[name].shape!.join();
+      key = `view ${JSON.stringify(elements)} ${shape(output)}`;
+      if (shape(elements) === shape(output)) this.first.set(key, elements);
+    }
+    const earlier = this.first.get(key);
+    if (earlier === undefined) this.first.set(key, output);
+    else this.root.set(output, earlier);
+    return earlier;
+  }
 }
 
 function unused(hint: string, taken: Set<string>): string {

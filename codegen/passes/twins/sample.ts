@@ -8,6 +8,7 @@
 import { makeConstant, type Constant, type Control, type Graph, type Node, type Value } from '../../ir/graph.js';
 import { fail } from '../../ir/diagnostic.js';
 import { Fragment } from '../fragment.js';
+import { calibrationFactors, type Calibration } from './calibration.js';
 
 /** The most samples of one run. */
 export const mostSamples = 2 ** 16;
@@ -15,8 +16,8 @@ export const mostSamples = 2 ** 16;
 export const defaultSamples = 30;
 
 export interface SampleOptions {
-  /** Factor of the variances of all weights, or of single ones by name (others 1); for calibration. Default 1. */
-  readonly calibration?: number | Readonly<Record<string, number>>;
+  /** Factor of the variances of all weights, or by the names of weights and layers (others 1). Default 1. */
+  readonly calibration?: Calibration;
 }
 
 export interface Sampled {
@@ -37,6 +38,7 @@ export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): S
   // The streams are counted over all weights that are random, so that none takes another's where one becomes certain.
   const streams = new Map(Object.keys(posteriors).sort().map((name, stream) => [name, stream]));
   const drawn = new Map<string, string>();
+  const factorOf = calibrationFactors(graph, calibration);
   const draw = (name: string): string => {
     const stream = streams.get(name);
     if (stream === undefined || posteriors[name].deviation.data.every((s) => s === 0)) return name;
@@ -45,7 +47,7 @@ export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): S
     const { deviation } = posteriors[name];
     fragment.startNames(name);
     const first = fragment.added.length;
-    const factor = Math.sqrt(typeof calibration === 'number' ? calibration : (calibration[name] ?? 1));
+    const factor = Math.sqrt(factorOf(name));
     const spread: Constant = factor === 1 ? deviation : makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * factor));
     const normal = fragment.node('RandomNormal', [seed, index], { stream, shape: deviation.shape });
     const value = fragment.node('Add', [name, fragment.node('Mul', [fragment.constant(spread), normal])]);
