@@ -9,7 +9,7 @@ import { ModelError } from '../runtime/error.js';
 import { checkInputs, itemSize, type Inputs } from '../runtime/inputs.js';
 import type { Manifest } from '../runtime/manifest.js';
 import { load } from '../runtime/model.js';
-import { predictions, type Prediction } from '../runtime/predict.js';
+import { predictions, scoresOf, type Prediction } from '../runtime/predict.js';
 import { statusError, type ModelTypes, type Views } from '../runtime/session.js';
 import { allocate, TensorView, type TensorData } from '../runtime/tensor.js';
 import { Caller } from './caller.js';
@@ -120,10 +120,9 @@ export class Pool<M extends ModelTypes = ModelTypes> {
     }
   }
 
-  /** Runs, and reads the first output as scores of classes: one prediction an inference. */
+  /** Runs, and reads scores of classes as `Model.predict` does: one prediction an inference. */
   async predict(inputs: Inputs<M['inputs']>): Promise<Prediction[]> {
-    const outputs: Record<string, Views<M['outputs']>[keyof M['outputs']]> = await this.run(inputs);
-    return predictions(this.manifest, outputs[this.manifest.outputs[0].name]);
+    return predictions(this.manifest, scoresOf(this.manifest, await this.run(inputs)));
   }
 
   /** Takes no further runs, waits for those that are pending, and ends the workers. */

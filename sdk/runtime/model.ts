@@ -2,7 +2,7 @@
 import { ModelError } from './error.js';
 import { manifestSection, manifestVersion, type Manifest } from './manifest.js';
 import { runs } from './pick.js';
-import { predictions, type Prediction } from './predict.js';
+import { predictions, scoresOf, type Prediction } from './predict.js';
 import type { Inputs } from './inputs.js';
 import { Session, type ModelTypes, type Views } from './session.js';
 
@@ -27,10 +27,9 @@ export class Model<M extends ModelTypes = ModelTypes> {
     return this.#first.run(inputs);
   }
 
-  /** Runs, and reads the first output as scores of classes: one prediction an inference. */
+  /** Runs, and reads the first output as scores of classes (of random weights, the probabilities): one prediction an inference. */
   predict(inputs: Inputs<M['inputs']>): Prediction[] {
-    const outputs: Record<string, Views<M['outputs']>[keyof M['outputs']]> = this.run(inputs);
-    return predictions(this.manifest, outputs[this.manifest.outputs[0].name]);
+    return predictions(this.manifest, scoresOf(this.manifest, this.run(inputs)));
   }
 
   /** Lets go of the model's own session. */

@@ -1,4 +1,4 @@
-/** From the first output to an answer: the class, its label and its probability. */
+/** From an output to an answer: the class, its label and its probability. */
 import type { Manifest } from './manifest.js';
 import type { TensorView } from './tensor.js';
 
@@ -14,6 +14,11 @@ export interface Prediction {
    * softmax. Absent for integer outputs, whose scale is not known.
    */
   readonly probability?: number;
+}
+
+/** The output that is read as scores of classes: the first; of a network with random weights its mean probabilities. */
+export function scoresOf({ outputs: [first] }: Manifest, outputs: Readonly<Record<string, TensorView>>): TensorView {
+  return outputs[first.name === 'mean' && 'probabilities' in outputs ? 'probabilities' : first.name];
 }
 
 /** One prediction an inference. `output` is [N, classes], or [N] or [N, 1] of integers: classes. */

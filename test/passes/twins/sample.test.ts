@@ -90,6 +90,13 @@ test('probabilities, entropies and moments are those of the draws', async () => 
   assert.ok(found.draws.every((v, e) => Math.floor(e / 4) % 100 < samples || v === 0));
 });
 
+test('predictions are by the mean probabilities', async () => {
+  const model = loadSync((await compile(classifier, { twin: 'sample' })).wasm);
+  const { probabilities } = model.run({ input: x(1), samples: 9 });
+  const most = Math.max(...(probabilities.data as Float32Array));
+  assert.equal(model.predict({ input: x(1), samples: 9 }), [{ index: [...probabilities.data].indexOf(most), label: undefined, score: most, probability: most }]);
+});
+
 test('results for S samples are a prefix of those for S + 1', async () => {
   const run = await runner(classifier, { maxSamples: 8 });
   const [five, six] = [5, 6].map((samples) => run(x(1), { samples, seed: 3 }));
