@@ -32,6 +32,8 @@ export class UncertaintyMap {
   readonly #point = svg('g', { class: 'point' }, svg('circle', { r: 13, class: 'halo' }), svg('circle', { r: 6 }));
   #steps: string[] = [];
   #end = mostNats;
+  /** No answer has an epistemic part: sets lie in lanes above one axis. */
+  #flat = false;
 
   constructor(readonly element: HTMLElement, readonly legend: HTMLElement) {
     // apart, so that the clouds are not painted again when the point moves
@@ -52,10 +54,11 @@ export class UncertaintyMap {
   background(measurement: Measurement, sets: readonly DemoSet[]): void {
     const clouds = sets.flatMap(({ name, title }) => (measurement.points[name] === undefined ? [] : [{ name, title, bytes: decodeBytes(measurement.points[name]) }]));
     const highest = Math.max(0, ...clouds.map(({ bytes }) => unpackNats(bytes.reduce((most, b, i) => (i % 2 === 0 ? most : Math.max(most, b)), 0))));
+    this.#flat = measurement.epistemic === undefined;
     this.#end = ends.find((end) => end > highest) ?? mostNats;
-    this.#clouds.replaceChildren(...clouds.map(({ name, bytes }) => {
+    this.#clouds.replaceChildren(...clouds.map(({ name, bytes }, k) => {
       let path = '';
-      for (let i = 0; i + 1 < bytes.length; i += 2) path += shapes[name](this.#x(unpackNats(bytes[i])), this.#y(unpackNats(bytes[i + 1])));
+      for (let i = 0; i + 1 < bytes.length; i += 2) path += shapes[name](this.#x(unpackNats(bytes[i])), this.#flat ? inLane(k, clouds.length, i / 2) : this.#y(unpackNats(bytes[i + 1])));
       return svg('path', { class: `cloud ${name}`, d: path });
     }));
     this.legend.replaceChildren(...clouds.map(({ name, title, bytes }) => html('li', { class: name }, svgKey(name), `${title}, ${bytes.length / 2}`)));
@@ -68,9 +71,9 @@ export class UncertaintyMap {
     const { left, top, right, bottom } = plot;
     this.#axes.replaceChildren(
       ...ticks.flatMap((nats) => [svg('line', { x1: this.#x(nats), x2: this.#x(nats), y1: top, y2: bottom }), svg('text', { x: this.#x(nats), y: bottom + 15, 'text-anchor': 'middle' }, String(nats))]),
-      ...ticks.filter((nats) => nats <= this.#end).flatMap((nats) => [svg('line', { x1: left, x2: right, y1: this.#y(nats), y2: this.#y(nats) }), svg('text', { x: left - 7, y: this.#y(nats) + 4, 'text-anchor': 'end' }, String(nats))]),
-      svg('text', { x: (left + right) / 2, y: height - 8, 'text-anchor': 'middle', class: 'title aleatoric' }, 'aleatoric, nats: the picture is ambiguous →'),
-      svg('text', { transform: `translate(11 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle', class: 'title epistemic' }, 'epistemic, nats: it is unlike the training →'),
+      ...ticks.filter((nats) => !this.#flat && nats <= this.#end).flatMap((nats) => [svg('line', { x1: left, x2: right, y1: this.#y(nats), y2: this.#y(nats) }), svg('text', { x: left - 7, y: this.#y(nats) + 4, 'text-anchor': 'end' }, String(nats))]),
+      svg('text', { x: (left + right) / 2, y: height - 8, 'text-anchor': 'middle', class: 'title aleatoric' }, this.#flat ? 'entropy, nats: ambiguous or unlike the training? →' : 'aleatoric, nats: the picture is ambiguous →'),
+      svg('text', { transform: `translate(11 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle', class: 'title epistemic' }, this.#flat ? 'fixed weights have no epistemic axis' : 'epistemic, nats: it is unlike the training →'),
     );
   }
 
@@ -107,6 +110,12 @@ export class UncertaintyMap {
     this.#steps = [...this.#steps, place].slice(-memory);
     this.#way.setAttribute('points', this.#steps.join(' '));
   }
+}
+
+/** Heights within the lane of one set, spread evenly by the golden ratio. */
+function inLane(lane: number, lanes: number, i: number): number {
+  const high = (plot.bottom - plot.top) / lanes;
+  return near(plot.top + (lane + 0.2 + 0.6 * ((i * 0.618) % 1)) * high);
 }
 
 function svgKey(name: SetName): SVGElement {

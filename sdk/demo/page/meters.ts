@@ -29,6 +29,7 @@ export class Meters {
       const { fills, mark, value: text } = this.#rows[i];
       const nats = answer && value(answer);
       const parts = name !== 'total' ? [nats] : answer?.aleatoric === undefined ? [nats, 0] : [answer.aleatoric, answer.epistemic];
+      if (name === 'total') fills[0].className = answer?.aleatoric === undefined ? 'all' : 'aleatoric';
       fills.forEach((fill, j) => { fill.style.width = part(parts[j]); });
       const threshold = name === 'total' ? undefined : measurement?.[name];
       mark.hidden = threshold === undefined;
