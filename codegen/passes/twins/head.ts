@@ -1,5 +1,5 @@
 /**
- * `peelHead`: takes the closing Softmax, LogSoftmax or ArgMax off a classifier, whose logits then get the uncertainty head;
+ * `peelHead`: takes the closing Softmax, LogSoftmax, ArgMax or Sigmoid off a classifier, whose logits then get the uncertainty head;
  * `classHead` and `sampledHead`: that head, from the logits' means and variances.
  */
 import { makeConstant, type Graph } from '../../ir/graph.js';
@@ -8,28 +8,47 @@ import { filled, intVector } from '../../ops/operands.js';
 import { dropUnused } from '../clean.js';
 import { entropyOf, softmaxWithEntropy } from './entropy.js';
 
-const closing: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'ArgMax', 'Identity', 'Dropout']);
+const closing: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'ArgMax', 'Sigmoid', 'Identity', 'Dropout']);
+
+export interface Peeled {
+  /** Its output are the logits. */
+  readonly graph: Graph;
+  /** One logit an input, of which the Sigmoid was taken off: that of the first of two classes, against 0. */
+  readonly isBinary: boolean;
+}
 
 /**
- * The graph that gives its logits where it gave probabilities or a class of [N, classes] logits; undefined where it has several
- * outputs, or ends in anything else. Takes an inferred graph.
+ * The graph that gives its logits where it gave probabilities or a class of [N, classes] logits, or the Sigmoid of one logit; undefined
+ * where it has several outputs, or ends in anything else. Takes an inferred graph.
  */
-export function peelHead(graph: Graph): Graph | undefined {
+export function peelHead(graph: Graph): Peeled | undefined {
   if (graph.outputs.length !== 1) return undefined;
   let [logits] = graph.outputs;
-  let peeled = false;
+  let head: string | undefined;
   for (;;) {
     const node = graph.nodes.find((n) => n.outputs.includes(logits));
     if (!node || !closing.has(node.op)) break;
-    const rank = graph.values[node.inputs[0]].shape!.length;
-    const axis = node.op === 'ArgMax' ? (node.attributes.axis ?? 0) : (node.attributes.axis ?? -1);
     if (node.op !== 'Identity' && node.op !== 'Dropout') {
-      if (rank !== 2 || (axis !== 1 && axis !== -1)) break;
-      peeled = true;
+      const shape = graph.values[node.inputs[0]].shape!;
+      const axis = node.op === 'ArgMax' ? (node.attributes.axis ?? 0) : (node.attributes.axis ?? -1);
+      const fits = node.op === 'Sigmoid' ? head === undefined && shape[1] === 1 : head !== 'Sigmoid' && (axis === 1 || axis === -1);
+      if (shape.length !== 2 || !fits) break;
+      head = node.op;
     }
     logits = node.inputs[0];
   }
-  return peeled ? dropUnused({ ...graph, outputs: [logits] }) : undefined;
+  return head === undefined ? undefined : { graph: dropUnused({ ...graph, outputs: [logits] }), isBinary: head === 'Sigmoid' };
+}
+
+/** [N, 2] of the logits of the first of two classes: the other's are 0. */
+export function againstZero(build: FragmentBuilder, logits: string): string {
+  return build.node('Concat', [logits, build.constant(filled(build.info(logits).shape, 0))], { axis: 1 });
+}
+
+/** The first class of [.., classes]. */
+export function firstClass(build: FragmentBuilder, value: string): string {
+  const of = (x: number): string => build.constant(intVector([x]));
+  return build.node('Slice', [value, of(0), of(1), of(build.info(value).shape.length - 1)]);
 }
 
 /** What the head says of a classifier: names of values, probabilities [N, classes] and entropies [N] in nats. */

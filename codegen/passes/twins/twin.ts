@@ -8,7 +8,7 @@ import { intVector } from '../../ops/operands.js';
 import { Fragment, append } from '../fragment.js';
 import { entropyOf, softmaxWithEntropy } from './entropy.js';
 import { infer } from '../infer.js';
-import { classHead, peelHead, sampledHead, type ClassHead } from './head.js';
+import { againstZero, classHead, firstClass, peelHead, sampledHead, type ClassHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
 import { poolFirst } from './poolFirst.js';
@@ -36,7 +36,7 @@ export interface Twin {
 
 /**
  * The twin of an inferred graph; the graph itself where nothing is random. Outputs of moments: `mean` and `variance` (`NAME.mean`
- * and so on where the graph has several outputs), of the logits where a closing Softmax, LogSoftmax or ArgMax was taken off, and
+ * and so on where the graph has several outputs), of the logits where a closing Softmax, LogSoftmax, ArgMax or Sigmoid of one logit was taken off, and
  * then those of `ClassHead`, with `logitSamples` and `maxSamples` also `draws` [N, samples, classes]. Of sample: see `sampleTwin`.
  *
  * @throws graph/no-moments, and graph/posterior for a twin that does not exist or has no posterior.
@@ -55,31 +55,35 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   }
   if (twin === 'mean') return { graph: mean(graph) };
   if (twin === 'sample') return { graph: sampleTwin(graph, options) };
-  const logits = peelHead(graph);
-  const found = moments(poolFirst(logits ?? graph), options);
+  const peeled = peelHead(graph);
+  const found = moments(poolFirst(peeled?.graph ?? graph), options);
   const outputs: [value: string, name: string][] = found.outputs.flatMap((pair, i) => {
     const prefix = found.outputs.length === 1 ? '' : `${graph.outputs[i]}.`;
     return [[pair.mean, `${prefix}mean`], ...(pair.variance === undefined ? [] : [[pair.variance, `${prefix}variance`]])] as [string, string][];
   });
   let result = found.graph;
-  if (logits) {
-    const { mean: m, variance } = found.outputs[0];
+  if (peeled) {
     const { logitSamples: count, maxSamples = 0 } = options;
     if (count !== undefined) checkLogitSamples(count);
     checkMaxSamples(maxSamples);
-    const controls = count !== undefined && variance !== undefined ? withControls(result, ['seed', 'batchOffset']) : undefined;
+    const isDrawn = count !== undefined && found.outputs[0].variance !== undefined;
+    const controls = isDrawn ? withControls(result, ['seed', 'batchOffset']) : undefined;
     result = controls?.graph ?? result;
     const fragment = new Fragment(result, 'head');
-    const add = (head: ClassHead): void => { outputs.push(...Object.entries(head).map(([name, value]): [string, string] => [value, name])); };
+    const [m, variance] = [found.outputs[0].mean, found.outputs[0].variance].map((value) => (value !== undefined && peeled.isBinary ? againstZero(fragment, value) : value));
+    const own = (value: string): string => (peeled.isBinary ? firstClass(fragment, value) : value);
+    const add = (head: ClassHead): void => {
+      outputs.push(...Object.entries({ ...head, probabilities: own(head.probabilities) }).map(([name, value]): [string, string] => [value, name]));
+    };
     if (controls) {
-      const { head, draws } = sampledHead(fragment, m, variance!, { count: count!, seed: controls.names[0], batchOffset: controls.names[1] });
+      const { head, draws } = sampledHead(fragment, m!, variance!, { count: count!, seed: controls.names[0], batchOffset: controls.names[1] });
       add(head);
       const kept = Math.min(maxSamples, count!);
-      if (kept > 0) outputs.push([kept === count ? draws : firstSamples(fragment, draws, kept), 'draws']);
-    } else add(classHead(fragment, m, variance));
+      if (kept > 0) outputs.push([own(kept === count ? draws : firstSamples(fragment, draws, kept)), 'draws']);
+    } else add(classHead(fragment, m!, variance));
     result = append(result, fragment);
   } else if (options.logitSamples !== undefined) {
-    fail('graph/posterior', 'logitSamples', 'this network does not end in a Softmax, LogSoftmax or ArgMax over classes, so it has no logits', 'Leave logitSamples out.');
+    fail('graph/posterior', 'logitSamples', 'this network does not end in a Softmax, LogSoftmax or ArgMax over classes, or the Sigmoid of one logit, so it has no logits', 'Leave logitSamples out.');
   }
   return { graph: infer(named(result, outputs)), sites: found.sites };
 }
@@ -91,13 +95,13 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
  */
 function sampleTwin(graph: Graph, { calibration, maxSamples = 100 }: TwinOptions): Graph {
   checkMaxSamples(maxSamples);
-  const logits = peelHead(graph);
-  const { graph: sampled, index } = sample(logits ?? graph, { calibration });
+  const peeled = peelHead(graph);
+  const { graph: sampled, index } = sample(peeled?.graph ?? graph, { calibration });
   const fragment = new Fragment(sampled, 'head');
   const outputs: [value: string, name: string][] = [];
   const draws: [value: string, name: string][] = [];
   sampled.outputs.forEach((value, i) => {
-    const name = (logits ?? graph).outputs[i];
+    const name = (peeled?.graph ?? graph).outputs[i];
     if (fragment.info(value).dtype !== 'float32') {
       fail('graph/unsupported', name, `the twin "sample" takes means of its outputs, and this one is ${fragment.info(value).dtype}`, 'Make an output of the float32 value that it comes from.');
     }
@@ -106,14 +110,14 @@ function sampleTwin(graph: Graph, { calibration, maxSamples = 100 }: TwinOptions
     outputs.push([average, `${prefix}mean`], [variance, `${prefix}variance`]);
     if (maxSamples > 0) draws.push([fragment.node('SampleCollect', [value, index], { max: maxSamples }), `${prefix}draws`]);
   });
-  if (logits) {
-    const each = softmaxWithEntropy(fragment, sampled.outputs[0]);
+  if (peeled) {
+    const each = softmaxWithEntropy(fragment, peeled.isBinary ? againstZero(fragment, sampled.outputs[0]) : sampled.outputs[0]);
     const probabilities = fragment.node('SampleMean', [each.probabilities, index]);
     const aleatoric = fragment.node('SampleMean', [each.entropy, index]);
     const total = entropyOf(fragment, probabilities);
     // the mean of entropies is no greater than that of the mean; rounding could make it so
     const epistemic = fragment.node('Relu', [fragment.node('Sub', [total, aleatoric])]);
-    outputs.push([probabilities, 'probabilities'], [total, 'predictiveEntropy'], [aleatoric, 'softmaxEntropy'], [epistemic, 'mutualInformation']);
+    outputs.push([peeled.isBinary ? firstClass(fragment, probabilities) : probabilities, 'probabilities'], [total, 'predictiveEntropy'], [aleatoric, 'softmaxEntropy'], [epistemic, 'mutualInformation']);
   }
   return infer(named(append(sampled, fragment), [...outputs, ...draws]));
 }

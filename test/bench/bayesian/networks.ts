@@ -11,7 +11,7 @@ export type BayesianName = (typeof bayesianNames)[number];
 
 /** Weights of about unit square sum over a reduction, with deviations of a fifth to a half of that: variances are of the size of the means' squares. */
 export function bayesianGraph(name: BayesianName): Graph {
-  const plain = infer(peelHead(infer(architectures[name](), { batch: 1 }))!);
+  const plain = infer(peelHead(infer(architectures[name](), { batch: 1 }))!.graph);
   const random = new Random(19);
   const constants = { ...plain.constants };
   const posteriors: Record<string, { deviation: ReturnType<typeof makeConstant> }> = {};

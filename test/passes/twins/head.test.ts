@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readSafetensors } from '../../../codegen/import/safetensors.js';
 import { applyPosterior } from '../../../codegen/import/posterior.js';
+import { makeConstant } from '../../../codegen/ir/graph.js';
 import { interpret } from '../../../codegen/ir/interpret.js';
 import { lower } from '../../../codegen/schedule/lower.js';
 import { runPasses } from '../../../codegen/compile.js';
@@ -24,6 +25,7 @@ import { network } from '../../../sdk/model/network.js';
 import { loadSync } from '../../../sdk/runtime/index.js';
 import { dataset, normalized } from '../../support/datasets.js';
 import { compareScheduled, lowerCase, runOnEmitters } from '../../ops/harness.js';
+import { GraphBuilder } from '../../support/graphs.js';
 import { hostFor } from '../../support/hosts.js';
 import { Random } from '../../support/random.js';
 import { refuses } from '../../support/refuses.js';
@@ -219,6 +221,36 @@ test('many draws come to the closed form; certain logits have no mutual informat
   }
 });
 
+test('one logit with a sigmoid: its probability, and entropies of two classes, by every twin', async () => {
+  const g = new GraphBuilder();
+  const logit = g.node('Gemm', [g.input('input', [1, 3]), g.constant('w', [3, 1], [0.5, -1, 2])]);
+  const binary = { ...g.build(g.node('Sigmoid', [logit])), posteriors: { w: { deviation: makeConstant('float32', [3, 1], [0.5, 1, 0.3]) } } };
+  const input = pixels(1);
+  const of = async (options: Options, more = {}): Promise<Record<string, Float32Array>> => views(loadSync((await compile(binary, options)).wasm).run({ input, ...more }));
+  const closed = await of({});
+  const [m, s] = [closed.mean[0], Math.sqrt(closed.variance[0])];
+  // by quadrature over the logit
+  let [p, aleatoric, weight] = [0, 0, 0];
+  for (let z = -8; z <= 8; z += 0.01) {
+    const [w, q] = [Math.exp((-z * z) / 2), 1 / (1 + Math.exp(-m - s * z))];
+    p += w * q;
+    aleatoric -= w * (q * Math.log(q) + (1 - q) * Math.log(1 - q));
+    weight += w;
+  }
+  [p, aleatoric] = [p / weight, aleatoric / weight];
+  const total = -p * Math.log(p) - (1 - p) * Math.log(1 - p);
+  const wanted: Record<string, number> = { probabilities: p, predictiveEntropy: total, softmaxEntropy: aleatoric, mutualInformation: total - aleatoric };
+  const drawn = await of({ logitSamples: 4000, maxSamples: 3 });
+  const sampled = await of({ twin: 'sample', maxSamples: 0 }, { samples: 4000 });
+  assert.is(drawn.draws.length, 3);
+  for (const name of names) {
+    [closed, drawn, sampled].forEach((found, i) => {
+      assert.is(found[name].length, 1);
+      assert.ok(Math.abs(found[name][0] - wanted[name]) < (i === 0 ? 0.003 : 0.02), `${name}: ${found[name][0]} for ${wanted[name]}`);
+    });
+  }
+});
+
 for (const target of Object.values(targets)) {
   test(`draws and scores on every engine, ${target.name}: the interpreter's bits`, async () => {
     const cases = [1, 3].map((batch) =>
@@ -236,7 +268,7 @@ test('samples of logits that cannot be are refused', () => {
   const { posteriors: _, ...certain } = classifier;
   refuses(twin({ logitSamples: 5 }, certain), 'error [graph/posterior] logitSamples: no weight of this network is random, so there are no moments to draw logits from\n  Give it a posterior, or leave logitSamples out.');
   const regression = network({ name: 'regression', input: [3], layers: [dense(2, { weight: weights(6) })] });
-  refuses(twin({ logitSamples: 5 }, regression), 'error [graph/posterior] logitSamples: this network does not end in a Softmax, LogSoftmax or ArgMax over classes, so it has no logits\n  Leave logitSamples out.');
+  refuses(twin({ logitSamples: 5 }, regression), 'error [graph/posterior] logitSamples: this network does not end in a Softmax, LogSoftmax or ArgMax over classes, or the Sigmoid of one logit, so it has no logits\n  Leave logitSamples out.');
 });
 
 const published = sharedFile('bnn/mlp_posterior.safetensors');
