@@ -48,6 +48,8 @@ export const maxpool: OperatorRecord = {
   },
   moments: {
     label: 'approximate',
+    // of two the moments are exact
+    labelOf: (context) => (poolParts(context).dims.reduce((count, w) => count * w.kernel, 1) <= 2 ? 'matched' : 'approximate'),
     rule(context, [x], build) {
       if (x.variance === undefined) return { mean: build.node('MaxPool', [x.mean], context.node.attributes) };
       const [mean, variance] = build.nodes('MaxPoolMoments', [x.mean, x.variance], 2, context.node.attributes);

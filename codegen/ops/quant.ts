@@ -18,7 +18,7 @@ import { cycle, edgeSamples, specials } from './edges.js';
 import { broadcastCoordinates, spaceAxes } from './elementwise.js';
 import { kernelName, makeKernel } from './operands.js';
 import { pointOf } from './movement.js';
-import { codeMoments, deterministicParameters, scaledBy, signMoments } from './quantizermoments.js';
+import { codeMoments, deterministicParameters, labelOfCodes, scaledBy, signMoments } from './quantizermoments.js';
 import { broadcastElement, broadcastParameter, checkBroadcast, checkScale, codeBounds, f32, requireFloat, singleValue } from './quantization.js';
 import type { LowerContext, NodeContext, OperatorRecord, Sample } from './record.js';
 
@@ -135,6 +135,7 @@ export const quant: OperatorRecord = {
   },
   moments: {
     label: 'approximate',
+    labelOf: (c) => labelOfCodes(isBipolar(c) ? 1 : Math.round(2 ** (bitWidth(c) ?? 32)) - 1),
     rule(c, inputs, build) {
       const [x, scale, zero, bits] = inputs;
       deterministicParameters(c, inputs);

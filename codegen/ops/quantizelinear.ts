@@ -13,7 +13,7 @@ import { cycle, edgeSamples, specials } from './edges.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { elementType, kernelName, makeKernel, normalizeAxis } from './operands.js';
-import { codeMoments, deterministicParameters, scaledBy } from './quantizermoments.js';
+import { codeMoments, deterministicParameters, labelOfCodes, scaledBy } from './quantizermoments.js';
 import { channelElement, channelParameter, checkChannel, checkScale, f32, requireFloat, singleValue } from './quantization.js';
 import type { FragmentBuilder, NodeContext, OperatorRecord } from './record.js';
 
@@ -108,6 +108,10 @@ export const quantizelinear: OperatorRecord = {
   },
   moments: {
     label: 'approximate',
+    labelOf(c) {
+      const { min, max } = describe(outputType(c));
+      return labelOfCodes(max - min);
+    },
     rule(c, inputs, build) {
       const [x] = inputs;
       deterministicParameters(c, inputs);

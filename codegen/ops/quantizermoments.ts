@@ -7,7 +7,7 @@ import { makeConstant } from '../ir/graph.js';
 import { fail } from '../ir/diagnostic.js';
 import type { RoundingMode } from '../functions/rounding.js';
 import { mostSteps } from './stepmoments.js';
-import type { FragmentBuilder, MomentPair, NodeContext } from './record.js';
+import type { FragmentBuilder, MomentLabel, MomentPair, NodeContext } from './record.js';
 
 /** A quantizer in its own units, in which codes are whole numbers: from `min` to `max`. */
 export interface CodeRange {
@@ -15,6 +15,9 @@ export interface CodeRange {
   readonly max: number;
   readonly rounding: RoundingMode;
 }
+
+/** The label of a quantizer by the number of its thresholds. */
+export const labelOfCodes = (thresholds: number): MomentLabel => (thresholds <= mostSteps ? 'matched' : 'approximate');
 
 /** How much below its code's number the threshold of a code lies. */
 const below: Readonly<Partial<Record<RoundingMode, number>>> = { ROUND: 0.5, HALF_EVEN: 0.5, HALF_UP: 0.5, HALF_DOWN: 0.5, FLOOR: 0, CEIL: 1 };

@@ -187,6 +187,8 @@ export interface OperatorRecord {
   /** Mean and variance of the output, given independent inputs, as graph nodes. */
   readonly moments?: {
     readonly label: MomentLabel;
+    /** Where it is better for some nodes than `label` says. */
+    labelOf?(context: NodeContext): MomentLabel;
     rule(context: NodeContext, inputs: readonly MomentPair[], build: FragmentBuilder, form: MomentForm): MomentPair;
     /** How the rule's assumption, independent inputs, can fail; without it the operator works on each element apart. */
     readonly dependence?: MomentDependence;

@@ -101,7 +101,7 @@ export function moments(graph: Graph, { calibration = 1, products = 'expanded' }
     nodes.push(...fragment.added.slice(first));
     const isSame = (i: number, j: number): boolean => same.of(node.inputs[i]) === same.of(node.inputs[j]);
     const { sources, violation } = follow(node, context, graph.values[node.outputs[0]].shape as readonly number[], inputs.map((i) => i?.sources), rule.dependence, isSame);
-    sites.push({ node: node.name, op: node.op, label: rule.label, ...(violation === undefined ? {} : { violation }) });
+    sites.push({ node: node.name, op: node.op, label: rule.labelOf?.(context) ?? rule.label, ...(violation === undefined ? {} : { violation }) });
     random.set(node.outputs[0], { pair, sources });
   }
 

@@ -171,6 +171,8 @@ test('moments of a quantized graph: quantized random weights and activations, an
   const quant = (x: string, scale: number, bits: number) => g.node('Quant', [x, g.scalar(scale), g.scalar(0), g.scalar(bits)]);
   const hidden = g.node('Relu', [g.node('MatMul', [g.input('x', [1, 3]), quant(g.constant('w', [3, 4], Array.from({ length: 12 }, (_, i) => Math.sin(i * 3))), 0.25, 4)])]);
   const graph = g.build(g.node('MatMul', [quant(hidden, 0.05, 8), quant(g.constant('v', [4, 2], Array.from({ length: 8 }, (_, i) => Math.cos(i * 5))), 0.25, 4)]));
+  const labels = moments(infer(withDeviations(graph, { w: new Array<number>(12).fill(1) }))).sites.map((s) => `${s.op} ${s.label}`);
+  assert.equal(labels, ['Quant matched', 'MatMul exact', 'Relu matched', 'Quant approximate', 'MatMul exact']);
   const x = { x: { shape: [1, 3], data: Float64Array.of(0.5, -1, 2) } };
   const still = evaluate(graph, x)[graph.outputs[0]].data;
   const results = [1e-12, 0.3].map((s) => {
