@@ -62,6 +62,7 @@ export const posteriorOptions: readonly Option[] = [
   { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1), or by layer or weight: fc1=0.5,fc3.bias=2' },
   { name: 'logit-samples', value: 'N', doc: 'of a classifier\'s moments: probabilities and entropies by N samples of the logits, not in closed form' },
   { name: 'max-samples', value: 'N', doc: 'samples that are returned each by itself (default 100 of --twin sample, 0 of --logit-samples)' },
+  { name: 'local-reparameterization', doc: 'of --twin sample: draws the outputs of dense layers instead of their weights' },
 ];
 
 function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
@@ -71,7 +72,7 @@ function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const logitSamples = args.integer('logit-samples', 1, 65536);
   return {
     ...(file === undefined ? {} : { posterior: readBytes(file) }),
-    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }) },
+    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }), ...(args.flag('local-reparameterization') ? { localReparameterization: true } : {}) },
   };
 }
 

@@ -50,8 +50,10 @@ test('weights are drawn, as often and with the seed that is said, by a model and
   assert.equal(await results(at('out/net.wasm'), '--samples', '2', '--seed', '7'), two);
   assert.equal(await results(at('out/net.wasm'), '--samples', '2', '--seed', '7', '--threads', '2'), two);
   assert.match(fs.readFileSync(at('out/net.d.ts'), 'utf8'), /\/\*\* int32 scalar; 30 where it is not given \*\/\n {4}samples\?: Int32Array;/);
-  const { out, status } = await command('verify', model, '--posterior', posterior, '--twin', 'sample');
-  assert.is(status, 0, out);
+  for (const way of [[], ['--local-reparameterization']]) {
+    const { out, status } = await command('verify', model, '--posterior', posterior, '--twin', 'sample', ...way);
+    assert.is(status, 0, out);
+  }
 });
 
 test('steps of a sampled twin are timed, each as often as samples are drawn by default', async () => {
@@ -87,6 +89,7 @@ test('options that do not fit are refused', async () => {
   assert.match(await refusal('--posterior', posterior, '--logit-samples', '0'), /--logit-samples: expected a whole number of 1 to 65536, found "0"/);
   assert.match(await refusal('--posterior', posterior, '--logit-samples', '5'), /error \[graph\/posterior\] logitSamples: this network does not end in a Softmax/);
   assert.match(await refusal('--posterior', posterior, '--calibration', 'fc1=x'), /--calibration: expected NAME=FACTOR with factors of 0 to 1000000, found "fc1=x"/);
+  assert.is(await refusal('--posterior', posterior, '--local-reparameterization'), 'error [graph/posterior] localReparameterization: it is a way of drawing, and nothing is drawn here\n  Take the twin "sample", or leave it away.\n');
   assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
   assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
   assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);

@@ -9,6 +9,7 @@ import { makeConstant, type Constant, type Control, type Graph, type Node, type 
 import { fail } from '../../ir/diagnostic.js';
 import { Fragment } from '../fragment.js';
 import { calibrationFactors, type Calibration } from './calibration.js';
+import { localDraw, localLayers } from './local.js';
 
 /** The most samples of one run. */
 export const mostSamples = 2 ** 16;
@@ -18,6 +19,8 @@ export const defaultSamples = 30;
 export interface SampleOptions {
   /** Factor of the variances of all weights, or by the names of weights and layers (others 1). Default 1. */
   readonly calibration?: Calibration;
+  /** Draws the outputs of dense layers instead of their weights (local.ts). Default false. */
+  readonly localReparameterization?: boolean;
 }
 
 export interface Sampled {
@@ -28,9 +31,9 @@ export interface Sampled {
 }
 
 /** Takes an inferred graph, before constants are folded. */
-export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): Sampled {
+export function sample(graph: Graph, { calibration = 1, localReparameterization = false }: SampleOptions = {}): Sampled {
   const { posteriors = {}, ...base } = graph;
-  const { graph: start, names: [count, seed] } = withControls(base, ['samples', 'seed', 'batchOffset']);
+  const { graph: start, names: [count, seed, offset] } = withControls(base, ['samples', 'seed', 'batchOffset']);
   const fragment = new Fragment(start, 'sample');
   const index = fragment.node('LoopIndex', [], { max: mostSamples });
   const nodes: Node[] = fragment.added.slice();
@@ -56,7 +59,23 @@ export function sample(graph: Graph, { calibration = 1 }: SampleOptions = {}): S
     return value;
   };
   // Each where it is first needed, so that what was drawn for one layer makes room for the next.
-  for (const node of graph.nodes) nodes.push({ ...node, inputs: node.inputs.map(draw) });
+  const layers = localReparameterization ? localLayers(graph) : new Map<string, readonly string[]>();
+  if (localReparameterization && layers.size === 0) {
+    fail('graph/posterior', graph.name, 'no dense layer has random weights of its own, so none can be drawn by its outputs', 'Leave localReparameterization away.');
+  }
+  for (const node of graph.nodes) {
+    const operands = layers.get(node.name);
+    if (!operands) {
+      nodes.push({ ...node, inputs: node.inputs.map(draw) });
+      continue;
+    }
+    const given = node.inputs.map((name) => (operands.includes(name) ? name : draw(name)));
+    const factors = Object.fromEntries(operands.map((name) => [name, factorOf(name)]));
+    fragment.startNames(node.name);
+    const first = fragment.added.length;
+    const last = localDraw(graph, node, { inputs: given, factors, randomInputs: [seed, index, offset], stream: streams.get(operands[0])! }, fragment);
+    nodes.push(...fragment.added.slice(first), last);
+  }
   const outputs = graph.outputs.map(draw);
   return {
     graph: {
