@@ -65,8 +65,8 @@ export const greatestVariance = 1e6;
 /** Stands for a probability of 0 where there is a division or a logarithm. */
 export const tiny = 1e-30;
 
-/** A stretch below it is even spacing. */
-export const leastStretch = 1.05;
+/** A stretch below it is even spacing; the greatest is one of which the square is finite. */
+export const [leastStretch, greatestStretch] = [1.05, 1e15];
 
 // ---- Expressions ----
 

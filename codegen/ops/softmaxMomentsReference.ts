@@ -1,5 +1,5 @@
 /** SoftmaxMoments for one input in float64, as naive loops: the same approximations, without what float32 needs. */
-import { closure, extent, greatestVariance, gumbelVariance, leastLog, leastStretch, lineFrom, linearBelow, points, shape, tiny } from '../functions/softmaxMoments.js';
+import { closure, extent, greatestStretch, greatestVariance, gumbelVariance, leastLog, leastStretch, lineFrom, linearBelow, points, shape, tiny } from '../functions/softmaxMoments.js';
 
 export interface ExpectedSoftmax {
   readonly probabilities: Float64Array;
@@ -31,7 +31,7 @@ export function expectedSoftmax(mean: Float64Array, variance: Float64Array): Exp
   const from = Math.max(...low);
   const length = Math.max(...high) - from;
   const first = Math.max(...high.filter((_, c) => low[c] === from)) - from;
-  const stretch = Math.max(length / first - 1, leastStretch);
+  const stretch = Math.min(Math.max(length / first - 1, leastStretch), greatestStretch);
   const win = m.map(() => 0);
   const spread = m.map(() => 0);
   for (let k = 0; k < points; k++) {

@@ -19,7 +19,7 @@ import type { Axis, Expr, Kernel } from '../ir/program.js';
 import { quickExp } from '../functions/exp.js';
 import { log } from '../functions/log.js';
 import { Scope } from '../functions/scope.js';
-import { competitor, extent, greatestVariance, hazard, information, leastStretch, linearBelow, points, tiny } from '../functions/softmaxMoments.js';
+import { competitor, extent, greatestVariance, greatestStretch, hazard, information, leastStretch, linearBelow, points, tiny } from '../functions/softmaxMoments.js';
 import { expectedSoftmax } from './softmaxMomentsReference.js';
 import { given, kernelName, makeKernel, operandKind } from './operands.js';
 import type { LowerContext, OperatorRecord } from './record.js';
@@ -69,7 +69,7 @@ export const softmaxmoments: OperatorRecord = {
 
 interface Classes {
   readonly kernels: readonly Kernel[];
-  /** Temporaries [N, C]: mean less that of class 0, 1 / deviation, factors, where the class begins and ends. */
+  /** Temporaries [N, C]: mean less the greatest, 1 / deviation, factors, where the class begins and ends. */
   readonly shifted: string;
   readonly inverse: string;
   readonly factors: readonly string[];
@@ -89,8 +89,10 @@ function classTerms(context: LowerContext): Classes {
   const [mean, variance] = [context.input(0).name, context.input(1).name];
   const scope = new Scope(['n', 'c']);
   const v = scope.float('variance', load(variance, ['n', 'c']));
-  // distances of large logits keep their digits
-  const shifted = scope.float('shifted', sub(f, load(mean, ['n', 'c']), load(mean, ['n', 0])));
+  // relative to the greatest, near which everything happens: there large logits keep their digits
+  const greatest = context.addTemporary('greatestMean', [n.extent], f);
+  const first = maxima(kernelName(context, 'greatest'), { n, c }, [load(mean, ['n', 'c'])]);
+  const shifted = scope.float('shifted', sub(f, load(mean, ['n', 'c']), load(greatest, ['n'])));
   const deviation = scope.float('deviation', unary('sqrt', f, v));
   const { inverse, factors } = competitor(scope, v);
   const [gap, slope, bound] = extent.below;
@@ -106,7 +108,8 @@ function classTerms(context: LowerContext): Classes {
     name: kernelName(context, 'classes'), op: 'elementwise', space: [n, c], epilogue: scope.lets,
     stores: values.map(([, value], i) => ({ tensor: names[i], at: at('n', 'c'), value })),
   });
-  return { kernels: [kernel], shifted: names[0], inverse: names[1], low: names[2], high: names[3], factors: names.slice(4) };
+  const before: Kernel = { ...first, stores: [{ tensor: greatest, at: at('n'), value: ref('acc0') }] };
+  return { kernels: [before, kernel], shifted: names[0], inverse: names[1], low: names[2], high: names[3], factors: names.slice(4) };
 }
 
 interface Grid {
@@ -137,11 +140,13 @@ function quadrature(context: LowerContext, { low, high }: Classes): Grid {
   const first = maxima(kernelName(context, 'first'), all, [ends]);
   const narrow = new Scope(['n', 'c', 'acc0']);
   const length = narrow.float('length', sub(f, load(greatest, ['n']), from));
-  const stretch = narrow.float('stretch', maximum(f, sub(f, divide(length, sub(f, ref('acc0'), from)), float(1)), float(leastStretch)));
+  const ratio = sub(f, divide(length, sub(f, ref('acc0'), from)), float(1));
+  const stretch = narrow.float('stretch', minimum(f, maximum(f, ratio, float(leastStretch)), float(greatestStretch)));
   const growthRate = log(narrow, stretch);
 
   const scope = new Scope(['n', 't']);
   const place = mul(f, convert(f, { op: 'index', type: 'int32', index: axis('t') }), float(2 / (points - 1)));
+  const step = scope.float('step', load(unit, ['n']));
   const growth = scope.float('growth', quickExp(scope, mul(f, place, load(rise, ['n']))));
   return {
     kernels: [
@@ -156,8 +161,8 @@ function quadrature(context: LowerContext, { low, high }: Classes): Grid {
       makeKernel({
         name: kernelName(context, 'points'), op: 'elementwise', space: [n, t], epilogue: scope.lets,
         stores: [
-          { tensor: point, at: at('n', 't'), value: add(f, from, mul(f, load(unit, ['n']), sub(f, growth, float(1)))) },
-          { tensor: weight, at: at('n', 't'), value: growth },
+          { tensor: point, at: at('n', 't'), value: add(f, from, mul(f, step, sub(f, growth, float(1)))) },
+          { tensor: weight, at: at('n', 't'), value: mul(f, step, growth) },
         ],
       }),
     ],

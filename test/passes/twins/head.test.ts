@@ -148,6 +148,19 @@ test('extremes: no NaN, and the invariants hold', () => {
   assert.ok(Number.isNaN(none.mutualInformation[0]) && !Number.isNaN(none.mutualInformation[1]));
 });
 
+test('the invariants hold for any finite logits and variances', () => {
+  const random = new Random(77);
+  for (const classes of [2, 5]) {
+    holds(closedForm(rows(classes, Array.from({ length: 150 }, () => {
+      const [size, level, unlike] = [10 ** random.float(-6, 30), random.float(-20, 30), random.chance(0.5) ? 20 : 0];
+      return [
+        Array.from({ length: classes }, () => (random.chance(0.2) ? 0 : random.float(-0.5, 0.5) * size)),
+        Array.from({ length: classes }, () => (random.chance(0.1) ? 0 : Math.min(10 ** (level + unlike * random.float(-0.5, 0.5)), 3e38))),
+      ] as const;
+    }))), classes);
+  }
+});
+
 test('a row alone and in a batch has the same bits', () => {
   const given = randomRows(7, 5, 4);
   const all = closedForm(given);
