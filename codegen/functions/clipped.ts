@@ -21,7 +21,7 @@ export interface ClippedMoments {
   readonly isLow: Expr;
   /** Distance of the mean of y from the nearer bound. */
   readonly above: Expr;
-  /** Probability to be within the bounds, and the density of x at the nearer and the farther one. */
+  /** Probability to be within the bounds, and the density of x at the nearer and the farther one. Not bound. */
   readonly inside: Expr;
   readonly densityNear: Expr;
   readonly densityFar: Expr;
@@ -57,7 +57,7 @@ export function clippedMoments(scope: Scope, mean: Expr, variance: Expr, lo: num
     isLow,
     above: distance,
     inside: sub(f, over, two.tail),
-    densityNear: bind('G', divide(one.density, maximum(f, deviation, float(1e-30)))),
-    densityFar: bind('H', divide(two.density, maximum(f, deviation, float(1e-30)))),
+    densityNear: divide(one.density, maximum(f, deviation, float(1e-30))),
+    densityFar: divide(two.density, maximum(f, deviation, float(1e-30))),
   };
 }

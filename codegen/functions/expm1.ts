@@ -11,12 +11,13 @@ const f = 'float32';
 const i = 'int32';
 const [LEAST, GREATEST] = [-87, 88];
 
-/** NaN gives NaN. */
+/** NaN gives NaN. Bind what is used more than once. */
 export function expm1(scope: Scope, x: Expr): { readonly exp: Expr; readonly expm1: Expr } {
   const { whole, part } = expReduced(scope, scope.float('expX', minimum(f, maximum(f, x, float(LEAST)), float(GREATEST))));
   const bounded = scope.float('expP', part);
   const n = scope.bind('expI', i, minimum(i, maximum(i, convert(i, whole), int(-126)), int(127)));
   const scale = scope.float('expS', bitcast(f, { op: 'shl', type: i, a: add(i, n, int(127)), b: int(23) }));
   const scaled = scope.float('expQ', mul(f, bounded, scale));
-  return { exp: scope.float('exp', add(f, scaled, scale)), expm1: scope.float('expm1', add(f, scaled, sub(f, scale, float(1)))) };
+  // not bound: mostly only one of the two is used, and once
+  return { exp: add(f, scaled, scale), expm1: add(f, scaled, sub(f, scale, float(1))) };
 }

@@ -52,7 +52,7 @@ export interface LogisticMoments {
 export function logisticMoments(scope: Scope, mean: Expr, variance: Expr): LogisticMoments {
   const distance = scope.float('logisticD', minimum(f, unary('abs', f, mean), float(FAR)));
   const deviation = scope.float('logisticS', unary('sqrt', f, variance));
-  const { exp: e } = expm1(scope, unary('neg', f, distance));
+  const e = scope.float('logisticE', expm1(scope, unary('neg', f, distance)).exp);
   const one = scope.float('logisticB', add(f, e, float(1)));
   const below = scope.float('logisticF', divide(e, one));
   const near = byTrapezoids(scope, e, one, minimum(f, deviation, float(WIDE)));
@@ -76,7 +76,7 @@ const spread = ({ first, second }: RawMoments): Expr => sub(f, second, mul(f, fi
 
 /** Of (f(x) - f(-|m|)) / f(-|m|). */
 function byTrapezoids(scope: Scope, e: Expr, one: Expr, deviation: Expr): RawMoments {
-  const { expm1: base } = expm1(scope, mul(f, deviation, float(STEP)));
+  const base = scope.float('logisticP', expm1(scope, mul(f, deviation, float(STEP))).expm1);
   let power = base;
   let [first, second]: (Expr | undefined)[] = [];
   const sum = (total: Expr | undefined, term: Expr, hint: string): Expr => scope.float(hint, total ? add(f, total, term) : term);

@@ -53,6 +53,15 @@ export function normalTail(scope: Scope, distance: Expr, variance: Expr, deviati
   const density = scope.float('tailP', mul(f, shallowPolynomial(scope, fraction, power), scale));
   const t = scope.float('tailT', divide(deviation, add(f, deviation, add(f, mul(f, distance, float(0.3)), float(NO_DEVIATION)))));
   const tail = scope.float('tail', mul(f, mul(f, density, t), shallowPolynomial(scope, t, ratio)));
-  const excess = scope.float('tailR', sub(f, mul(f, deviation, density), mul(f, distance, tail)));
-  return { density, tail, excess: scope.float('tailR', select(f, compare('lt', excess, float(0)), float(0), excess)) };
+  let excess: Expr | undefined;
+  return {
+    density,
+    tail,
+    // bound where it is asked for: no kernel computes what it does not store
+    get excess() {
+      if (excess) return excess;
+      const difference = scope.float('tailR', sub(f, mul(f, deviation, density), mul(f, distance, tail)));
+      return (excess = scope.float('tailR', select(f, compare('lt', difference, float(0)), float(0), difference)));
+    },
+  };
 }

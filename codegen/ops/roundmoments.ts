@@ -100,10 +100,10 @@ function nearest(scope: Scope, mean: Expr, variance: Expr, deviation: Expr, code
 /** Of the rounded and clipped x, its error taken as uniform. */
 function uniform(scope: Scope, mean: Expr, variance: Expr, lo: number, hi: number): Pair {
   const clipped = clippedMoments(scope, mean, variance, lo, hi);
-  const { densityNear, densityFar, above } = clipped;
+  const [densityNear, densityFar] = [scope.float('near', clipped.densityNear), scope.float('far', clipped.densityFar)];
   const inward = scope.float('inward', mul(f, sub(f, densityFar, densityNear), float(1 / 24)));
-  const beyond = sub(f, float(hi - lo), above);
-  const edges = add(f, mul(f, beyond, densityFar), mul(f, above, densityNear));
+  const beyond = sub(f, float(hi - lo), clipped.above);
+  const edges = add(f, mul(f, beyond, densityFar), mul(f, clipped.above, densityNear));
   return {
     mean: minimum(f, maximum(f, add(f, clipped.mean, select(f, clipped.isLow, inward, unary('neg', f, inward))), float(lo)), float(hi)),
     variance: add(f, clipped.variance, mul(f, add(f, maximum(f, clipped.inside, float(0)), edges), float(1 / 12))),
