@@ -85,6 +85,8 @@ export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = fals
     return { text: shareLoad(tensor, p, 'splat', 'v128', `v128.load32_splat(${p.pointer}, ${p.offset})`, scope, context), type, shape: 'vector' };
   }
   if (context.lane === undefined || p.laneStride === 0) return { text: scalarLoad(tensor, p, scope, context), type, shape: 'scalar' };
+  const fields = vectorFields(tensor, p, scope, context);
+  if (fields !== undefined) return { text: shareLoad(tensor, p, 'field lanes', 'v128', fields, scope, context), type, shape: 'vector' };
   const text = vectorLoad(tensor, p);
   if (text === undefined) return gather(e, scope, context);
   return { text: shareLoad(tensor, p, 'vector', 'v128', text, scope, context), type, shape: 'vector' };
@@ -150,6 +152,24 @@ function vectorLoad(tensor: Tensor, p: Place): string | undefined {
     case 8: return `i32x4.extend_low_i16x8_${sign}(i16x8.extend_low_i8x16_${sign}(v128.load32_zero(${p.pointer}, ${p.offset})))`;
     default: return undefined;
   }
+}
+
+/** Four lanes that are fields of neighbouring containers; undefined where they are not. */
+function vectorFields(tensor: Tensor, p: Place, scope: Scope, context: Context): string | undefined {
+  const { elementBits, containerBits, code } = tensor.layout;
+  if (code || elementBits >= containerBits || p.laneStride !== containerBits) return undefined;
+  const container = fieldContainers(tensor, p, scope, context);
+  const left = 32 - elementBits - p.shift;
+  if (describe(tensor.dtype).signed) return `i32x4.shr_s(${left === 0 ? container : `i32x4.shl(${container}, ${left})`}, ${32 - elementBits})`;
+  const low = p.shift === 0 ? container : `i32x4.shr_u(${container}, ${p.shift})`;
+  return p.shift + elementBits === containerBits ? low : `v128.and(${low}, i32x4.splat(${2 ** elementBits - 1}))`;
+}
+
+/** The containers of four lanes. */
+function fieldContainers(tensor: Tensor, p: Place, scope: Scope, context: Context): string {
+  const { containerBits } = tensor.layout;
+  const whole: Tensor = { ...tensor, dtype: 'uint32', layout: { ...tensor.layout, elementBits: containerBits } };
+  return shareLoad(tensor, { ...p, shift: 0 }, 'field containers', 'v128', vectorLoad(whole, p)!, scope, context);
 }
 
 /** Lanes that lie unevenly, one by one. */

@@ -101,6 +101,7 @@ export const mul = (type: DataType, a: Expr, b: Expr): Expr => binary('mul', typ
 /** The halves of the exact product of two uint32. */
 export const mulLow = (a: Expr, b: Expr): Expr => binary('mulLow', 'uint32', a, b);
 export const mulHigh = (a: Expr, b: Expr): Expr => binary('mulHigh', 'uint32', a, b);
+export const shl = (type: DataType, a: Expr, b: Expr): Expr => binary('shl', type, a, b);
 export const minimum = (type: DataType, a: Expr, b: Expr): Expr => binary('min', type, a, b);
 export const maximum = (type: DataType, a: Expr, b: Expr): Expr => binary('max', type, a, b);
 /** float32 only */

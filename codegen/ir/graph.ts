@@ -65,6 +65,26 @@ export interface Node {
 export interface Posterior {
   /** Standard deviation of each element: float32, of the constant's shape, finite, not negative. */
   readonly deviation: Constant;
+  /** Where it is quantized; the constant and `deviation` are then what the codes stand for. */
+  readonly quantized?: QuantizedPosterior;
+}
+
+/** A posterior in codes (passes/twins/quantizePosterior.ts). Scales have one element, or one for each coordinate along `axis`. */
+export interface QuantizedPosterior {
+  readonly axis: number;
+  /** Mean and standard deviation as they are stored; absent where both stay float32. */
+  readonly codes?: {
+    /** intN: a code c is c * meanScale. */
+    readonly mean: Constant;
+    readonly meanScale: Constant;
+    /** uintN: a code k is deviationScale * 2^(k - greatest), and with `hasZero` code 0 is 0. */
+    readonly deviation: Constant;
+    readonly deviationScale: Constant;
+    readonly greatest: number;
+    readonly hasZero: boolean;
+  };
+  /** Drawn weights become the nearest multiple of `step`, at most `greatest` steps from 0; absent where they stay as drawn. */
+  readonly rounding?: { readonly step: Constant; readonly greatest: number };
 }
 
 /**

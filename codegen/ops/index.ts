@@ -55,6 +55,8 @@ import { topk } from './topk.js';
 import { bipolarquant } from './bipolarquant.js';
 import { concat } from './concat.js';
 import { constant } from './constant.js';
+import { decodepower } from './decodepower.js';
+import { decodeuniform } from './decodeuniform.js';
 import { dequantize } from './dequantize.js';
 import { dequantizelinear } from './dequantizelinear.js';
 import { dropout } from './dropout.js';
@@ -132,6 +134,8 @@ const records: readonly OperatorRecord[] = [
   bipolarquant,
   concat,
   constant,
+  decodepower,
+  decodeuniform,
   dequantize,
   dequantizelinear,
   dropout,
@@ -162,7 +166,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments', 'DecodeUniform', 'DecodePower']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -11,11 +11,14 @@ import { withoutUnused } from './lower.js';
 /** Inlines every such kernel that all of its readers can take. Appends what was done to `steps`. */
 export function inlineConstants(unit: ProgramUnit, steps: string[]): ProgramUnit {
   let { program } = unit;
-  for (const block of unit.program.blocks) {
+  // What is inlined may make the next one a kernel of constants alone.
+  for (let i = 0; i < program.blocks.length; i++) {
+    const block = program.blocks[i];
     const made = block.kind === 'kernel' ? madeOfConstants(program, block) : undefined;
     if (!made || !readers(program.blocks, made.tensor).every((k) => loadsOf(k).every((l) => l.tensor !== made.tensor || !l.guard))) continue;
     steps.push(`inline ${(block as Kernel).name}`);
     program = { ...program, blocks: program.blocks.flatMap((b) => (b === block ? [] : [inlined(b, made)])) };
+    i--;
   }
   return program === unit.program ? unit : withoutUnused({ ...unit, program });
 }

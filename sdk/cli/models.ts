@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
+import { posteriorSchemes, type PosteriorQuantization } from '../../codegen/passes/twins/quantizePosterior.js';
 import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
 import { architectures } from '../model/architectures.js';
 import { usage, type Arguments, type Option } from './command.js';
@@ -59,6 +60,10 @@ const twinNames = ['mean', 'moments', 'sample'] as const;
 export const posteriorOptions: readonly Option[] = [
   { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
   { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default), sample (draws them) or mean (deterministic)', choices: twinNames },
+  { name: 'posterior-bits', value: 'N', doc: 'random weights in N bits, 2 to 8: mean and deviation as codes (default: float32)' },
+  { name: 'posterior-scheme', value: 'NAME', doc: 'vpq (mean and deviation in N bits, the default), spq (the drawn weight) or jq (both)', choices: posteriorSchemes },
+  { name: 'posterior-granularity', value: 'NAME', doc: 'scales of each output channel (channel, the default) or of each weight tensor (tensor)', choices: ['channel', 'tensor'] },
+  { name: 'posterior-clip', value: 'WHAT', doc: 'the greatest value with a code: mse (least squared error, the default), max, or a percentile such as 99.9' },
   { name: 'calibration', value: 'X', doc: 'factor of the variances of random weights (default 1), or by layer or weight: fc1=0.5,fc3.bias=2' },
   { name: 'logit-samples', value: 'N', doc: 'of a classifier\'s moments: probabilities and entropies by N samples of the logits, not in closed form' },
   { name: 'max-samples', value: 'N', doc: 'samples that are returned each by itself (default 100 of --twin sample, 0 of --logit-samples)' },
@@ -72,7 +77,7 @@ function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const logitSamples = args.integer('logit-samples', 1, 65536);
   return {
     ...(file === undefined ? {} : { posterior: readBytes(file) }),
-    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }), ...(args.flag('local-reparameterization') ? { localReparameterization: true } : {}) },
+    twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }), ...(args.flag('local-reparameterization') ? { localReparameterization: true } : {}), ...quantizationOf(args) },
   };
 }
 
@@ -88,6 +93,28 @@ function calibrationOf(args: Arguments): TwinOptions['calibration'] {
       return [name, value];
     }),
   );
+}
+
+function quantizationOf(args: Arguments): Pick<TwinOptions, 'quantizePosterior'> {
+  const bits = args.integer('posterior-bits', 2, 8);
+  const others = ['posterior-scheme', 'posterior-granularity', 'posterior-clip'];
+  if (bits === undefined) {
+    const given = others.find((name) => args.text(name) !== undefined);
+    if (given) fail('cli/usage', `--${given}`, 'it says how random weights are quantized, and not to how many bits', 'Give --posterior-bits N as well.');
+    return {};
+  }
+  const clip = args.text('posterior-clip');
+  if (clip !== undefined && clip !== 'max' && clip !== 'mse' && !(Number(clip) > 0 && Number(clip) <= 100)) {
+    fail('cli/usage', '--posterior-clip', `expected max, mse or a percentile, found "${clip}"`, 'Give a number above 0 and at most 100 for a percentile.');
+  }
+  return {
+    quantizePosterior: {
+      bits,
+      scheme: args.text('posterior-scheme') as PosteriorQuantization['scheme'],
+      granularity: args.text('posterior-granularity') as PosteriorQuantization['granularity'],
+      ...(clip === undefined ? {} : { clip: clip === 'max' || clip === 'mse' ? clip : { percentile: Number(clip) } }),
+    },
+  };
 }
 
 /** Diagnostics that name no node or tensor are about the whole file: they get its name. */

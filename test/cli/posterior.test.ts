@@ -69,6 +69,18 @@ test('calibration scales the variances of weights', async () => {
   assert.match(out, /variance: float32 \[1, 2\]\n\s*\[0\]\s+5\s/);
 });
 
+test('posteriors in few bits: smaller, with the same bits on all engines, and refusals', async () => {
+  const { out, status } = await command('verify', model, '--posterior', posterior, '--posterior-bits', '4', '--posterior-scheme', 'jq', '--posterior-granularity', 'tensor', '--posterior-clip', '99.9');
+  assert.is(status, 0, out);
+  assert.match(out, 'All engines agree in every bit.');
+  // weights -3 .. 2 in steps of 3/7: 15.3 - 0.3, and the deviation is a power of two already
+  const { out: values } = await command('run', model, '--posterior', posterior, '--posterior-bits', '4', '--posterior-clip', 'max', '--posterior-granularity', 'tensor', '--input', input);
+  assert.match(values, /variance: float32 \[1, 2\]\n\s*\[0\]\s+1\.25\s/);
+  assert.match((await command('run', model, '--posterior', posterior, '--posterior-scheme', 'spq', '--input', input)).err, '--posterior-scheme: it says how random weights are quantized, and not to how many bits\n  Give --posterior-bits N as well.\n');
+  assert.match((await command('run', model, '--posterior', posterior, '--posterior-bits', '1', '--input', input)).err, 'expected a whole number of 2 to 8, found "1"');
+  assert.match((await command('run', model, '--posterior', posterior, '--posterior-bits', '4', '--posterior-clip', 'most', '--input', input)).err, '--posterior-clip: expected max, mse or a percentile, found "most"');
+});
+
 test('a built-in architecture needs a posterior, and one that is its own', async () => {
   assert.is((await command('run', 'lenet5', '--input', input)).err, 'error [graph/posterior] lenet5: this is a built-in architecture, and its weights are not known\n  Give them with --posterior FILE.safetensors.\n');
   const wrong = await command('run', 'mlp', '--posterior', posterior, '--input', input);

@@ -6,11 +6,12 @@
  * Exact for each inference by itself, whatever x is. Inferences of one batch no longer share their weights, as they do where weights
  * are drawn; positions of a convolution must share theirs, so only dense layers are drawn in this way.
  */
-import { makeConstant, type Graph, type Node } from '../../ir/graph.js';
+import type { Graph, Node } from '../../ir/graph.js';
 import { graphContext } from '../../ops/context.js';
 import { operator } from '../../ops/index.js';
 import type { MomentPair } from '../../ops/record.js';
 import type { Fragment } from '../fragment.js';
+import { decodeMoments } from './decodePosterior.js';
 
 const isRandom = (graph: Graph, name: string | undefined): boolean =>
   name !== undefined && graph.posteriors !== undefined && Object.hasOwn(graph.posteriors, name) && graph.posteriors[name].deviation.data.some((s) => s !== 0);
@@ -24,6 +25,8 @@ export function localLayers(graph: Graph): ReadonlyMap<string, readonly string[]
   const isLocal = (node: Node): boolean => {
     const [x, w] = node.inputs;
     if (node.op !== 'Gemm' && node.op !== 'MatMul') return false;
+    // What is rounded once it is drawn is not normal.
+    if (graph.posteriors?.[w]?.quantized?.rounding) return false;
     if (!isRandom(graph, w) || reads.get(w) !== 1 || isRandom(graph, x) || Object.hasOwn(graph.constants, x)) return false;
     // Rows of one inference would share their weights.
     return shape(x).length === 2 && shape(w).length === 2 && shape(x)[0] === batch && !node.attributes.transA;
@@ -31,7 +34,7 @@ export function localLayers(graph: Graph): ReadonlyMap<string, readonly string[]
   return new Map(graph.nodes.filter(isLocal).map((node) => {
     const [, w, bias] = node.inputs;
     const outputs = shape(node.outputs[0])[1];
-    const own = isRandom(graph, bias) && reads.get(bias) === 1 && shape(bias)[shape(bias).length - 1] === outputs;
+    const own = isRandom(graph, bias) && !graph.posteriors![bias].quantized?.rounding && reads.get(bias) === 1 && shape(bias)[shape(bias).length - 1] === outputs;
     return [node.name, own ? [w, bias] : [w]];
   }));
 }
@@ -51,8 +54,7 @@ export function localDraw(graph: Graph, node: Node, { inputs, factors, randomInp
   const record = operator(node.op, node.name);
   const pairs = node.inputs.map((name, i): MomentPair => {
     if (!Object.hasOwn(factors, name)) return { mean: inputs[i] };
-    const { deviation } = graph.posteriors![name];
-    return { mean: name, variance: fragment.constant(makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * s * factors[name]))) };
+    return decodeMoments(graph, name, factors[name], fragment);
   });
   const { mean, variance } = record.moments!.rule(graphContext(graph, node, record), pairs, fragment, { products: 'expanded' });
   const normal = fragment.node('RandomNormal', randomInputs, { stream, shape: graph.values[node.outputs[0]].shape as readonly number[], perImage: 1 });

@@ -6,12 +6,13 @@
  * what is done with the moments of the output (head.ts).
  */
 import { fail } from '../../ir/diagnostic.js';
-import { makeConstant, type Constant, type Graph, type Node, type Value } from '../../ir/graph.js';
+import type { Graph, Node } from '../../ir/graph.js';
 import { graphContext } from '../../ops/context.js';
 import { operator } from '../../ops/index.js';
 import type { MomentForm, MomentLabel, MomentPair } from '../../ops/record.js';
 import { Fragment } from '../fragment.js';
 import { calibrationFactors, type Calibration } from './calibration.js';
+import { decodeMoments } from './decodePosterior.js';
 import { follow, ownSource, type Sources } from './independence.js';
 
 /** One operator on random values. */
@@ -55,22 +56,16 @@ interface Random {
 export function moments(graph: Graph, { calibration = 1, products = 'expanded' }: MomentsOptions = {}): Moments {
   const { posteriors = {}, ...base } = graph;
   const random = new Map<string, Random>();
-  const constants: Record<string, Constant> = {};
-  const values: Record<string, Value> = {};
-  const taken = new Set([...Object.keys(graph.values), ...graph.nodes.map((n) => n.name)]);
+  const fragment = new Fragment(base, 'moments');
   const factorOf = calibrationFactors(graph, calibration);
   for (const [name, { deviation }] of Object.entries(posteriors)) {
     if (deviation.data.every((s) => s === 0)) continue;
     const factor = factorOf(name);
-    const variance = unused(`${name}.variance`, taken);
-    constants[variance] = makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * s * factor));
-    values[variance] = { name: variance, shape: deviation.shape, dtype: 'float32' };
-    random.set(name, { pair: { mean: name, variance }, sources: ownSource(name, deviation.shape.length) });
+    fragment.startNames(name);
+    random.set(name, { pair: decodeMoments(graph, name, factor, fragment), sources: ownSource(name, deviation.shape.length) });
   }
 
-  const start: Graph = { ...base, values: { ...base.values, ...values }, constants: { ...base.constants, ...constants } };
-  const fragment = new Fragment(start, 'moments');
-  const nodes: Node[] = [];
+  const nodes: Node[] = [...fragment.added];
   const sites: MomentSite[] = [];
   const same = new SameValues(graph);
   for (const node of graph.nodes) {
@@ -108,7 +103,7 @@ export function moments(graph: Graph, { calibration = 1, products = 'expanded' }
   const outputs = graph.outputs.map((name) => random.get(name)?.pair ?? { mean: name });
   const names = [...outputs.map((o) => o.mean), ...outputs.flatMap((o) => o.variance ?? [])];
   return {
-    graph: { ...start, outputs: names, nodes, values: { ...start.values, ...fragment.values }, constants: { ...start.constants, ...fragment.constants } },
+    graph: { ...base, outputs: names, nodes, values: { ...base.values, ...fragment.values }, constants: { ...base.constants, ...fragment.constants } },
     outputs,
     sites,
   };
@@ -144,11 +139,4 @@ class SameValues {
     else this.root.set(output, earlier);
     return earlier;
   }
-}
-
-function unused(hint: string, taken: Set<string>): string {
-  let name = hint;
-  for (let i = 2; taken.has(name); i++) name = `${hint}${i}`;
-  taken.add(name);
-  return name;
 }

@@ -5,10 +5,11 @@
  * A weight's random numbers are a stream of their own: they depend on the seed, the sample and the element, on nothing else. What
  * the samples of the output are made into is in twin.ts.
  */
-import { makeConstant, type Constant, type Control, type Graph, type Node, type Value } from '../../ir/graph.js';
+import type { Control, Graph, Node, Value } from '../../ir/graph.js';
 import { fail } from '../../ir/diagnostic.js';
 import { Fragment } from '../fragment.js';
 import { calibrationFactors, type Calibration } from './calibration.js';
+import { decodeDraw } from './decodePosterior.js';
 import { localDraw, localLayers } from './local.js';
 
 /** The most samples of one run. */
@@ -47,13 +48,10 @@ export function sample(graph: Graph, { calibration = 1, localReparameterization 
     if (stream === undefined || posteriors[name].deviation.data.every((s) => s === 0)) return name;
     const old = drawn.get(name);
     if (old !== undefined) return old;
-    const { deviation } = posteriors[name];
     fragment.startNames(name);
     const first = fragment.added.length;
-    const factor = Math.sqrt(factorOf(name));
-    const spread: Constant = factor === 1 ? deviation : makeConstant('float32', deviation.shape, Float64Array.from(deviation.data, (s) => s * factor));
-    const normal = fragment.node('RandomNormal', [seed, index], { stream, shape: deviation.shape });
-    const value = fragment.node('Add', [name, fragment.node('Mul', [fragment.constant(spread), normal])]);
+    const normal = fragment.node('RandomNormal', [seed, index], { stream, shape: posteriors[name].deviation.shape });
+    const value = decodeDraw(graph, name, factorOf(name), normal, fragment);
     nodes.push(...fragment.added.slice(first));
     drawn.set(name, value);
     return value;

@@ -7,11 +7,13 @@ import type { Graph, Node } from '../../ir/graph.js';
 import { intVector } from '../../ops/operands.js';
 import { Fragment, append } from '../fragment.js';
 import { entropyOf, softmaxWithEntropy } from './entropy.js';
+import { hoistScales } from '../hoistScales.js';
 import { infer } from '../infer.js';
 import { againstZero, classHead, firstClass, peelHead, sampledHead, type ClassHead } from './head.js';
 import { mean } from './mean.js';
 import { moments, type MomentSite, type MomentsOptions } from './moments.js';
 import { poolFirst } from './poolFirst.js';
+import { quantizePosterior, type PosteriorQuantization } from './quantizePosterior.js';
 import { checkLogitSamples, checkMaxSamples, sample, withControls } from './sample.js';
 
 export type TwinName = 'mean' | 'moments' | 'sample';
@@ -31,6 +33,8 @@ export interface TwinOptions extends MomentsOptions {
    * inference by itself (Kingma, Salimans and Welling 2015). Default false.
    */
   readonly localReparameterization?: boolean;
+  /** Random weights in few bits. */
+  readonly quantizePosterior?: PosteriorQuantization;
 }
 
 export interface Twin {
@@ -46,11 +50,12 @@ export interface Twin {
  *
  * @throws graph/no-moments, and graph/posterior for a twin that does not exist or has no posterior.
  */
-export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
+export function makeTwin(given: Graph, options: TwinOptions = {}): Twin {
   const { twin } = options;
   const names = ['mean', 'moments', 'sample'];
   if (twin !== undefined && !names.includes(twin)) fail('graph/posterior', twin, 'there is no such twin', suggest(twin, names, 'twin'));
   if (options.localReparameterization && twin !== 'sample') fail('graph/posterior', 'localReparameterization', 'it is a way of drawing, and nothing is drawn here', 'Take the twin "sample", or leave it away.');
+  const graph = options.quantizePosterior && given.posteriors ? quantizePosterior(given, options.quantizePosterior) : given;
   if (graph.posteriors === undefined) {
     if (twin === 'moments' || twin === 'sample') fail('graph/posterior', graph.name, `no weight of this network is random, so there are no ${twin === 'moments' ? 'moments' : 'samples'}`, 'Give it a posterior: a safetensors file of NAME.mean and NAME.std.');
     if (options.logitSamples !== undefined) fail('graph/posterior', 'logitSamples', 'no weight of this network is random, so there are no moments to draw logits from', 'Give it a posterior, or leave logitSamples out.');
@@ -59,7 +64,7 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
   if (options.logitSamples !== undefined && (twin ?? 'moments') !== 'moments') {
     fail('graph/posterior', 'logitSamples', `samples of the logits are drawn from their moments, and the twin "${twin}" has none`, 'Leave the twin out, or logitSamples.');
   }
-  if (twin === 'mean') return { graph: mean(graph) };
+  if (twin === 'mean') return { graph: hoistScales(mean(graph)) };
   if (twin === 'sample') return { graph: sampleTwin(graph, options) };
   const peeled = peelHead(graph);
   const found = moments(poolFirst(peeled?.graph ?? graph), options);
@@ -67,7 +72,7 @@ export function makeTwin(graph: Graph, options: TwinOptions = {}): Twin {
     const prefix = found.outputs.length === 1 ? '' : `${graph.outputs[i]}.`;
     return [[pair.mean, `${prefix}mean`], ...(pair.variance === undefined ? [] : [[pair.variance, `${prefix}variance`]])] as [string, string][];
   });
-  let result = found.graph;
+  let result = hoistScales(found.graph);
   if (peeled) {
     const { logitSamples: count, maxSamples = 0 } = options;
     if (count !== undefined) checkLogitSamples(count);

@@ -9,6 +9,7 @@ import type { Choices, KernelSchedule, Pack } from '../choice.js';
 import { tileCycles, type TileProducts } from '../cost.js';
 import type { Loop, Nest } from '../nest.js';
 import { applySteps, partition, sumsAreApart, type Step } from '../steps.js';
+import { codeFields, fieldPacks } from './fields.js';
 import type { Group } from './groups.js';
 import { canOverrun, divisorIn } from './lanes.js';
 import { plain } from './plain.js';
@@ -28,6 +29,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
   const wide = group !== undefined && areWidened(start, program, lane, group);
   const { row, rows, columns, depthwise } = registerTile(start, program, target, lane, group, wide, choices);
   const [{ type: accumulator }] = start.kernel.accumulators;
+  const fields = group ? undefined : codeFields(start, program, lane);
   const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
   const parts = row ? partition(start, row.name, row.extent - (row.extent % rows)) : [start];
   const nests = parts.map((part) => {
@@ -73,6 +75,10 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
         }
       }
       members = [`${group.loop}.i`];
+    } else if (fields) {
+      steps.push({ step: 'split', loop: fields.loop, factor: fields.count });
+      reduce = reduce.flatMap((n) => (n === fields.loop ? [`${n}.o`, `${n}.i`] : [n]));
+      unrolled.push(`${fields.loop}.i`);
     } else {
       unrolled.push(...shortReductions(part, reduce, tileRows * columns, choices.unroll ?? (depthwise && accumulator !== 'float32' ? 40 : 1)));
     }
@@ -87,7 +93,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
   const pack: Pack | undefined = group && fieldLoop !== undefined
     ? { elementBits: group.bits, containerBits: group.containerBits, innermost: fieldLoop }
     : wide ? { elementBits: 16, containerBits: 16 } : undefined;
-  return { nests, packs: pack ? { [group!.weight]: pack } : {} };
+  return { nests, packs: pack ? { [group!.weight]: pack } : fields ? fieldPacks(fields) : {} };
 }
 
 /** Outputs of a channel from which on its weights are stored as the 16 bits that pairs of products take: as bytes they are widened at each read. */

@@ -1,0 +1,77 @@
+/**
+ * `hoistScales`: a product with weights that are codes times a scale for each output is a product with the codes, multiplied by the
+ * scale once an output. Only weights that are decoded where they are read (DecodeUniform, DecodePower) have such a form.
+ */
+import { makeConstant, type Graph, type Node } from '../ir/graph.js';
+import { Fragment } from './fragment.js';
+
+const decoders: ReadonlySet<string> = new Set(['DecodeUniform', 'DecodePower']);
+
+/** Takes a graph whose values are inferred. */
+export function hoistScales(graph: Graph): Graph {
+  const producers = new Map(graph.nodes.flatMap((n) => n.outputs.map((o): [string, Node] => [o, n])));
+  const fragment = new Fragment(graph, 'codes');
+  const bare = new Map<string, string>();
+  const nodes: Node[] = [];
+
+  /** A weight without its scale, and that scale. */
+  const scaleOf = (name: string): { readonly node: Node; readonly values: readonly number[]; readonly axis: number; readonly isSquare: boolean } | undefined => {
+    const node = producers.get(name);
+    if (node?.op === 'Square') {
+      const of = scaleOf(node.inputs[0]);
+      return of && !of.isSquare ? { ...of, values: of.values.map((s) => Math.fround(s * s)), isSquare: true } : undefined;
+    }
+    const scale = node && decoders.has(node.op) && node.inputs[1] ? (graph.constants[node.inputs[1]] ?? fragment.constants[node.inputs[1]]) : undefined;
+    return scale && { node: node!, values: [...scale.data], axis: Number(node!.attributes.axis ?? 0), isSquare: false };
+  };
+  const withoutScale = ({ op, name, inputs, outputs, attributes }: Node): string => {
+    const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, [inputs[0]], attributes)));
+    bare.set(outputs[0], made);
+    return made;
+  };
+
+  // Scales are applied where they are first needed, so that products of the same operands stay neighbours.
+  const waiting = new Map<string, readonly Node[]>();
+  const apply = (names: readonly string[]): void => {
+    for (const name of names) {
+      nodes.push(...(waiting.get(name) ?? []));
+      waiting.delete(name);
+    }
+  };
+  for (const node of graph.nodes) {
+    apply(node.inputs);
+    const axis = outputAxis(graph, node);
+    const weight = axis === undefined ? undefined : scaleOf(node.inputs[1]);
+    if (!weight || (weight.values.length > 1 && weight.axis !== axis)) {
+      nodes.push(node);
+      continue;
+    }
+    const first = fragment.added.length;
+    const codes = withoutScale(weight.node);
+    fragment.startNames(node.name);
+    const operand = weight.isSquare ? fragment.node('Square', [codes]) : codes;
+    const trailing = node.op === 'Conv' ? (graph.values[node.outputs[0]].shape!.length - 2) : 0;
+    const scale = fragment.constant(makeConstant('float32', [weight.values.length, ...Array.from({ length: trailing }, () => 1)], weight.values));
+    const product = fragment.node(node.op, [node.inputs[0], operand], node.attributes);
+    const last = fragment.added.length;
+    let result = fragment.node('Mul', [product, scale]);
+    if (node.inputs[2]) {
+      const { shape } = fragment.info(node.inputs[2]);
+      const bias = trailing === 0 ? node.inputs[2] : fragment.node('Reshape', [node.inputs[2], fragment.constant(makeConstant('int64', [1 + trailing], [shape[0], ...Array.from({ length: trailing }, () => 1)]))]);
+      result = fragment.node('Add', [result, bias]);
+    }
+    nodes.push(...fragment.added.slice(first, last));
+    // The value keeps its name.
+    waiting.set(node.outputs[0], [...fragment.added.slice(last, -1), { ...fragment.added[fragment.added.length - 1], outputs: [node.outputs[0]] }]);
+  }
+  apply([...waiting.keys()]);
+  if (fragment.added.length === 0) return graph;
+  return { ...graph, nodes, values: { ...graph.values, ...fragment.values }, constants: { ...graph.constants, ...fragment.constants } };
+}
+
+/** The dimension of a product's second operand that is its output; undefined where it has none of its own. */
+function outputAxis(graph: Graph, { op, inputs, attributes }: Node): number | undefined {
+  if (op === 'Conv') return 0;
+  if (op === 'Gemm') return (attributes.beta ?? 1) === 1 ? (attributes.transB ? 0 : 1) : undefined;
+  return op === 'MatMul' && graph.values[inputs[1]].shape!.length === 2 && graph.values[inputs[0]].shape!.length >= 2 ? 1 : undefined;
+}
