@@ -20,6 +20,7 @@ export * from './model/layers.js';
 export { network, type NetworkOptions } from './model/network.js';
 export { moments, type Moments, type MomentSite, type MomentsOptions } from '../codegen/passes/twins/moments.js';
 export type { TwinName, TwinOptions } from '../codegen/passes/twins/twin.js';
+export { fitCalibration, fitTemperature, type CalibrationFit, type FitOptions, type TemperatureFit, type ValidationData } from './uncertainty/calibration.js';
 export { scoreOutputs, type Output, type ScoreSource } from './uncertainty/outputs.js';
 export { describeNormalization, normalize, parseNormalization, type Normalization } from './uncertainty/preprocessing.js';
 export { uncertaintyReport, type PictureOf, type StudyFacts } from './uncertainty/report.js';

@@ -9,7 +9,7 @@ import { scoreOutputs, sourceOf, type Output } from '../uncertainty/outputs.js';
 import { describeNormalization, parseNormalization, type Normalization } from '../uncertainty/preprocessing.js';
 import { uncertaintyReport, type StudyFacts } from '../uncertainty/report.js';
 import { usage, type Arguments, type Command } from './command.js';
-import { nameSets, normalizationOf, normalizeOption, readSet, splitSet, type DataSet, type SetFiles } from './datasets.js';
+import { nameSets, normalizationOf, normalizeOption, readSet, sharedInputs, splitSet, type DataSet, type SetFiles } from './datasets.js';
 import { build, importModel, plan } from './engines.js';
 import { checkFile, writeAll, type Output as File } from './files.js';
 import { builtIn, isModule, modelFile, posteriorOptions, readModelBytes, type ModelFile } from './models.js';
@@ -41,6 +41,7 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
     { name: 'samples', value: 'S', doc: 'of the weights, or of the logits where a pass gives their moments (default 100)' },
     { name: 'seed', value: 'N', doc: 'of the samples (default 1)' },
     { name: 'limit', value: 'N', doc: 'only the first N inputs of each set' },
+    { name: 'validation', value: 'SET', doc: 'labelled inputs that are in no other set, to choose the threshold to defer at on' },
     { name: 'risk', value: 'X', doc: 'the part of answers that may be wrong, for the threshold to defer at (default half of what is)' },
     { name: 'report', value: 'FILE.html', doc: 'draw it: one page that needs nothing else' },
     { name: 'json', value: 'FILE', doc: 'write it as JSON' },
@@ -57,6 +58,7 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
     const risk = args.number('risk', 0, 1);
     const places = placesOf(args);
     const given = setsOf(args);
+    const held = validationOf(args, given.map((g) => g.files));
     const { model, module } = openModel(file, args);
 
     // Sets are read before anything is compiled: what is wrong with them is soon told.
@@ -69,20 +71,23 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
     const names = nameSets(given.map((g) => g.files));
     const sets = given.map(({ files, role }, i) => ({ role, data: readSet(names[i], files, { input, classes, normalization, limit }) }));
 
+    const heldOut = held && readSet('validation', held, { input, classes, normalization, limit });
+    if (heldOut) for (const { data } of sets) checkApart(heldOut, data);
+
     const progress = progressLine();
     try {
       if (model) progress.show(`compiling ${model.name}`);
       const wasm = model ? (await build(model, { target: 'simd128', batch })).wasm : module!;
       const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
-      const scored = sets.map(({ role, data }): ScoredSet => {
+      const score = (role: SetRole, data: DataSet): ScoredSet => {
         const found = runSet(session, input.name, data, { samples, seed }, (done) => progress.show(`${data.name}: ${count(done)} of ${count(data.count)} inputs`));
         const { probabilities, scores } = scoreOutputs(manifest.name, found, { samples, seed });
         return { name: data.name, role, probabilities, scores, labels: data.labels };
-      });
-      const study = uncertaintyStudy(scored, classes, { risk });
+      };
+      const study = uncertaintyStudy(sets.map(({ role, data }) => score(role, data)), classes, { risk, ...(heldOut ? { validation: score('in-domain', heldOut) } : {}) });
       const facts: StudyFacts = {
         model: manifest.name, source, samples, seed, preprocessing: normalization && describeNormalization(normalization), compiler: manifest.compiler, programHash: manifest.programHash,
-        sampledWeights: manifest.inputs.some((i) => i.control?.meaning === 'samples'), calibration: args.number('calibration', 0, 1e6), date: new Date().toISOString(),
+        sampledWeights: manifest.inputs.some((i) => i.control?.meaning === 'samples'), calibration: args.text('calibration'), date: new Date().toISOString(),
         sets: sets.map(({ data }) => ({ name: data.name, file: path.basename(data.file) })),
       };
       progress.end();
@@ -117,6 +122,23 @@ function setsOf(args: Arguments): { role: SetRole; files: SetFiles }[] {
   const labelled = sets.find(({ role, files }) => role === 'out-of-domain' && files.labels !== undefined);
   if (labelled) usage(command, '--out-of-domain', `${labelled.files.labels}: what is not of the model's domain has none of its labels`, 'Leave the labels away.');
   return sets;
+}
+
+/** Data to choose on, which must be no data to judge by. */
+function validationOf(args: Arguments, others: readonly SetFiles[]): SetFiles | undefined {
+  const text = args.text('validation');
+  if (text === undefined) return undefined;
+  const files = splitSet('--validation', text);
+  const same = others.find((o) => path.resolve(o.images) === path.resolve(files.images));
+  if (same && !files.images.endsWith('.npz')) usage(command, '--validation', `${files.images} is also given for ${same.option}`, 'Choose on data that judge nothing: neither the set in domain nor others.');
+  return files;
+}
+
+/** Refuses validation data of which more than one in a hundred are in a set that is judged. */
+function checkApart(validation: DataSet, set: DataSet): void {
+  if (!validation.labels) usage(command, '--validation', `${validation.file} has no labels`, 'Give IMAGES,LABELS.');
+  const both = sharedInputs(validation, set);
+  if (both > 0.01 * validation.count) usage(command, '--validation', `${count(both)} of its ${count(validation.count)} inputs are also in ${set.name}`, 'Choose on data that judge nothing: neither the set in domain nor others.');
 }
 
 function openModel(file: string, args: Arguments): { model?: ModelFile; module?: Uint8Array } {

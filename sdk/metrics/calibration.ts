@@ -58,10 +58,9 @@ export function temperature(logits: ArrayLike<number>, labels: ArrayLike<number>
   return Math.exp(minimize((x) => negativeLogLikelihood(softmax(Float64Array.from(logits, (l) => l / Math.exp(x)), classes), labels, classes), Math.log(0.01), Math.log(100)));
 }
 
-/** Where a function with one minimum in [from, to] has it, to 1e-6 of the interval (golden section). */
-export function minimize(f: (x: number) => number, from: number, to: number): number {
+/** Where a function with one minimum in [from, to] has it, to `tolerance`, default 1e-6 of the interval (golden section). */
+export function minimize(f: (x: number) => number, from: number, to: number, tolerance = (to - from) * 1e-6): number {
   const ratio = (Math.sqrt(5) - 1) / 2;
-  const tolerance = (to - from) * 1e-6;
   let [low, high] = [to - ratio * (to - from), from + ratio * (to - from)];
   let [atLow, atHigh] = [f(low), f(high)];
   while (to - from > tolerance) {

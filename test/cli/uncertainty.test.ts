@@ -93,6 +93,16 @@ test('sampled weights: the module\'s own entropies, with the samples and seed th
   assert.ok(Math.abs(found.sets[0].means.mutualInformation! - mean) < 1e-12);
 });
 
+test('the threshold is chosen on validation data, which no set may share', async () => {
+  const own = save('own.npz', writeNpz({ images: { shape: [count, side, side], data: bytes(count) }, labels: { shape: [count], data: labels } }));
+  const { deferral } = await json(...given, '--validation', own, '--risk', '1');
+  assert.equal([deferral!.chosenOn, deferral!.validated], ['validation', true]);
+  const refused = async (set: string): Promise<string> => (await command('uncertainty', model, ...given, '--validation', set)).err;
+  assert.match(await refused(archive), /\[cli\/usage\] --validation: 40 of its 40 inputs are also in digits\n/);
+  assert.match(await refused(`${images},${labelFile}`), /images\.gz is also given for --in-domain\n/);
+  assert.match(await refused(strangers), /strangers\.npy is also given for --out-of-domain\n/);
+});
+
 test('a deterministic network has one entropy', async () => {
   const { out, err } = await command('uncertainty', model, '--posterior', posterior, '--twin', 'mean', '--in-domain', archive, '--out-of-domain', strangers);
   assert.is(err.includes('error'), false, err);
