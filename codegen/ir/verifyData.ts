@@ -2,7 +2,8 @@
  * Invariants 1 and 2 of a Program, and its vocabulary: plain JSON data, integer constants, names that exist, layouts that
  * stay inside their buffers, constants that have their bytes, and no operation outside the closed language.
  *
- * The language has no random and no stochastic values yet, so invariants 8 and 9 hold where no unknown operation occurs.
+ * Random numbers are integer arithmetic on counters (functions/random.ts) and moments are tensors like any other, so invariants 8 and 9
+ * hold where no unknown operation occurs.
  */
 import { describe, parseDataType } from './datatype.js';
 import { fail } from './diagnostic.js';

@@ -2,12 +2,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runPasses } from '../../codegen/compile.js';
+import { infer } from '../../codegen/passes/infer.js';
+import { localLayers } from '../../codegen/passes/twins/local.js';
 import { printGraph } from '../../codegen/ir/print.js';
 import { targets } from '../../codegen/targets/target.js';
 import { toolchain } from '../../sdk/host/assembler.js';
 import { hostFor } from '../support/hosts.js';
 import { compareScheduled, lowerCase, runOnEmitters, type Lowered } from '../ops/harness.js';
-import { kinds, randomCase, sampledCase } from './graphs.js';
+import { kinds, randomCase, sampledCase, type RandomCase } from './graphs.js';
 
 /** The first ones, and some that found mistakes: registers shared across tiles, names that hid built-in ones. */
 const seeds = [...Array.from({ length: 25 }, (_, i) => i + 1), 328, 395, 420, 423];
@@ -53,6 +55,13 @@ test('sampled twins: passes, lower, verify, interpret', () => {
   assertNone(
     collect(cases.filter((c) => c !== undefined), (c) => {
       lowered.push(lowerCase({ ...c, graph: runPasses(c.graph, undefined, { twin: 'sample', maxSamples: 2 }) }));
+    }),
+  );
+  const dense = cases.filter((c) => c !== undefined && localLayers(infer(c.graph)).size > 0) as RandomCase[];
+  assert.ok(dense.length >= 1);
+  assertNone(
+    collect(dense, (c) => {
+      lowered.push(lowerCase({ ...c, name: `local ${c.name}`, graph: runPasses(c.graph, undefined, { twin: 'sample', maxSamples: 2, localReparameterization: true }) }));
     }),
   );
 });
