@@ -42,6 +42,7 @@ interface Wanted {
 
 const wanted: readonly Wanted[] = [
   { method: 'moments', bits: 32, samples: [0], options: { twin: 'moments' } },
+  ...[8, 4].map((bits): Wanted => ({ method: 'moments', bits, samples: [0], options: { twin: 'moments', quantizePosterior: { bits } } })),
   { method: 'sample', bits: 32, samples: [10, 30, 100], options: { twin: 'sample', maxSamples: 100 } },
   { method: 'mean', bits: 32, samples: [0], options: { twin: 'mean' } },
 ];
