@@ -127,7 +127,7 @@ def main():
                 getattr(module, f"{part}_mean").copy_(stored[f"{layer}.{part}.mean"].float())
                 getattr(module, f"{part}_u").copy_(torch.log(torch.expm1(stored[f"{layer}.{part}.std"].double())).float())
     args.out.mkdir(parents=True, exist_ok=True)
-    save_file(stored, args.out / f"{args.network}.safetensors", metadata={"network": args.network, "seed": str(args.seed)})
+    save_file(stored, args.out / f"{args.network}.safetensors", metadata={"network": args.network, "seed": str(args.seed), "preprocessing": f"(x / 255 - {MEAN}) / {DEVIATION}"})
     figures = {"network": args.network, "seed": args.seed, "epochs": args.epochs, "batch": args.batch, "rate": args.rate, "prior": PRIOR,
                "torch": torch.__version__, **evaluate(network, args.mnist, args.fashion, args.ambiguous, args.samples)}
     (args.out / f"{args.network}.json").write_text(json.dumps(figures, indent=2) + "\n")

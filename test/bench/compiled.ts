@@ -18,6 +18,7 @@ export interface Build {
   readonly target: string;
   readonly fastMath?: boolean;
   readonly twin?: TwinName;
+  readonly localReparameterization?: boolean;
 }
 
 export const labelOf = (build: Build): string => `${build.target}${build.fastMath ? ' fastMath' : ''}`;
@@ -38,7 +39,7 @@ export function compiled(key: string, graph: Graph, build: Build, batch: number)
   const known = made.get(name);
   if (known) return known;
   const promise = (async () => {
-    const options = { target: build.target, batch, ...(build.fastMath ? { fastMath: true } : {}), ...(build.twin ? { twin: build.twin } : {}) } as CompileOptions;
+    const options = { target: build.target, batch, ...(build.fastMath ? { fastMath: true } : {}), ...(build.twin ? { twin: build.twin } : {}), ...(build.localReparameterization ? { localReparameterization: true } : {}) } as CompileOptions;
     const artifact = await compile(graph, options);
     mkdirSync(path.join(scratch, 'modules'), { recursive: true });
     const file = path.join(scratch, 'modules', `${name}.wasm`);

@@ -26,7 +26,7 @@ export const sampleCounts = [30, 100] as const;
 /** Forms of sampling, without their S. */
 export const forms = {
   fresh: 'torch, fresh samples', sets: 'torch, S sets of weights', graph: 'torch, S sets in one graph', local: 'torch, local reparameterization',
-  web: 'onnxruntime-web, S sets in one graph', own: 'sigmaflow, sampled twin',
+  web: 'onnxruntime-web, S sets in one graph', own: 'sigmaflow, sampled twin', ownLocal: 'sigmaflow, local reparameterization',
 } as const;
 
 export interface Bayesian {
@@ -69,16 +69,18 @@ export async function measureBayesian(name: BayesianName, batch: number, host: H
         contestants.push({ label: `${forms[variant]} ${samples}`, host: torch, load: load('torch', file, { variant }), golden, limit: byChance ? limits.chance : limits.sets });
       }
     }
-    const own = await moduleOf(name, graph, 'sample', batch);
-    contestants.push({ label: `${forms.own} ${samples}`, load: load('sigmaflow', own, { outputs: ['mean'], given: { samples: [samples], seed: [1, 2] } }), golden, limit: limits.chance });
+    const given = { samples: [samples], seed: [1, 2] };
+    for (const [form, module] of [[forms.own, await moduleOf(name, graph, 'sample', batch)], [forms.ownLocal, await moduleOf(name, graph, 'sample', batch, true)]]) {
+      contestants.push({ label: `${form} ${samples}`, load: load('sigmaflow', module, { outputs: ['mean'], given }), golden, limit: limits.chance });
+    }
   }
   const result = await singleRace(contestants, [], host, setting);
   for (const [label, why] of Object.entries(result.missing)) setting.say(`  ${name} batch ${batch}: no ${label}: ${why}`);
   return { network: name, batch, times: result.times, missing: result.missing };
 }
 
-async function moduleOf(name: string, graph: Graph, twin: TwinName, batch: number): Promise<string> {
-  return (await compiled(`bayesian.${name}.${twin}`, graph, { target: 'simd128', twin }, batch)).file;
+async function moduleOf(name: string, graph: Graph, twin: TwinName, batch: number, localReparameterization?: true): Promise<string> {
+  return (await compiled(`bayesian.${name}.${localReparameterization ? 'local' : twin}`, graph, { target: 'simd128', twin, localReparameterization }, batch)).file;
 }
 
 function write(name: string, bytes: Uint8Array): string {
