@@ -5,6 +5,7 @@ import { batchFor, rebatches } from '../calibrate.js';
 import { statedPreprocessing } from '../compile.js';
 import { uncertaintyStudy, type ScoredSet, type SetRole } from '../metrics/index.js';
 import { loadSync, readManifest, type Manifest, type Session, type TensorData } from '../runtime/index.js';
+import { fitTemperature } from '../uncertainty/calibration.js';
 import { scoreOutputs, sourceOf, type Output } from '../uncertainty/outputs.js';
 import { describeNormalization, parseNormalization, type Normalization } from '../uncertainty/preprocessing.js';
 import { uncertaintyReport, type StudyFacts } from '../uncertainty/report.js';
@@ -12,6 +13,7 @@ import { usage, type Arguments, type Command } from './command.js';
 import { nameSets, normalizationOf, normalizeOption, readSet, sharedInputs, splitSet, type DataSet, type SetFiles } from './datasets.js';
 import { build, importModel, plan } from './engines.js';
 import { checkFile, writeAll, type Output as File } from './files.js';
+import { factorsText, fitModel, fitOf, fitOption, fittedText, type Fitted } from './fitting.js';
 import { builtIn, isModule, modelFile, posteriorOptions, readModelBytes, type ModelFile } from './models.js';
 import { progressLine } from './progress.js';
 import { studyText } from './studyText.js';
@@ -41,7 +43,8 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
     { name: 'samples', value: 'S', doc: 'of the weights, or of the logits where a pass gives their moments (default 100)' },
     { name: 'seed', value: 'N', doc: 'of the samples (default 1)' },
     { name: 'limit', value: 'N', doc: 'only the first N inputs of each set' },
-    { name: 'validation', value: 'SET', doc: 'labelled inputs that are in no other set, to choose the threshold to defer at on' },
+    { name: 'validation', value: 'SET', doc: 'labelled inputs that are in no other set, to choose the threshold to defer at on, and to fit on' },
+    fitOption,
     { name: 'risk', value: 'X', doc: 'the part of answers that may be wrong, for the threshold to defer at (default half of what is)' },
     { name: 'report', value: 'FILE.html', doc: 'draw it: one page that needs nothing else' },
     { name: 'json', value: 'FILE', doc: 'write it as JSON' },
@@ -60,6 +63,7 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
     const given = setsOf(args);
     const held = validationOf(args, given.map((g) => g.files));
     const { model, module } = openModel(file, args);
+    const fitBy = fitOf(args, model);
 
     // Sets are read before anything is compiled: what is wrong with them is soon told.
     const batch = model && batchOf(model, limit);
@@ -76,26 +80,30 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
 
     const progress = progressLine();
     try {
-      if (model) progress.show(`compiling ${model.name}`);
-      const wasm = model ? (await build(model, { target: 'simd128', batch })).wasm : module!;
+      const fitted = fitBy && (await fitModel(model!, fitBy, heldOut!, batch, { samples, seed }, (tries) => progress.show(`fitting, ${count(tries)} tries`)));
+      const calibrated = fitted ? fitted.model : model;
+      if (calibrated) progress.show(`compiling ${calibrated.name}`);
+      const wasm = calibrated ? (await build(calibrated, { target: 'simd128', batch })).wasm : module!;
       const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
+      const run = (data: DataSet): Record<string, Output> => runSet(session, input.name, data, { samples, seed }, (done) => progress.show(`${data.name}: ${count(done)} of ${count(data.count)} inputs`));
       const score = (role: SetRole, data: DataSet): ScoredSet => {
-        const found = runSet(session, input.name, data, { samples, seed }, (done) => progress.show(`${data.name}: ${count(done)} of ${count(data.count)} inputs`));
-        const { probabilities, scores } = scoreOutputs(manifest.name, found, { samples, seed });
+        const { probabilities, scores } = scoreOutputs(manifest.name, run(data), { samples, seed });
         return { name: data.name, role, probabilities, scores, labels: data.labels };
       };
       const study = uncertaintyStudy(sets.map(({ role, data }) => score(role, data)), classes, { risk, ...(heldOut ? { validation: score('in-domain', heldOut) } : {}) });
+      const fit = fitted && fittedOn(fitted.fit, heldOut!, run(heldOut!), classes, { samples, seed });
       const facts: StudyFacts = {
         model: manifest.name, source, samples, seed, preprocessing: normalization && describeNormalization(normalization), compiler: manifest.compiler, programHash: manifest.programHash,
-        sampledWeights: manifest.inputs.some((i) => i.control?.meaning === 'samples'), calibration: args.text('calibration'), date: new Date().toISOString(),
+        sampledWeights: manifest.inputs.some((i) => i.control?.meaning === 'samples'), calibration: fit ? `${factorsText(fit.calibration)} (fitted)` : args.text('calibration'), date: new Date().toISOString(),
         sets: sets.map(({ data }) => ({ name: data.name, file: path.basename(data.file) })),
       };
       progress.end();
       const texts: Record<(typeof outputs)[number], () => string> = {
         report: () => uncertaintyReport(study, facts, (set, index) => pictureOf(sets.find(({ data }) => data.name === set)!.data, index)),
-        json: () => `${JSON.stringify({ ...facts, ...study }, null, 2)}\n`,
+        json: () => `${JSON.stringify({ ...facts, ...(fit ? { fit } : {}), ...study }, null, 2)}\n`,
       };
       writeAll(places.map(({ name, file }): File => ({ file, bytes: texts[name]() })), places.map(({ name }) => `--${name}`).join(' or '));
+      if (fit) context.print(`${fittedText(fit)}\n`);
       context.print(studyText(study, facts));
       for (const { file } of places) context.print(`${file} written`);
       return 0;
@@ -139,6 +147,11 @@ function checkApart(validation: DataSet, set: DataSet): void {
   if (!validation.labels) usage(command, '--validation', `${validation.file} has no labels`, 'Give IMAGES,LABELS.');
   const both = sharedInputs(validation, set);
   if (both > 0.01 * validation.count) usage(command, '--validation', `${count(both)} of its ${count(validation.count)} inputs are also in ${set.name}`, 'Choose on data that judge nothing: neither the set in domain nor others.');
+}
+
+/** The fit, and beside it the temperature of the logits that came of it, where their moments are known. */
+function fittedOn(calibration: Fitted['calibration'], { labels, count: inputs }: DataSet, { mean, variance }: Record<string, Output>, classes: number, options: { samples: number; seed: number }): Fitted {
+  return { calibration, inputs, ...(mean && variance ? { temperature: fitTemperature(mean.data, variance.data, labels!, classes, options) } : {}) };
 }
 
 function openModel(file: string, args: Arguments): { model?: ModelFile; module?: Uint8Array } {

@@ -9,6 +9,7 @@ import { readNpz, writeNpy, writeNpz } from '../../sdk/data/npy.js';
 import { uncertaintyStudy, type Study } from '../../sdk/metrics/index.js';
 import { dense, flatten, relu, softmax } from '../../sdk/model/layers.js';
 import { network } from '../../sdk/model/network.js';
+import type { Fitted } from '../../sdk/cli/fitting.js';
 import { readManifest } from '../../sdk/runtime/index.js';
 import { scoreOutputs, type Output } from '../../sdk/uncertainty/outputs.js';
 import { Random } from '../support/random.js';
@@ -101,6 +102,27 @@ test('the threshold is chosen on validation data, which no set may share', async
   assert.match(await refused(archive), /\[cli\/usage\] --validation: 40 of its 40 inputs are also in digits\n/);
   assert.match(await refused(`${images},${labelFile}`), /images\.gz is also given for --in-domain\n/);
   assert.match(await refused(strangers), /strangers\.npy is also given for --out-of-domain\n/);
+});
+
+test('--fit: the network is studied with the factors that validation data like best', async () => {
+  const own = save('own.npz', writeNpz({ images: { shape: [count, side, side], data: bytes(count) }, labels: { shape: [count], data: labels } }));
+  for (const by of ['network', 'layer']) {
+    const { fit, ...found } = (await json(...given, '--validation', own, '--fit', by)) as Study & Record<string, unknown> & { fit: Fitted };
+    const { before, after, layers, calibration } = fit.calibration;
+    assert.ok(after < before - 1e-3, JSON.stringify(fit));
+    assert.ok(fit.temperature!.after <= fit.temperature!.before);
+    assert.equal(Object.keys(layers ?? {}), by === 'layer' ? ['fc1', 'fc2'] : []);
+    const factor = layers ? Object.entries(layers).map(([name, x]) => `${name}=${x}`).join(',') : String(calibration);
+    const given2 = await json(...given, '--validation', own, '--calibration', factor);
+    same(found.sets, given2.sets);
+  }
+  const { out } = await command('uncertainty', model, ...given, '--validation', own, '--fit', 'network');
+  assert.match(out, /^fitted on 40 validation inputs: --calibration [\d.e-]+, negative log likelihood [\d.]+ -> [\d.]+ nats \(\d+ tries\)\n/);
+  const refused = async (...argv: string[]): Promise<string> => (await command('uncertainty', model, ...given, ...argv)).err;
+  assert.match(await refused('--fit', 'network'), /--fit: a factor is fitted on data that judge nothing\n {2}Give --validation IMAGES,LABELS\./);
+  assert.match(await refused('--fit', 'all', '--validation', own), /--fit: expected network or layer, found "all"/);
+  assert.match(await refused('--fit', 'network', '--validation', own, '--calibration', '2'), /--fit: --calibration says the factor already/);
+  assert.match(await refused('--fit', 'network', '--validation', own, '--twin', 'mean'), /--fit: the twin "mean" has no variances/);
 });
 
 test('a deterministic network has one entropy', async () => {
