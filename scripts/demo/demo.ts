@@ -31,6 +31,7 @@ function readOptions(): { build: boolean; port: number; out: string; posterior: 
 const values = readOptions();
 if (!(Number.isInteger(values.port) && values.port >= 0 && values.port < 65536)) refuse('--port: expected a number of 0 to 65535');
 if (!existsSync(values.posterior)) refuse(`${values.posterior} is missing: name a posterior of LeNet-5 with --posterior FILE.safetensors`);
+console.log('Compiling the networks of the page and measuring them on test images ...');
 const files = await buildDemo(values.out, values);
 const total = Object.values(files).reduce((a, b) => a + b, 0);
 for (const [name, bytes] of Object.entries(files)) console.log(`${String(bytes).padStart(9)}  ${name}`);
