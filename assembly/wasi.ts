@@ -86,6 +86,7 @@ function writeText(text: usize): void {
   for (let at = text; load<u8>(at) != 0; at++) writeByte(load<u8>(at));
 }
 
+/** Whether the model has an input of this meaning. */
 function hasControl(control: i32): bool {
   for (let i = 0; i < head().inputCount; i++) if (inputAt(i).control == control) return true;
   return false;

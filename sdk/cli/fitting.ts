@@ -10,7 +10,7 @@ import { importModel } from './engines.js';
 import type { ModelFile } from './models.js';
 import { count } from './text.js';
 
-export const fitOption: Option = { name: 'fit', value: 'network|layer', doc: 'fits the factor of the variances, one for the network or one a layer, on the validation set, and studies the network with it' };
+export const fitOption: Option = { name: 'fit', value: 'network|layer', doc: 'fits the factor of the variances on the validation set, one or one a layer, and studies the network with it' };
 
 /** What was fitted on validation data. */
 export interface Fitted {

@@ -59,7 +59,7 @@ const twinNames = ['mean', 'moments', 'sample'] as const;
 /** What models with random weights take. */
 export const posteriorOptions: readonly Option[] = [
   { name: 'posterior', value: 'FILE', doc: `safetensors with NAME.mean and NAME.std of random weights; MODEL may then be ${Object.keys(architectures).join(' or ')}` },
-  { name: 'twin', value: 'NAME', doc: 'of random weights: moments (mean and variance in one pass, the default), sample (draws them) or mean (deterministic)', choices: twinNames },
+  { name: 'twin', value: 'NAME', doc: 'of random weights: moments (one pass of mean and variance, the default), sample (draws them) or mean', choices: twinNames },
   { name: 'posterior-bits', value: 'N', doc: 'random weights in N bits, 2 to 8: mean and deviation as codes (default: float32)' },
   { name: 'posterior-scheme', value: 'NAME', doc: 'vpq (mean and deviation in N bits, the default), spq (the drawn weight) or jq (both)', choices: posteriorSchemes },
   { name: 'posterior-granularity', value: 'NAME', doc: 'scales of each output channel (channel, the default) or of each weight tensor (tensor)', choices: ['channel', 'tensor'] },
