@@ -31,7 +31,7 @@ export function verifyCarried({ axis, carried = [], body }: Repeat, program: Pro
 
 /** Carried tensors in one iteration of the repeats around: which name stands for what is there now. */
 export class Iterations {
-  /** By the name of \`after\`. */
+  /** By the name of `after`. */
   private readonly pairs = new Map<string, Carried & { stored: boolean }>();
 
   /** An iteration begins. */
