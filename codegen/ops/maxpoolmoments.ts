@@ -7,10 +7,10 @@
  */
 import { axis, float, load, within } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
-import { formatShape } from '../ir/graph.js';
 import { greatest, type MomentExpr } from '../functions/greater.js';
 import { Scope } from '../functions/scope.js';
-import { given, kernelName, makeKernel, operandKind } from './operands.js';
+import { pairArrays, pairShapes } from './momentPair.js';
+import { given, kernelName, makeKernel } from './operands.js';
 import { poolAttributes, poolParts, type PoolParts } from './pool.js';
 import type { Condition } from '../ir/program.js';
 import type { NodeContext, OperatorRecord } from './record.js';
@@ -47,11 +47,7 @@ export const maxpoolmoments: OperatorRecord = {
   outputs: ['outputMean', 'outputVariance'],
   attributes: poolAttributes,
   infer(context) {
-    operandKind(context, [0, 1], false);
-    const [mean, variance] = [context.input(0), context.input(1)];
-    if (formatShape(mean.shape) !== formatShape(variance.shape)) {
-      fail('graph/shape', context.node.name, `the mean ${mean.name} is ${formatShape(mean.shape)} and the variance ${variance.name} ${formatShape(variance.shape)}`, 'Give one variance an element.');
-    }
+    pairShapes(context);
     const { shape } = parts(context);
     return [{ shape, dtype: f }, { shape, dtype: f }];
   },
@@ -72,7 +68,7 @@ export const maxpoolmoments: OperatorRecord = {
       });
       result.push(pairwise(tree)!);
     }
-    return [0, 1].map((i) => ({ shape: found.shape, data: Float64Array.from(result, (pair) => pair[i]) }));
+    return pairArrays(found.shape, result);
   },
   lower(context) {
     const found = parts(context);

@@ -2,14 +2,11 @@
  * Records of the moments of a function of one normal variable: mean and variance in, mean and variance out, in one kernel. Each
  * file says only what its formulas are; the reference is quadrature of the function itself.
  */
-import { axis, load } from '../ir/build.js';
-import { fail } from '../ir/diagnostic.js';
-import { formatShape } from '../ir/graph.js';
 import type { Expr } from '../ir/program.js';
-import { Scope } from '../functions/scope.js';
-import { spaceAxes } from './elementwise.js';
-import { floatOutput, given, kernelName, makeKernel, operandKind } from './operands.js';
-import type { AttributeSchema, Inferred, MomentLabel, NodeContext, OperatorRecord, Sample } from './record.js';
+import type { Scope } from '../functions/scope.js';
+import { pairArrays, pairKernel, pairShapes } from './momentPair.js';
+import { given } from './operands.js';
+import type { AttributeSchema, MomentLabel, NodeContext, OperatorRecord, Sample } from './record.js';
 
 export interface MomentFunction {
   readonly name: string;
@@ -45,25 +42,9 @@ export function momentFunctionRecord(definition: MomentFunction): OperatorRecord
     reference(context, [mean, variance]) {
       const breaks = definition.breaks?.(context) ?? [];
       const pairs = [...mean!.data].map((m, e) => momentsByQuadrature((x) => definition.value(x, context), m, variance!.data[e], breaks));
-      return [0, 1].map((i) => ({ shape: mean!.shape, data: Float64Array.from(pairs, (pair) => pair[i]) }));
+      return pairArrays(mean!.shape, pairs);
     },
-    lower(context) {
-      const space = spaceAxes(context.input(0).shape);
-      const at = space.map((a) => axis(a.name));
-      const scope = new Scope(space.map((a) => a.name));
-      const m = scope.float('mean', load(context.input(0).name, at));
-      const v = scope.float('variance', load(context.input(1).name, at));
-      const { mean, variance } = definition.element(m, v, scope, context);
-      return [
-        makeKernel({
-          name: kernelName(context),
-          op: 'elementwise',
-          space,
-          epilogue: scope.lets,
-          stores: [{ tensor: context.outputs[0].name, at, value: mean }, { tensor: context.outputs[1].name, at, value: variance }],
-        }),
-      ];
-    },
+    lower: (context) => pairKernel(context, ['mean', 'variance'], ([mean, variance], scope) => definition.element(mean, variance, scope, context)),
     samples: cases.map((c, i) => ({ ...c, outputs: 2, seed: seed + i, tolerance })),
   };
 }
@@ -78,16 +59,6 @@ export function functionMoments(name: string, label: MomentLabel): NonNullable<O
       return { mean, variance };
     },
   };
-}
-
-/** Types of two outputs of the shape of inputs 0 and 1, a mean and its variance; raises graph/shape where these differ. */
-export function pairShapes(context: NodeContext): Inferred[] {
-  operandKind(context, [0, 1], false);
-  const [mean, variance] = [context.input(0), context.input(1)];
-  if (formatShape(mean.shape) !== formatShape(variance.shape)) {
-    fail('graph/shape', context.node.name, `the mean ${mean.name} is ${formatShape(mean.shape)} and the variance ${variance.name} ${formatShape(variance.shape)}`, 'Give one variance an element.');
-  }
-  return [floatOutput(mean.shape), floatOutput(mean.shape)];
 }
 
 /** Mean and variance of f(x), x normal: Simpson's rule over 12 standard deviations each way, piece by piece between `breaks`. */

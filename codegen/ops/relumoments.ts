@@ -5,13 +5,10 @@
  * With s = sqrt(v), a = m / s, t = |a|, r(t) = phi(t) + t Phi(t) = t + r(-t): mean = s r(a) = max(m, 0) + s r(-t), variance =
  * v Phi(a) - s r(a) s r(-a), both without the cancellation of E[y^2] - E[y]^2. As v goes to 0 the limit is max(m, 0) and 0.
  */
-import { add, axis, compare, float, load, mul, select, sub, unary } from '../ir/build.js';
-import { fail } from '../ir/diagnostic.js';
-import { formatShape } from '../ir/graph.js';
+import { add, compare, float, mul, select, sub, unary } from '../ir/build.js';
 import { normalTail } from '../functions/normalTail.js';
-import { Scope } from '../functions/scope.js';
-import { spaceAxes } from './elementwise.js';
-import { given, kernelName, makeKernel, operandKind } from './operands.js';
+import { pairArrays, pairKernel, pairShapes } from './momentPair.js';
+import { given } from './operands.js';
 import type { OperatorRecord } from './record.js';
 
 const f = 'float32';
@@ -22,44 +19,20 @@ export const relumoments: OperatorRecord = {
   inputs: [{ name: 'mean' }, { name: 'variance' }],
   outputs: ['outputMean', 'outputVariance'],
   attributes: {},
-  infer(context) {
-    operandKind(context, [0, 1], false);
-    const [mean, variance] = [context.input(0), context.input(1)];
-    if (formatShape(mean.shape) !== formatShape(variance.shape)) {
-      fail('graph/shape', context.node.name, `the mean ${mean.name} is ${formatShape(mean.shape)} and the variance ${variance.name} ${formatShape(variance.shape)}`, 'Give one variance an element.');
-    }
-    return [{ shape: mean.shape, dtype: f }, { shape: mean.shape, dtype: f }];
-  },
+  infer: pairShapes,
   reference(_context, [mean, variance]) {
-    const moments = [...mean!.data].map((m, e) => rectified(m, variance!.data[e]));
-    return [0, 1].map((i) => ({ shape: mean!.shape, data: Float64Array.from(moments, (pair) => pair[i]) }));
+    return pairArrays(mean!.shape, [...mean!.data].map((m, e) => rectified(m, variance!.data[e])));
   },
-  lower(context) {
-    const space = spaceAxes(context.input(0).shape);
-    const at = space.map((a) => axis(a.name));
-    const scope = new Scope(space.map((a) => a.name));
-    const m = scope.float('mean', load(context.input(0).name, at));
-    const v = scope.float('variance', load(context.input(1).name, at));
-    const deviation = scope.float('deviation', unary('sqrt', f, v));
-    const distance = scope.float('distance', unary('abs', f, m));
-    const { tail, excess } = normalTail(scope, distance, v, deviation);
-    const mean = add(f, select(f, compare('lt', m, float(0)), float(0), m), excess);
-    const above = select(f, compare('gt', m, float(0)), sub(f, float(1), tail), tail);
-    const spread = scope.float('spread', sub(f, mul(f, v, above), mul(f, add(f, distance, excess), excess)));
-    const variance = select(f, compare('lt', spread, float(0)), float(0), spread);
-    return [
-      makeKernel({
-        name: kernelName(context),
-        op: 'elementwise',
-        space,
-        epilogue: scope.lets,
-        stores: [
-          { tensor: context.outputs[0].name, at, value: mean },
-          { tensor: context.outputs[1].name, at, value: variance },
-        ],
-      }),
-    ];
-  },
+  lower: (context) =>
+    pairKernel(context, ['mean', 'variance'], ([m, v], scope) => {
+      const deviation = scope.float('deviation', unary('sqrt', f, v));
+      const distance = scope.float('distance', unary('abs', f, m));
+      const { tail, excess } = normalTail(scope, distance, v, deviation);
+      const mean = add(f, select(f, compare('lt', m, float(0)), float(0), m), excess);
+      const above = select(f, compare('gt', m, float(0)), sub(f, float(1), tail), tail);
+      const spread = scope.float('spread', sub(f, mul(f, v, above), mul(f, add(f, distance, excess), excess)));
+      return { mean, variance: select(f, compare('lt', spread, float(0)), float(0), spread) };
+    }),
   samples: [
     { name: 'around 0', inputs: [given([3, 17]), given([3, 17], { range: [0.01, 4] })], outputs: 2, seed: 2100, tolerance: 2e-6 },
     { name: 'far below', inputs: [given([2, 9], { range: [-6, -3] }), given([2, 9], { range: [0.5, 2] })], outputs: 2, seed: 2101, tolerance: 2e-5 },

@@ -6,14 +6,14 @@
  * rounding is taken as uniform and independent: the moments of the clipped x, 1/12 of variance within the bounds, and the next terms
  * of the Euler-Maclaurin sum over the thresholds at the bounds. Bounds: mean within 0.02, variance within 4 % of itself and 1/12.
  */
-import { add, axis, compare, float, load, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
+import { add, compare, float, maximum, minimum, mul, select, sub, unary } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
 import { clippedMoments } from '../functions/clipped.js';
 import { normalTail } from '../functions/normalTail.js';
-import { Scope } from '../functions/scope.js';
-import { spaceAxes } from './elementwise.js';
-import { momentsByQuadrature, pairShapes } from './momentFunction.js';
-import { given, kernelName, makeKernel } from './operands.js';
+import type { Scope } from '../functions/scope.js';
+import { momentsByQuadrature } from './momentFunction.js';
+import { pairArrays, pairKernel, pairShapes } from './momentPair.js';
+import { given } from './operands.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
 const f = 'float32';
@@ -39,30 +39,20 @@ export const roundmoments: OperatorRecord = {
       const [centre, spread] = momentsByQuadrature((x) => Math.min(Math.max(Math.floor(x + 0.5), lo), hi), m, variance!.data[e], steps);
       return [centre - code!.data[e], spread];
     });
-    return [0, 1].map((i) => ({ shape: mean!.shape, data: Float64Array.from(pairs, (pair) => pair[i]) }));
+    return pairArrays(mean!.shape, pairs);
   },
   lower(context) {
     const [lo, hi] = boundsOf(context);
-    const space = spaceAxes(context.input(0).shape);
-    const at = space.map((a) => axis(a.name));
-    const scope = new Scope(space.map((a) => a.name));
-    const [m, v, code] = ['mean', 'variance', 'code'].map((name, i) => scope.float(name, load(context.input(i).name, at)));
-    const deviation = scope.float('deviation', unary('sqrt', f, v));
-    const narrow = nearest(scope, m, v, deviation, code, lo, hi);
-    const wide = uniform(scope, m, v, lo, hi);
-    const isWide = compare('ge', deviation, float(WIDE));
-    const isRandom = compare('ne', v, float(0));
-    const offset = select(f, isWide, sub(f, wide.mean, code), narrow.mean);
-    const variance = maximum(f, select(f, isWide, wide.variance, narrow.variance), float(0));
-    return [
-      makeKernel({
-        name: kernelName(context), op: 'elementwise', space, epilogue: scope.lets,
-        stores: [
-          { tensor: context.outputs[0].name, at, value: select(f, isRandom, offset, float(0)) },
-          { tensor: context.outputs[1].name, at, value: select(f, isRandom, variance, float(0)) },
-        ],
-      }),
-    ];
+    return pairKernel(context, ['mean', 'variance', 'code'], ([m, v, code], scope) => {
+      const deviation = scope.float('deviation', unary('sqrt', f, v));
+      const narrow = nearest(scope, m, v, deviation, code, lo, hi);
+      const wide = uniform(scope, m, v, lo, hi);
+      const isWide = compare('ge', deviation, float(WIDE));
+      const isRandom = compare('ne', v, float(0));
+      const offset = select(f, isWide, sub(f, wide.mean, code), narrow.mean);
+      const variance = maximum(f, select(f, isWide, wide.variance, narrow.variance), float(0));
+      return { mean: select(f, isRandom, offset, float(0)), variance: select(f, isRandom, variance, float(0)) };
+    });
   },
   samples: [
     { name: '8 bits', attributes: { min: -128, max: 127 }, inputs: codes([0.2, -3.4, 100, -60.5, 7, 33.3, -99.9, 1.49]), outputs: 2, seed: 3310, tolerance: 2e-3 },

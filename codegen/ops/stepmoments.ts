@@ -9,10 +9,9 @@ import { add, axis, compare, constant, float, load, maximum, mul, select, sub, u
 import { fail } from '../ir/diagnostic.js';
 import type { Expr } from '../ir/program.js';
 import { normalTail } from '../functions/normalTail.js';
-import { Scope } from '../functions/scope.js';
-import { spaceAxes } from './elementwise.js';
-import { momentsByQuadrature, pairShapes } from './momentFunction.js';
-import { given, kernelName, makeKernel, normalizeAxis, weight } from './operands.js';
+import { momentsByQuadrature } from './momentFunction.js';
+import { pairArrays, pairKernel, pairShapes } from './momentPair.js';
+import { given, normalizeAxis, weight } from './operands.js';
 import { coordinateOf } from './quantization.js';
 import type { NodeContext, OperatorRecord } from './record.js';
 
@@ -43,37 +42,27 @@ export const stepmoments: OperatorRecord = {
       const [first, second] = momentsByQuadrature((x) => own.filter((t) => x >= t).length, m, variance!.data[e], own);
       return [first - level!.data[e], second];
     });
-    return [0, 1].map((i) => ({ shape: mean!.shape, data: Float64Array.from(pairs, (pair) => pair[i]) }));
+    return pairArrays(mean!.shape, pairs);
   },
   lower(context) {
-    const space = spaceAxes(context.input(0).shape);
-    const at = space.map((a) => axis(a.name));
-    const scope = new Scope(space.map((a) => a.name));
-    const [m, v, level] = ['mean', 'variance', 'level'].map((name, i) => scope.float(name, load(context.input(i).name, at)));
-    const table = context.input(3);
-    const row = table.shape[0] === 1 ? constant(0) : axis(space[channelOf(context)].name);
-    const deviation = scope.float('deviation', unary('sqrt', f, v));
-    let [offset, second]: Expr[] = [float(0), float(0)];
-    for (let j = 0; j < table.shape[1]; j++) {
-      const threshold = table.shape[0] === 1 && table.constant ? float(table.constant.data[j]) : load(table.name, [row, constant(j)]);
-      const distance = scope.float('distance', unary('abs', f, sub(f, m, threshold)));
-      const { tail } = normalTail(scope, distance, v, deviation);
-      // 2 i - 1, negative downwards
-      const odd = scope.float('odd', sub(f, float(2 * j + 1), add(f, level, level)));
-      offset = scope.float('offset', add(f, offset, select(f, compare('lt', odd, float(0)), unary('neg', f, tail), tail)));
-      second = scope.float('second', add(f, second, mul(f, unary('abs', f, odd), tail)));
-    }
-    const isRandom = compare('ne', v, float(0));
-    const spread = maximum(f, sub(f, second, mul(f, offset, offset)), float(0));
-    return [
-      makeKernel({
-        name: kernelName(context), op: 'elementwise', space, epilogue: scope.lets,
-        stores: [
-          { tensor: context.outputs[0].name, at, value: select(f, isRandom, offset, float(0)) },
-          { tensor: context.outputs[1].name, at, value: select(f, isRandom, spread, float(0)) },
-        ],
-      }),
-    ];
+    return pairKernel(context, ['mean', 'variance', 'level'], ([m, v, level], scope, space) => {
+      const table = context.input(3);
+      const row = table.shape[0] === 1 ? constant(0) : axis(space[channelOf(context)].name);
+      const deviation = scope.float('deviation', unary('sqrt', f, v));
+      let [offset, second]: Expr[] = [float(0), float(0)];
+      for (let j = 0; j < table.shape[1]; j++) {
+        const threshold = table.shape[0] === 1 && table.constant ? float(table.constant.data[j]) : load(table.name, [row, constant(j)]);
+        const distance = scope.float('distance', unary('abs', f, sub(f, m, threshold)));
+        const { tail } = normalTail(scope, distance, v, deviation);
+        // 2 i - 1, negative downwards
+        const odd = scope.float('odd', sub(f, float(2 * j + 1), add(f, level, level)));
+        offset = scope.float('offset', add(f, offset, select(f, compare('lt', odd, float(0)), unary('neg', f, tail), tail)));
+        second = scope.float('second', add(f, second, mul(f, unary('abs', f, odd), tail)));
+      }
+      const isRandom = compare('ne', v, float(0));
+      const spread = maximum(f, sub(f, second, mul(f, offset, offset)), float(0));
+      return { mean: select(f, isRandom, offset, float(0)), variance: select(f, isRandom, spread, float(0)) };
+    });
   },
   samples: [
     { name: 'one threshold', inputs: [given([2, 4], { values: [-1, -0.1, 0, 0.1, 1, 2, -2, 0] }), given([2, 4], { range: [0.01, 4] }), given([2, 4], { values: [0, 0, 1, 1, 1, 1, 0, 1] }), weight([1, 1], { values: [0] })], outputs: 2, seed: 3300, tolerance: 1e-5 },

@@ -86,12 +86,13 @@ model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, a
       const wasm = calibrated ? (await build(calibrated, { target: 'simd128', batch })).wasm : module!;
       const session = loadSync(wasm as Uint8Array<ArrayBuffer>).session();
       const run = (data: DataSet): Record<string, Output> => runSet(session, input.name, data, { samples, seed }, (done) => progress.show(`${data.name}: ${count(done)} of ${count(data.count)} inputs`));
-      const score = (role: SetRole, data: DataSet): ScoredSet => {
-        const { probabilities, scores } = scoreOutputs(manifest.name, run(data), { samples, seed });
+      const score = (role: SetRole, data: DataSet, outputs = run(data)): ScoredSet => {
+        const { probabilities, scores } = scoreOutputs(manifest.name, outputs, { samples, seed });
         return { name: data.name, role, probabilities, scores, labels: data.labels };
       };
-      const study = uncertaintyStudy(sets.map(({ role, data }) => score(role, data)), classes, { risk, ...(heldOut ? { validation: score('in-domain', heldOut) } : {}) });
-      const fit = fitted && fittedOn(fitted.fit, heldOut!, run(heldOut!), classes, { samples, seed });
+      const heldOutputs = heldOut && run(heldOut);
+      const study = uncertaintyStudy(sets.map(({ role, data }) => score(role, data)), classes, { risk, ...(heldOut ? { validation: score('in-domain', heldOut, heldOutputs) } : {}) });
+      const fit = fitted && fittedOn(fitted.fit, heldOut!, heldOutputs!, classes, { samples, seed });
       const facts: StudyFacts = {
         model: manifest.name, source, samples, seed, preprocessing: normalization && describeNormalization(normalization), compiler: manifest.compiler, programHash: manifest.programHash,
         sampledWeights: manifest.inputs.some((i) => i.control?.meaning === 'samples'), calibration: fit ? `${factorsText(fit.calibration)} (fitted)` : args.text('calibration'), date: new Date().toISOString(),

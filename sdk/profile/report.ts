@@ -3,7 +3,7 @@
  * the facts of model, machine and date. Light and dark. Not here: measuring (profile.ts).
  */
 import { extents, kilobytes, microseconds, percent, rate, size, whole } from './format.js';
-import { escape } from '../html.js';
+import { escape, page } from '../html.js';
 import type { TensorUse } from './facts.js';
 import type { Profile, StepProfile } from './profile.js';
 import { places, roofline } from './roofline.js';
@@ -15,33 +15,21 @@ const smallShare = 0.005;
 /** The page of a profile, as text. */
 export function profileReport(p: Profile): string {
   const title = `${p.name}: where the time goes`;
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escape(title)}</title>`,
-    '<link rel="icon" href="data:,">',
-    `<style>${style}</style>`,
-    '</head>',
-    '<body>',
-    '<header>',
-    `<h1>${escape(title)}</h1>`,
-    `<p class="muted">${escape(headline(p))}</p>`,
-    tiles(p),
-    '</header>',
-    '<main>',
-    barsSection(p),
-    rooflineSection(p),
-    tableSection(p),
-    factsSection(p),
-    '</main>',
-    `<script>${script}</script>`,
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n');
+  return page({
+    title,
+    style,
+    header: [
+      `<p class="muted">${escape(headline(p))}</p>`,
+      tiles(p),
+    ],
+    main: [
+      barsSection(p),
+      rooflineSection(p),
+      tableSection(p),
+      factsSection(p),
+    ],
+    script,
+  });
 }
 
 function headline(p: Profile): string {

@@ -3,7 +3,7 @@
  * against epistemic, risk over coverage, and the inputs that are worth a look. Light and dark. Not here: the study (metrics/study.ts).
  */
 import type { Gallery, ScoreName, Study } from '../metrics/index.js';
-import { escape } from '../html.js';
+import { escape, page } from '../html.js';
 import { histogramChart, reliabilityChart, riskChart, scatterChart } from './charts.js';
 import type { ScoreSource } from './outputs.js';
 import { pngAddress, shrink, type Picture } from './png.js';
@@ -36,37 +36,25 @@ export type PictureOf = (set: string, index: number) => Picture | undefined;
 /** The page of a study, as text. */
 export function uncertaintyReport(study: Study, facts: StudyFacts, pictureOf: PictureOf = () => undefined): string {
   const title = `${facts.model}: how sure it is, and when it should not be`;
-  return [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escape(title)}</title>`,
-    '<link rel="icon" href="data:,">',
-    `<style>${style}</style>`,
-    '</head>',
-    '<body>',
-    '<header>',
-    `<h1>${escape(title)}</h1>`,
-    `<p class="muted">${escape(`${howScored(study, facts)} · ${facts.date.slice(0, 10)}`)}</p>`,
-    tiles(study),
-    `<ul class="findings">${findings(study, facts).map((f) => `<li>${escape(f)}</li>`).join('\n')}</ul>`,
-    '</header>',
-    '<main>',
-    setsSection(study),
-    detectionSection(study),
-    scatterSection(study),
-    histogramSection(study),
-    reliabilitySection(study),
-    riskSection(study),
-    gallerySection(study, facts, pictureOf),
-    factsSection(study, facts),
-    '</main>',
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n');
+  return page({
+    title,
+    style,
+    header: [
+      `<p class="muted">${escape(`${howScored(study, facts)} · ${facts.date.slice(0, 10)}`)}</p>`,
+      tiles(study),
+      `<ul class="findings">${findings(study, facts).map((f) => `<li>${escape(f)}</li>`).join('\n')}</ul>`,
+    ],
+    main: [
+      setsSection(study),
+      detectionSection(study),
+      scatterSection(study),
+      histogramSection(study),
+      reliabilitySection(study),
+      riskSection(study),
+      gallerySection(study, facts, pictureOf),
+      factsSection(study, facts),
+    ],
+  });
 }
 
 /** A table with a header a column, the first cell of each row its name. */
