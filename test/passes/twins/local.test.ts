@@ -12,38 +12,26 @@ import { referenceNormal, referencePhilox } from '../../../codegen/ops/randomref
 import { infer } from '../../../codegen/passes/infer.js';
 import { makeTwin } from '../../../codegen/passes/twins/twin.js';
 import { targets } from '../../../codegen/targets/target.js';
-import { compile, type Options } from '../../../sdk/compile.js';
+import type { Options } from '../../../sdk/compile.js';
 import { readNpz } from '../../../sdk/data/npy.js';
 import { toolchain } from '../../../sdk/host/assembler.js';
 import { architectures } from '../../../sdk/model/architectures.js';
-import { convolution, dense, flatten, gaussian, maxPool, relu, softmax } from '../../../sdk/model/layers.js';
+import { convolution, dense, flatten, maxPool, relu, softmax } from '../../../sdk/model/layers.js';
 import { network } from '../../../sdk/model/network.js';
-import { loadSync } from '../../../sdk/runtime/index.js';
 import { compareScheduled, lowerCase, runOnEmitters } from '../../ops/harness.js';
 import { GraphBuilder } from '../../support/graphs.js';
 import { hostFor } from '../../support/hosts.js';
-import { Random } from '../../support/random.js';
 import { refuses } from '../../support/refuses.js';
 import { sharedFile } from '../../support/shared.js';
+import { classifier, drawn, runner as runTwin, weights, x } from './drawn.js';
 
-const random = new Random(8);
-const drawn = (count: number, lo: number, hi: number): number[] => Array.from({ length: count }, () => random.float(lo, hi));
-const weights = (count: number, spread = 0.3) => gaussian(drawn(count, -1, 1), drawn(count, 0, spread));
-
-/** 3 - 7 - 4 with softmax. */
-const classifier = network({ name: 'small', input: [3], layers: [dense(7, { name: 'b', weight: weights(21), bias: weights(7) }), relu(), dense(4, { name: 'a', weight: weights(28), bias: weights(4) }), softmax()] });
 const images = network({
   name: 'images', input: [2, 6, 7],
   layers: [convolution(5, 3, { padding: 1, weight: weights(90), bias: weights(5) }), relu(), maxPool(2), flatten(), dense(6, { weight: weights(270), bias: drawn(6, -1, 1) }), relu(), dense(3, { weight: weights(18), bias: weights(3) }), softmax()],
 });
-const x = (count: number, size = 3): Float32Array => Float32Array.from({ length: count * size }, (_, i) => Math.sin(1.7 * i));
 const local = { twin: 'sample', localReparameterization: true } as const;
 
-async function runner(graph: Graph, options: Options = {}) {
-  const model = loadSync((await compile(graph, { ...local, ...options })).wasm);
-  return (input: Float32Array, more: Record<string, number | readonly number[]> = {}): Record<string, Float32Array> =>
-    Object.fromEntries(Object.entries(model.run({ input, ...more })).map(([name, view]) => [name, view.data.slice() as Float32Array]));
-}
+const runner = (graph: Graph, options: Options = {}) => runTwin(graph, { ...local, ...options });
 
 /** The normal number of a place of the counter, in float64. */
 const normal = (element: number, image: number, sample: number, stream: number, seed: readonly number[]): number => referenceNormal(referencePhilox([element, image, sample, stream], seed)[3]);

@@ -12,42 +12,29 @@ import { referenceNormal, referencePhilox } from '../../../codegen/ops/randomref
 import { infer } from '../../../codegen/passes/infer.js';
 import { makeTwin } from '../../../codegen/passes/twins/twin.js';
 import { targets } from '../../../codegen/targets/target.js';
-import { compile, type Options } from '../../../sdk/compile.js';
+import { compile } from '../../../sdk/compile.js';
 import { readNpz } from '../../../sdk/data/npy.js';
 import { createPool } from '../../../sdk/host/pool.node.js';
 import { toolchain } from '../../../sdk/host/assembler.js';
 import { softmax, uncertainty } from '../../../sdk/metrics/index.js';
 import { architectures } from '../../../sdk/model/architectures.js';
-import { convolution, dense, flatten, gaussian, maxPool, relu, softmax as softmaxLayer } from '../../../sdk/model/layers.js';
+import { convolution, dense, flatten, maxPool, relu, softmax as softmaxLayer } from '../../../sdk/model/layers.js';
 import { network } from '../../../sdk/model/network.js';
 import { loadSync } from '../../../sdk/runtime/index.js';
 import { spaceOf } from '../../../sdk/tune/tune.js';
 import { compareScheduled, lowerCase, runOnEmitters } from '../../ops/harness.js';
 import { hostFor } from '../../support/hosts.js';
 import { GraphBuilder } from '../../support/graphs.js';
-import { Random } from '../../support/random.js';
 import { refuses } from '../../support/refuses.js';
 import { sharedFile } from '../../support/shared.js';
+import { classifier, drawn, runner, weights, x } from './drawn.js';
 
-const random = new Random(8);
-const drawn = (count: number, lo: number, hi: number): number[] => Array.from({ length: count }, () => random.float(lo, hi));
-const weights = (count: number, spread = 0.3) => gaussian(drawn(count, -1, 1), drawn(count, 0, spread));
-
-/** 3 - 7 - 4 with softmax. */
-const classifier = network({ name: 'small', input: [3], layers: [dense(7, { name: 'b', weight: weights(21), bias: weights(7) }), relu(), dense(4, { name: 'a', weight: weights(28), bias: weights(4) }), softmaxLayer()] });
 /** A convolution with padding, one without bias randomness, a pool, a dense layer. */
 const images = network({
   name: 'images', input: [2, 6, 7],
   layers: [convolution(5, 3, { padding: 1, weight: weights(90), bias: weights(5) }), relu(), maxPool(2), convolution(4, 2, { weight: weights(80), bias: drawn(4, -1, 1) }), flatten(), dense(3, { weight: weights(48), bias: weights(3) }), softmaxLayer()],
 });
-const x = (count: number, size = 3): Float32Array => Float32Array.from({ length: count * size }, (_, i) => Math.sin(1.7 * i));
 
-type Outputs = Record<string, Float32Array>;
-/** Runs a twin; outputs by name, in memory of their own. */
-async function runner(graph: Graph, options: Options = {}): Promise<(input: Float32Array, more?: Record<string, number | readonly number[]>) => Outputs> {
-  const model = loadSync((await compile(graph, { twin: 'sample', ...options })).wasm);
-  return (input, more = {}) => Object.fromEntries(Object.entries(model.run({ input, ...more })).map(([name, view]) => [name, view.data.slice() as Float32Array]));
-}
 
 test('each sample is the network of weights that Philox draws, each weight with a stream of its own', async () => {
   const [samples, n] = [4, 3];
