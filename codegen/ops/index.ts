@@ -59,6 +59,7 @@ import { decodepower } from './decodepower.js';
 import { decodeuniform } from './decodeuniform.js';
 import { dequantize } from './dequantize.js';
 import { dequantizelinear } from './dequantizelinear.js';
+import { divergence } from './divergence.js';
 import { dropout } from './dropout.js';
 import { flatten } from './flatten.js';
 import { gather } from './gather.js';
@@ -73,6 +74,7 @@ import { reshape } from './reshape.js';
 import { shape } from './shape.js';
 import { slice } from './slice.js';
 import { samplecollect } from './samplecollect.js';
+import { sampleinformation } from './sampleinformation.js';
 import { samplemean } from './samplemean.js';
 import { samplemoments } from './samplemoments.js';
 import { square } from './square.js';
@@ -138,6 +140,7 @@ const records: readonly OperatorRecord[] = [
   decodeuniform,
   dequantize,
   dequantizelinear,
+  divergence,
   dropout,
   flatten,
   gather,
@@ -152,6 +155,7 @@ const records: readonly OperatorRecord[] = [
   shape,
   slice,
   samplecollect,
+  sampleinformation,
   samplemean,
   samplemoments,
   square,
@@ -166,7 +170,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments', 'DecodeUniform', 'DecodePower']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Divergence', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SampleInformation', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments', 'DecodeUniform', 'DecodePower']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

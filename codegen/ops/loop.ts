@@ -28,7 +28,7 @@ export function loopParts(graph: Graph): LoopParts {
       fail(
         'graph/loop', node.name,
         `${node.op} takes ${node.inputs.find((name) => inner.has(name))}, which each iteration of the graph's loop makes anew, and ${last}, which is there behind the loop`,
-        'Only SampleMean, SampleMoments and SampleCollect carry values out of the loop.',
+        'Only SampleMean, SampleMoments, SampleInformation and SampleCollect carry values out of the loop.',
       );
     }
     parts[moves ? 'inside' : last === undefined ? 'before' : 'behind'].push(node);
@@ -36,7 +36,7 @@ export function loopParts(graph: Graph): LoopParts {
     for (const name of node.outputs) if (name !== '') results?.add(name);
   }
   for (const name of graph.outputs) {
-    if (inner.has(name)) fail('graph/loop', name, 'this output is made anew in each iteration of the graph\'s loop', 'Give it to SampleMean, SampleMoments or SampleCollect, whose results are there behind the loop.');
+    if (inner.has(name)) fail('graph/loop', name, 'this output is made anew in each iteration of the graph\'s loop', 'Give it to SampleMean, SampleMoments, SampleInformation or SampleCollect, whose results are there behind the loop.');
   }
   return parts;
 }

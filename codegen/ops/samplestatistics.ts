@@ -60,8 +60,8 @@ export function referenceMean(x: NdArray, before: NdArray, index: number): NdArr
 }
 
 /** Cases of some shapes; the harness makes the iterations. */
-export function iterationSamples(seed: number, attributes?: Sample['attributes'], outputs = 1): Sample[] {
+export function iterationSamples(seed: number, attributes?: Sample['attributes'], outputs = 1, range?: readonly [number, number]): Sample[] {
   return [1, 3, 4, 5, 10, 17, 33].map((c, i) => ({
-    name: `channels ${c}`, ...(attributes ? { attributes } : {}), inputs: [given([1 + 2 * (i % 2), c])], outputs, seed: seed + i, tolerance: 1e-6,
+    name: `channels ${c}`, ...(attributes ? { attributes } : {}), inputs: [given([1 + 2 * (i % 2), c], range ? { range } : {})], outputs, seed: seed + i, tolerance: 1e-6,
   }));
 }

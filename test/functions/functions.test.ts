@@ -4,8 +4,9 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { float } from '../../codegen/ir/build.js';
+import { add, float } from '../../codegen/ir/build.js';
 import type { Expr } from '../../codegen/ir/program.js';
+import { divergence } from '../../codegen/functions/divergence.js';
 import { erf } from '../../codegen/functions/erf.js';
 import { erfc } from '../../codegen/functions/erfc.js';
 import { exp, quickExp } from '../../codegen/functions/exp.js';
@@ -48,6 +49,25 @@ function within(name: string, xs: Float32Array, ys: Float32Array, truth: (x: num
 }
 
 const specials = Float32Array.of(NaN, Infinity, -Infinity, 0, -0, 3e38, -3e38);
+
+test('a part of a divergence: of itself within 1e-6, however near p and q are; never negative', () => {
+  const count = 20001;
+  // q + d, with d from 1e-9 q to 60 q and down to -q
+  const up = Float32Array.from({ length: count }, (_, i) => 10 ** (-9 + (10.8 * i) / (count - 1)));
+  const differences = Float32Array.from([...up, ...up.filter((d) => d < 1).map((d) => -d), -1]);
+  for (const q of [1, 0.3, 2 ** -20]) {
+    const scaled = differences.map((d) => d * q);
+    const found = evaluateFunction((scope, d) => divergence(scope, scope.float('p', add('float32', float(q), d)), float(q), d), scaled);
+    scaled.forEach((d, i) => {
+      const r = d / Math.fround(q);
+      // (1 + r) ln(1 + r) - r
+      const truth = q * (r === -1 ? 1 : Math.abs(r) < 0.01 ? r * r * [0, 1, 2, 3, 4, 5, 6].reduce((sum, k) => sum + (-r) ** k / ((k + 1) * (k + 2)), 0) : (1 + r) * Math.log(1 + r) - r);
+      assert.ok(found[i] >= 0 && Math.abs(found[i] - truth) <= 1e-6 * truth, `q ${q}, d ${d}: ${found[i]} and ${truth}`);
+    });
+  }
+  const zero = evaluateFunction((scope, p) => divergence(scope, p, float(0), p), Float32Array.of(0));
+  assert.is(zero[0], 0);
+});
 
 test('exp: within 2 units in the last place, below the least normal within one', () => {
   const normalRange = grid(-87.3, 88.72, 40001);

@@ -1,4 +1,4 @@
-/** Entropies of classes as graph nodes, in nats: of one sample of logits, and of probabilities. */
+/** The entropy of classes as graph nodes, in nats. */
 import { intVector } from '../../ops/operands.js';
 import type { FragmentBuilder } from '../../ops/record.js';
 
@@ -11,12 +11,4 @@ export function softmaxWithEntropy(build: FragmentBuilder, logits: string): { re
   const probabilities = build.node('Div', [power, total]);
   const mean = build.node('ReduceSum', [build.node('Mul', [probabilities, z]), classes], { keepdims: 1 });
   return { probabilities, entropy: build.node('Squeeze', [build.node('Sub', [build.node('Log', [total]), mean]), classes]) };
-}
-
-/** The entropy [N] of probabilities [N, classes]; classes of probability 0 add nothing. */
-export function entropyOf(build: FragmentBuilder, probabilities: string): string {
-  const least = build.scalar(2 ** -126);
-  const terms = build.node('Mul', [probabilities, build.node('Log', [build.node('Clip', [probabilities, least])])]);
-  // from 0, so that a certain class has +0
-  return build.node('Sub', [build.scalar(0), build.node('ReduceSum', [terms, build.constant(intVector([1]))], { keepdims: 0 })]);
 }

@@ -6,7 +6,7 @@ import { makeConstant, type Graph } from '../../ir/graph.js';
 import type { FragmentBuilder } from '../../ops/record.js';
 import { filled, intVector } from '../../ops/operands.js';
 import { dropUnused } from '../clean.js';
-import { entropyOf, softmaxWithEntropy } from './entropy.js';
+import { softmaxWithEntropy } from './entropy.js';
 
 const closing: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'ArgMax', 'Sigmoid', 'Identity', 'Dropout']);
 
@@ -90,10 +90,12 @@ export function sampledHead(
   const softmax = softmaxWithEntropy(build, draws);
   const average = (value: string): string => build.node('ReduceMean', [value, samples], { keepdims: 0 });
   const probabilities = average(softmax.probabilities);
-  const predictiveEntropy = entropyOf(build, probabilities);
-  const difference = build.node('Relu', [build.node('Sub', [predictiveEntropy, average(softmax.entropy)])]);
-  // No more than a quarter of the sum of v z^2, and no z^2 reaches 40; so what rounding leaves is 0 where nothing varies.
+  const parts = build.node('Divergence', [softmax.probabilities, each(probabilities)]);
+  const divergence = average(build.node('ReduceSum', [parts, build.constant(intVector([2]))], { keepdims: 0 }));
+  // No more than a quarter of the sum of v z^2, and no z^2 reaches 40; so what rounding of the mean leaves is 0 where nothing varies.
   const bound = build.node('ReduceSum', [build.node('Mul', [variance, build.scalar(10)]), samples], { keepdims: 0 });
-  const mutualInformation = build.node('Sub', [difference, build.node('Relu', [build.node('Sub', [difference, bound])])]);
-  return { head: { probabilities, predictiveEntropy, softmaxEntropy: build.node('Sub', [predictiveEntropy, mutualInformation]), mutualInformation }, draws };
+  const mutualInformation = build.node('Sub', [divergence, build.node('Relu', [build.node('Sub', [divergence, bound])])]);
+  const softmaxEntropy = average(softmax.entropy);
+  const predictiveEntropy = build.node('Add', [softmaxEntropy, mutualInformation]);
+  return { head: { probabilities, predictiveEntropy, softmaxEntropy, mutualInformation }, draws };
 }

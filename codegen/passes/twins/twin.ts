@@ -6,7 +6,7 @@ import { fail, suggest } from '../../ir/diagnostic.js';
 import type { Graph, Node } from '../../ir/graph.js';
 import { intVector } from '../../ops/operands.js';
 import { Fragment, append } from '../fragment.js';
-import { entropyOf, softmaxWithEntropy } from './entropy.js';
+import { softmaxWithEntropy } from './entropy.js';
 import { hoistScales } from '../hoistScales.js';
 import { infer } from '../infer.js';
 import { againstZero, classHead, firstClass, peelHead, sampledHead, type ClassHead } from './head.js';
@@ -101,8 +101,9 @@ export function makeTwin(given: Graph, options: TwinOptions = {}): Twin {
 
 /**
  * The twin that draws weights: `mean` and `variance` (divided by the number of samples) of the logits or outputs, and `draws`, the
- * first of the samples themselves, [N, maxSamples, classes]. Of a classifier also the mean `probabilities`, their entropy
- * `predictiveEntropy`, the mean entropy of the samples `softmaxEntropy`, and the difference `mutualInformation`, in nats.
+ * first of the samples themselves, [N, maxSamples, classes]. Of a classifier also the mean `probabilities`, the mean entropy of the
+ * samples `softmaxEntropy`, their mean divergence from `probabilities`, `mutualInformation`, and the sum of both, which is the entropy of
+ * `probabilities`, `predictiveEntropy`; in nats.
  */
 function sampleTwin(graph: Graph, { calibration, localReparameterization, maxSamples = 100 }: TwinOptions): Graph {
   checkMaxSamples(maxSamples);
@@ -123,11 +124,10 @@ function sampleTwin(graph: Graph, { calibration, localReparameterization, maxSam
   });
   if (peeled) {
     const each = softmaxWithEntropy(fragment, peeled.isBinary ? againstZero(fragment, sampled.outputs[0]) : sampled.outputs[0]);
-    const probabilities = fragment.node('SampleMean', [each.probabilities, index]);
+    const [probabilities, information] = fragment.nodes('SampleInformation', [each.probabilities, index], 2);
     const aleatoric = fragment.node('SampleMean', [each.entropy, index]);
-    const total = entropyOf(fragment, probabilities);
-    // the mean of entropies is no greater than that of the mean; rounding could make it so
-    const epistemic = fragment.node('Relu', [fragment.node('Sub', [total, aleatoric])]);
+    const epistemic = fragment.node('ReduceSum', [information, fragment.constant(intVector([1]))], { keepdims: 0 });
+    const total = fragment.node('Add', [aleatoric, epistemic]);
     outputs.push([peeled.isBinary ? firstClass(fragment, probabilities) : probabilities, 'probabilities'], [total, 'predictiveEntropy'], [aleatoric, 'softmaxEntropy'], [epistemic, 'mutualInformation']);
   }
   return infer(named(append(sampled, fragment), [...outputs, ...draws]));
