@@ -77,16 +77,15 @@ export function referenceElementwise(inputs: readonly NdArray[], f: (...values: 
   });
   const data = new Float64Array(elementCount(shape));
   const outStrides = strides(shape);
-  const inStrides = inputs.map((i) => strides(i.shape));
+  // How far an input moves with each dimension of the output: not at all where it is repeated.
+  const steps = inputs.map(({ shape: own }) => shape.map((_, d) => (own[d - (rank - own.length)] ?? 1) === 1 ? 0 : strides(own)[d - (rank - own.length)]));
+  const values = inputs.map(() => 0);
   for (let e = 0; e < data.length; e++) {
-    const values = inputs.map((input, j) => {
+    for (let j = 0; j < inputs.length; j++) {
       let position = 0;
-      for (let d = 0; d < input.shape.length; d++) {
-        const coordinate = Math.floor(e / outStrides[d + rank - input.shape.length]) % shape[d + rank - input.shape.length];
-        if (input.shape[d] !== 1) position += coordinate * inStrides[j][d];
-      }
-      return input.data[position];
-    });
+      for (let d = 0; d < rank; d++) if (steps[j][d] !== 0) position += (Math.floor(e / outStrides[d]) % shape[d]) * steps[j][d];
+      values[j] = inputs[j].data[position];
+    }
     data[e] = f(...values);
   }
   return { shape, data };

@@ -121,16 +121,20 @@ export function coveredBy(w: Window, position: number, lo: number, hi: number): 
   return Math.max(0, end - first);
 }
 
-/** Calls `visit` for every element of the window at `position` that lies inside the input: naive, for references. */
+/** Calls `visit` for every element of the window at `position` that lies inside the input: naive, for references. The arrays are its own: not to be kept. */
 export function visitWindow(dims: readonly Window[], position: readonly number[], visit: (at: readonly number[], tap: readonly number[]) => void): void {
-  const walk = (d: number, at: number[], tap: number[]): void => {
+  const [at, tap] = [dims.map(() => 0), dims.map(() => 0)];
+  const walk = (d: number): void => {
     if (d === dims.length) return visit(at, tap);
     for (let k = 0; k < dims[d].kernel; k++) {
       const coordinate = position[d] * dims[d].stride + k * dims[d].dilation - dims[d].before;
-      if (coordinate >= 0 && coordinate < dims[d].input) walk(d + 1, [...at, coordinate], [...tap, k]);
+      if (coordinate < 0 || coordinate >= dims[d].input) continue;
+      at[d] = coordinate;
+      tap[d] = k;
+      walk(d + 1);
     }
   };
-  walk(0, [], []);
+  walk(0);
 }
 
 /** All positions of an index space, row-major. */

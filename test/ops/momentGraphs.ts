@@ -119,55 +119,74 @@ export interface Grow {
   readonly attributes?: (draws: number) => Readonly<Record<string, Attribute>>;
 }
 
-/** Where element `e` of `shape` lies for draw `d` of `draws` that repeat dimension `dim`. */
-function place(shape: readonly number[], dim: number, draws: number, d: number, e: number): number {
-  const inner = elementCount(shape.slice(dim + 1));
-  const outer = Math.floor(e / (shape[dim] * inner));
-  return (outer * draws + d) * shape[dim] * inner + (e % (shape[dim] * inner));
+/** Draws of each random number. */
+export const draws = 1e6;
+/** Those that one call takes where the operator takes many. */
+const chunk = 4000;
+
+const streams: Float32Array[] = [];
+
+/** Standard normal draws of a case's n-th random number: made once, the same in every case, independent of one another's. */
+function stream(n: number): Float32Array {
+  const next = normals(new Random(1000 + n));
+  return (streams[n] ??= Float32Array.from({ length: draws }, next));
 }
 
-/** Mean and variance of each output element over seeded draws, taken about `centres`; `grow` for many draws in a call. */
-export function monteCarlo(m: MomentGraph, centres: ArrayLike<number>, draws: number, seed: number, grow?: Grow): Estimate[] {
+/** Where element `e` of `shape` lies for draw d of `count` that repeat dimension `dim`: at `base + step * d`. */
+function place(shape: readonly number[], dim: number, count: number, e: number): { base: number; step: number } {
+  const step = elementCount(shape.slice(dim));
+  return { base: Math.floor(e / step) * count * step + (e % step), step };
+}
+
+/**
+ * Mean and variance of each output element over a million draws of all random inputs, by the operator's own reference in float64. Powers
+ * are summed about `centres`, close to the means, so that nothing cancels. Without `grow`, a call takes one draw.
+ */
+export function monteCarlo(m: MomentGraph, centres: ArrayLike<number>, grow?: Grow): Estimate[] {
   const [node] = m.node.nodes;
   const record = operators[node.op];
-  const chunk = grow ? 2000 : 1;
-  const grown = (shape: readonly number[], dim: number | undefined): readonly number[] => (dim === undefined || !grow ? shape : shape.map((extent, d) => (d === dim ? extent * chunk : extent)));
+  const count = grow ? chunk : 1;
+  const grown = (shape: readonly number[], dim: number | undefined): readonly number[] => shape.map((extent, d) => (d === dim ? extent * count : extent));
   const values = Object.fromEntries(node.inputs.map((name, i) => [name, { ...m.node.values[name], shape: grown(m.node.values[name].shape as number[], grow?.inputs[i]) }]));
-  const calls = infer({ ...m.node, inputs: node.inputs.filter((name) => !m.node.constants[name]), values: { ...values, y: { name: 'y' } }, nodes: [{ ...node, attributes: grow?.attributes?.(chunk) ?? node.attributes }] });
+  const calls = infer({ ...m.node, inputs: node.inputs.filter((name) => !m.node.constants[name]), values: { ...values, y: { name: 'y' } }, nodes: [{ ...node, attributes: grow?.attributes?.(count) ?? node.attributes }] });
   const context = graphContext(calls, calls.nodes[0], record);
-  const outputShape = m.node.values.y.shape as number[];
-  const normal = normals(new Random(seed));
-  const inputs = node.inputs.map((name, i): { array: NdArray; set?: (d: number) => void } => {
+  const drawn: { readonly data: Float64Array; readonly base: number; readonly step: number; readonly mean: number; readonly deviation: number; readonly normal: Float32Array }[] = [];
+  const inputs = node.inputs.map((name, i): NdArray => {
     const shape = m.node.values[name].shape as number[];
-    const dim = grow?.inputs[i];
-    const mean = m.node.constants[name]?.data ?? m.inputs[name].data;
-    const deviations = m.inputs[`v${name.slice(1)}`]?.data.map(Math.sqrt);
-    const array = { shape: values[name].shape, data: new Float64Array(elementCount(values[name].shape)) };
-    const put = (d: number): void => {
-      for (let e = 0; e < mean.length; e++) array.data[dim === undefined ? e : place(shape, dim, chunk, d, e)] = deviations ? mean[e] + deviations[e] * normal() : mean[e];
-    };
-    for (let d = 0; d < chunk; d++) put(d);
-    return deviations ? { array, set: put } : { array };
+    const data = new Float64Array(elementCount(values[name].shape));
+    const variances = m.inputs[`v${name.slice(1)}`]?.data;
+    Array.from(m.node.constants[name]?.data ?? m.inputs[name].data, Number).forEach((mean, e) => {
+      const { base, step } = place(shape, grow?.inputs[i] ?? 0, grow?.inputs[i] === undefined ? 1 : count, e);
+      if (variances) drawn.push({ data, base, step, mean, deviation: Math.sqrt(variances[e]), normal: stream(drawn.length) });
+      else if (grow?.inputs[i] === undefined) data[e] = mean;
+      else for (let d = 0; d < count; d++) data[base + step * d] = mean;
+    });
+    return { shape: values[name].shape, data };
   });
-  const powers = Array.from({ length: 4 }, () => new Float64Array(centres.length));
-  for (let start = 0; start < draws; start += chunk) {
-    for (const { set } of inputs) if (set) for (let d = 0; d < chunk; d++) set(d);
-    const { data } = record.reference(context, inputs.map((i) => i.array))[0];
-    for (let d = 0; d < chunk; d++) {
-      for (let e = 0; e < centres.length; e++) {
-        const distance = data[grow ? place(outputShape, grow.output, chunk, d, e) : e] - centres[e];
-        const square = distance * distance;
-        powers[0][e] += distance;
-        powers[1][e] += square;
-        powers[2][e] += square * distance;
-        powers[3][e] += square * square;
-      }
-    }
+  const places = Array.from(centres, (_, e) => place(m.node.values.y.shape as number[], grow?.output ?? 0, count, e));
+  const powers = places.map(() => [0, 0, 0, 0]);
+  for (let start = 0; start < draws; start += count) {
+    for (const { data, base, step, mean, deviation, normal } of drawn) for (let d = 0; d < count; d++) data[base + step * d] = mean + deviation * normal[start + d];
+    const { data } = record.reference(context, inputs)[0];
+    places.forEach(({ base, step }, e) => addPowers(powers[e], data, base, step, count, centres[e]));
   }
-  return Array.from(centres, (centre, e) => {
-    const [a, b, c, d] = powers.map((p) => p[e] / draws);
+  return powers.map((sums, e) => {
+    const [a, b, c, d] = sums.map((p) => p / draws);
     const variance = b - a * a;
     const fourth = d - 4 * a * c + 6 * a * a * b - 3 * a ** 4;
-    return { mean: centre + a, variance, meanError: Math.sqrt(variance / draws), varianceError: Math.sqrt(Math.max(fourth - variance * variance, 0) / draws) };
+    return { mean: centres[e] + a, variance, meanError: Math.sqrt(variance / draws), varianceError: Math.sqrt(Math.max(fourth - variance * variance, 0) / draws) };
   });
+}
+
+function addPowers(sums: number[], data: ArrayLike<number>, base: number, step: number, count: number, centre: number): void {
+  let [first, second, third, fourth] = sums;
+  for (let d = 0; d < count; d++) {
+    const distance = data[base + step * d] - centre;
+    const square = distance * distance;
+    first += distance;
+    second += square;
+    third += square * distance;
+    fourth += square * square;
+  }
+  [sums[0], sums[1], sums[2], sums[3]] = [first, second, third, fourth];
 }
