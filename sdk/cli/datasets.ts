@@ -9,6 +9,7 @@ import { fail } from '../../codegen/ir/diagnostic.js';
 import { formatShape } from '../../codegen/ir/graph.js';
 import { readIdx } from '../data/idx.js';
 import { isNpy, isNpz, readNpy, readNpz } from '../data/npy.js';
+import { wrongDistribution } from '../metrics/index.js';
 import { describeNormalization, isNormalization, normalize, type Normalization } from '../uncertainty/preprocessing.js';
 import { usage, type Arguments, type Option } from './command.js';
 import { readBytes } from './files.js';
@@ -34,7 +35,8 @@ export interface DataSet {
   readonly raw: ArrayLike<number>;
   readonly bytes: boolean;
   readonly shape: readonly number[];
-  readonly labels?: Int32Array;
+  /** [count] classes, or soft: [count, classes] probabilities. */
+  readonly labels?: Int32Array | Float64Array;
 }
 
 export const normalizeOption: Option = { name: 'normalize', value: 'MEAN,DEVIATION', doc: 'the model\'s preprocessing: (x / 255 - MEAN) / DEVIATION of bytes; means, then deviations, of channels too' };
@@ -141,10 +143,35 @@ function sameButOnes(a: readonly number[], b: readonly number[]): boolean {
   return String(p) === String(q) || ((p.length <= 1 || q.length <= 1) && size(p) === size(q));
 }
 
-function checkLabels({ shape, data }: NumberArray, file: string, images: number, count: number, classes: number): Int32Array {
-  if (shape.reduce((a, b) => a * b, 1) !== images || shape[0] !== images) fail('run/shape', file, `expected ${plural(images, 'label')}, one an image, found ${formatShape(shape)}`, 'Give the labels that belong to these images.');
-  return Int32Array.from(data.subarray(0, count), (label, n) =>
-    Number.isInteger(label) && label >= 0 && label < classes ? label : fail('run/data-type', file, `label ${n} is ${label}, and the model's classes are 0 to ${classes - 1}`, 'Give labels of the model\'s classes, or no labels.'));
+/**
+ * One class an image, [N]; several, [N, K] in whole numbers, as those of K annotators; or probabilities, [N, classes] in floats. Of the
+ * last two, soft labels.
+ */
+function checkLabels({ shape, data, bytes }: NumberArray, file: string, images: number, count: number, classes: number): Int32Array | Float64Array {
+  const each = shape.slice(1).reduce((a, b) => a * b, 1);
+  const isMatrix = shape.length === 2 && each > 1;
+  if (shape[0] !== images || (each !== 1 && !isMatrix)) fail('run/shape', file, `expected labels of ${plural(images, 'image')}, [N], [N, annotators] or [N, ${classes}], found ${formatShape(shape)}`, 'Give the labels that belong to these images.');
+  if (isMatrix && !bytes) {
+    if (each !== classes) fail('run/shape', file, `expected a probability for each of the ${classes} classes, found ${formatShape(shape)} floats`, 'Give probabilities [N, classes], or classes as whole numbers.');
+    const soft = Float64Array.from(data.subarray(0, count * classes));
+    const wrong = wrongDistribution(soft, classes);
+    if (wrong) fail('run/data-type', file, wrong, 'Divide each row by its sum, or save classes as whole numbers.');
+    return soft;
+  }
+  const labels = Int32Array.from(data.subarray(0, count * each), (label, i) =>
+    Number.isInteger(label) && label >= 0 && label < classes ? label : fail('run/data-type', file, `label ${isMatrix ? `${i % each} of image ${Math.floor(i / each)}` : i} is ${label}, and the model's classes are 0 to ${classes - 1}`, 'Give labels of the model\'s classes, or no labels.'));
+  if (!isMatrix) return labels;
+  if (each === classes && areCounts(labels, count, classes)) fail('run/data-type', file, 'every row has the same sum: these look like counts of classes, and whole numbers are taken for classes, one an annotator', 'Save counts as floats, each row divided by its sum.');
+  const soft = new Float64Array(count * classes);
+  labels.forEach((label, i) => (soft[Math.floor(i / each) * classes + label] += 1 / each));
+  return soft;
+}
+
+/** Whether rows that are not each of one number all have the same sum, as one-hot rows and counts of votes do. */
+function areCounts(rows: Int32Array, count: number, classes: number): boolean {
+  const list = Array.from({ length: count }, (_, n) => Array.from(rows.subarray(n * classes, (n + 1) * classes)));
+  const sums = list.map((row) => row.reduce((a, b) => a + b, 0));
+  return count > 1 && sums.every((sum) => sum === sums[0]) && list.some((row) => row.some((x) => x !== row[0]));
 }
 
 /** How many inputs of `a` are also in `b`, byte for byte. */

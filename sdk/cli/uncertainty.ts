@@ -32,7 +32,8 @@ export const command: Command = {
   usage: 'MODEL --in-domain IMAGES,LABELS --out-of-domain IMAGES [options]',
   about: `What a classifier knows of its own doubt: accuracy, likelihood and calibration on data of its domain, how well each score of
 uncertainty tells other data from it, and from where on it should defer. MODEL is what "run" takes. Every set goes through the
-model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, also gzipped.`,
+model's own preprocessing. Sets are [NAME=]IMAGES[,LABELS]: .npy, .npz or IDX, also gzipped. Labels are
+classes [N], classes of several annotators [N, K], or probabilities [N, classes].`,
   positionals: ['MODEL'],
   options: [
     { name: 'in-domain', value: 'SET', doc: 'what the model is for; labels make accuracy, calibration and deferral known' },

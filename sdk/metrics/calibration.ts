@@ -2,7 +2,7 @@
  * Whether confidence is what it says: reliability diagram and expected calibration error of the predicted class (Guo et al. 2017),
  * and the temperature that mends it. Fit on validation data, never on what is reported.
  */
-import { checkLabels, negativeLogLikelihood, predictedClasses } from './classification.js';
+import { areSoft, checkLabels, labelProbability, negativeLogLikelihood, predictedClasses } from './classification.js';
 import { softmax } from './predictive.js';
 
 export interface ReliabilityBin {
@@ -10,7 +10,7 @@ export interface ReliabilityBin {
   readonly from: number;
   readonly to: number;
   readonly count: number;
-  /** Mean confidence, and part that is right; NaN where the bin is empty. */
+  /** Mean confidence, and part that is right (of soft labels, the mean of what they give to the predicted class); NaN where the bin is empty. */
   readonly confidence: number;
   readonly accuracy: number;
 }
@@ -26,11 +26,12 @@ export interface BinOptions {
 export function reliability(probabilities: ArrayLike<number>, labels: ArrayLike<number>, classes: number, { bins = 15, equal = 'width' }: BinOptions = {}): ReliabilityBin[] {
   checkLabels(probabilities, labels, classes);
   if (!Number.isInteger(bins) || bins < 1) throw new RangeError(`bins: expected a positive whole number, found ${bins}`);
-  const points = Array.from(predictedClasses(probabilities, classes), (best, n) => ({ confidence: probabilities[n * classes + best], right: best === labels[n] }));
+  const given = labelProbability(labels, areSoft(labels, probabilities.length / classes, classes), classes);
+  const points = Array.from(predictedClasses(probabilities, classes), (best, n) => ({ confidence: probabilities[n * classes + best], right: given(n, best) }));
   const summary = (from: number, to: number, list: typeof points): ReliabilityBin => ({
     from, to, count: list.length,
     confidence: list.reduce((sum, p) => sum + p.confidence, 0) / list.length,
-    accuracy: list.reduce((sum, p) => sum + Number(p.right), 0) / list.length,
+    accuracy: list.reduce((sum, p) => sum + p.right, 0) / list.length,
   });
   if (equal === 'width') {
     const filled = Array.from({ length: bins }, (): typeof points => []);
@@ -49,7 +50,7 @@ export function reliability(probabilities: ArrayLike<number>, labels: ArrayLike<
 
 /** Mean distance of confidence and accuracy over bins, weighted by their counts. */
 export function expectedCalibrationError(probabilities: ArrayLike<number>, labels: ArrayLike<number>, classes: number, options: BinOptions = {}): number {
-  return reliability(probabilities, labels, classes, options).reduce((sum, b) => (b.count === 0 ? sum : sum + (b.count / labels.length) * Math.abs(b.accuracy - b.confidence)), 0);
+  return reliability(probabilities, labels, classes, options).reduce((sum, b) => (b.count === 0 ? sum : sum + (b.count / (probabilities.length / classes)) * Math.abs(b.accuracy - b.confidence)), 0);
 }
 
 /** The temperature T > 0 for which softmax(logits / T) has the least negative log likelihood; logits [N, classes]. */

@@ -2,7 +2,7 @@
  * `sigmaflow/metrics`: how good and how honest predictions are. Plain arrays in, numbers out; for the output of any model, imports
  * nothing else.
  */
-export { accuracy, brierScore, negativeLogLikelihood, predictedClasses } from './classification.js';
+export { accuracy, brierScore, negativeLogLikelihood, predictedClasses, rightAnswers, wrongDistribution } from './classification.js';
 export { expectedCalibrationError, minimize, reliability, temperature, type BinOptions, type ReliabilityBin } from './calibration.js';
 export { auroc, aupr, deferralThreshold, falsePositiveRateAt, riskCoverage, riskCoverageArea, rocCurve, truePositiveRateAt, type Coverage, type RocPoint } from './detection.js';
 export { histogram, type Histogram } from './histogram.js';

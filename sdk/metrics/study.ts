@@ -5,7 +5,7 @@
  * how a study is shown.
  */
 import { expectedCalibrationError, reliability, type ReliabilityBin } from './calibration.js';
-import { accuracy, brierScore, checkLabels, negativeLogLikelihood, predictedClasses } from './classification.js';
+import { accuracy, areSoft, brierScore, checkLabels, negativeLogLikelihood, predictedClasses, rightAnswers } from './classification.js';
 import { auroc, aupr, deferralThreshold, falsePositiveRateAt, riskCoverage, riskCoverageArea, truePositiveRateAt, type Coverage } from './detection.js';
 import { histogram } from './histogram.js';
 import { checkRows, entropy, uncertainty, type Uncertainty } from './predictive.js';
@@ -26,7 +26,7 @@ export interface ScoredSet {
   readonly role: SetRole;
   /** [N, classes], row-major: the mean probabilities. */
   readonly probabilities: ArrayLike<number>;
-  /** [N] classes, where they are known. */
+  /** [N] classes, or soft, [N, classes] probabilities; where they are known. */
   readonly labels?: ArrayLike<number>;
   /** [N] of each score that the model gives. */
   readonly scores: Readonly<Partial<Record<ScoreName, ArrayLike<number>>>>;
@@ -36,6 +36,8 @@ export interface SetSummary {
   readonly name: string;
   readonly role: SetRole;
   readonly inputs: number;
+  /** Of soft labels: the mean of their own entropies, nats, below which no negative log likelihood can be. */
+  readonly labelEntropy?: number;
   /** The next five where labels are known; of the likelihood, probabilities count as at least 2^-126 (87 nats). */
   readonly accuracy?: number;
   readonly negativeLogLikelihood?: number;
@@ -87,7 +89,7 @@ export interface Gallery {
   readonly order: 'highest' | 'lowest';
   /** Only inputs that are answered wrongly. */
   readonly mistakes: boolean;
-  readonly inputs: readonly { readonly index: number; readonly value: number; readonly predicted: number; readonly probability: number; readonly label?: number }[];
+  readonly inputs: readonly { readonly index: number; readonly value: number; readonly predicted: number; readonly probability: number; /** Of a soft label, the class it gives most. */ readonly label?: number }[];
 }
 
 export interface Study {
@@ -174,7 +176,7 @@ function check({ name, probabilities, labels, scores }: ScoredSet, classes: numb
 
 /** Whether each input is answered rightly. */
 function rightOf({ probabilities, labels }: ScoredSet, classes: number): boolean[] {
-  return Array.from(predictedClasses(probabilities, classes), (c, n) => c === labels![n]);
+  return rightAnswers(probabilities, labels!, classes);
 }
 
 const meanOf = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, x) => sum + x, 0) / values.length;
@@ -182,6 +184,7 @@ const meanOf = (values: ArrayLike<number>): number => Array.from(values).reduce(
 function summary({ name, role, probabilities, labels, scores: values }: ScoredSet, classes: number, scores: readonly ScoreName[]): SetSummary {
   return {
     name, role, inputs: probabilities.length / classes,
+    ...(labels && areSoft(labels, probabilities.length / classes, classes) ? { labelEntropy: entropy(labels) / (probabilities.length / classes) } : {}),
     ...(labels ? {
       accuracy: accuracy(probabilities, labels, classes),
       negativeLogLikelihood: negativeLogLikelihood(probabilities, labels, classes, { floor: likelihoodFloor }),
@@ -256,12 +259,15 @@ function thin<T>(list: readonly T[], most: number): T[] {
  */
 function galleriesOf(set: ScoredSet, classes: number, scores: readonly ScoreName[], most: number): Gallery[] {
   const predicted = predictedClasses(set.probabilities, classes);
+  const right = set.labels && rightOf(set, classes);
+  const labels = set.labels && (areSoft(set.labels, predicted.length, classes) ? predictedClasses(set.labels, classes) : set.labels);
+  const labelOf = (n: number): { label?: number } => (labels ? { label: right![n] ? predicted[n] : labels[n] } : {});
   const gallery = (score: ScoreName, order: Gallery['order'], mistakes = false): Gallery[] => {
     const values = set.scores[score]!;
     const sign = order === 'highest' ? -1 : 1;
-    const inputs = Array.from(predicted, (_, n) => n).filter((n) => !mistakes || predicted[n] !== set.labels![n]).sort((a, b) => sign * (values[a] - values[b]) || a - b).slice(0, most);
+    const inputs = Array.from(predicted, (_, n) => n).filter((n) => !mistakes || !right![n]).sort((a, b) => sign * (values[a] - values[b]) || a - b).slice(0, most);
     if (inputs.length === 0) return [];
-    return [{ set: set.name, score, order, mistakes, inputs: inputs.map((n) => ({ index: n, value: values[n], predicted: predicted[n], probability: set.probabilities[n * classes + predicted[n]], ...(set.labels ? { label: set.labels[n] } : {}) })) }];
+    return [{ set: set.name, score, order, mistakes, inputs: inputs.map((n) => ({ index: n, value: values[n], predicted: predicted[n], probability: set.probabilities[n * classes + predicted[n]], ...labelOf(n) })) }];
   };
   const epistemic = scores.includes('mutualInformation') ? 'mutualInformation' : 'predictiveEntropy';
   const aleatoric = scores.includes('softmaxEntropy') ? 'softmaxEntropy' : 'predictiveEntropy';

@@ -21,7 +21,7 @@ import { scoreOutputs, type Output, type ScoreOptions } from './outputs.js';
 export interface ValidationData {
   /** [N, ...] as the model takes them, preprocessed. */
   readonly inputs: Float32Array;
-  /** [N] classes. */
+  /** [N] classes, or soft: [N, classes] probabilities. */
   readonly labels: ArrayLike<number>;
 }
 
@@ -158,7 +158,8 @@ async function adjustable(graph: Graph, layers: Readonly<Record<string, readonly
   const session = new Session(manifest, instance);
   const [name] = graph.inputs;
   const size = session.inputs[name].data.length / manifest.batch;
-  if (count === 0 || inputs.length !== count * size) fail('run/shape', name, `expected ${count} inputs of ${size} elements, one a label, found ${inputs.length} elements`, 'Give validation inputs and their labels.');
+  // soft labels are several an input
+  if (count === 0 || inputs.length === 0 || inputs.length % size !== 0 || count % (inputs.length / size) !== 0) fail('run/shape', name, `expected ${count} inputs of ${size} elements, one a label, found ${inputs.length} elements`, 'Give validation inputs and their labels.');
   return (factors) => {
     for (const { layer, offset, words } of scaled) new Float32Array(memory, offset, words.length).set(words.map((w) => w * factors[layer]));
     const found = session.run({ [name]: inputs });

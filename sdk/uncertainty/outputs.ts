@@ -2,7 +2,7 @@
  * From a classifier's outputs to scores of uncertainty, whichever outputs it has. Not here: running it.
  */
 import { fail } from '../../codegen/ir/diagnostic.js';
-import { deterministicScores, logitUncertainty, meanVariance, scoresOf, softmax, type ScoredSet } from '../metrics/index.js';
+import { deterministicScores, logitUncertainty, meanVariance, scoresOf, softmax, wrongDistribution, type ScoredSet } from '../metrics/index.js';
 
 /** A tensor of N inferences, row-major. */
 export interface Output {
@@ -52,7 +52,7 @@ export function scoreOutputs(model: string, outputs: Readonly<Record<string, Out
   }
   if (source === 'none') {
     const [{ data, shape }] = Object.values(outputs);
-    return { classes: shape[1], source, ...deterministicScores(isDistribution(data, shape[1]) ? data : softmax(data, shape[1]), shape[1]) };
+    return { classes: shape[1], source, ...deterministicScores(wrongDistribution(data, shape[1]) ? softmax(data, shape[1]) : data, shape[1]) };
   }
   const { variance } = outputs;
   const classes = outputs[source === 'module' ? 'probabilities' : 'mean'].shape[1];
@@ -60,17 +60,4 @@ export function scoreOutputs(model: string, outputs: Readonly<Record<string, Out
   if (source === 'logits') return { classes, source, ...scoresOf(logitUncertainty(outputs.mean.data, variance.data, { classes, count: samples, seed }), ofLogits) };
   const [probabilities, predictiveEntropy, softmaxEntropy, mutualInformation] = entropies.map((name) => Float64Array.from(outputs[name].data));
   return { classes, source, ...scoresOf({ probabilities, predictiveEntropy, softmaxEntropy, mutualInformation }, ofLogits) };
-}
-
-/** Whether every row is one: within 0..1, sum 1 within 0.001. */
-function isDistribution(data: ArrayLike<number>, classes: number): boolean {
-  for (let row = 0; row < data.length; row += classes) {
-    let sum = 0;
-    for (let c = 0; c < classes; c++) {
-      if (!(data[row + c] >= 0 && data[row + c] <= 1)) return false;
-      sum += data[row + c];
-    }
-    if (Math.abs(sum - 1) > 1e-3) return false;
-  }
-  return true;
 }

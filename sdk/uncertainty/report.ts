@@ -106,7 +106,7 @@ function setsSection(study: Study): string {
     '<p class="muted">Likelihood and calibration where labels are known; the last columns are means over inputs, in nats (variance apart).</p>',
     table('The sets', ['set', 'inputs', 'accuracy', 'NLL', 'Brier', 'ECE', 'ECE, equal mass', ...study.scores.map((s) => scoreTitles[s])], rows),
     `<details><summary>What the columns are</summary><ul>${[
-      ['NLL', 'mean of −ln of the mean probability of the label, nats; a probability counts as at least 2^−126, 87 nats'], ['Brier', 'squared distance to the label, summed over classes: 0 to 2'],
+      ['NLL', 'mean of −ln of the mean probability of the label, nats, of soft labels the cross entropy; a probability counts as at least 2^−126, 87 nats'], ['Brier', 'squared distance to the label, summed over classes: 0 to 2'],
       ['ECE', 'expected calibration error of the likeliest class, 15 bins closed on the right, of equal width or of equal mass'], ...study.scores.map((s) => [scoreTitles[s], scoreMeanings[s]]),
     ].map(([name, text]) => `<li><b>${name}</b>: ${escape(text)}</li>`).join('')}</ul></details>`,
   );

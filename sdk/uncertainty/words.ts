@@ -73,10 +73,19 @@ function calibrationFindings(study: Study): string[] {
     const bins = study.reliability.find((r) => r.name === s.name)?.byWidth;
     if (!bins || s.accuracy === undefined) return [];
     const over = overconfidence(bins);
+    if (s.labelEntropy !== undefined) return [softFinding(s, bins, over)];
     const sure = percent(s.accuracy + over, 2);
     const verdict = Math.abs(over) < 0.01 ? 'on the whole as sure as it is right' : over > 0 ? 'surer than it is right' : 'less sure than it is right';
     return [`On ${s.name} it is right in ${percent(s.accuracy, 2)} and sure of ${sure} on average: ${verdict} (expected calibration error ${percent(s.calibrationErrorByWidth!, 2)}).`];
   });
+}
+
+/** Of a set on which annotators differ: what the labels themselves leave open. */
+function softFinding({ name, accuracy, labelEntropy, negativeLogLikelihood }: Study['sets'][number], bins: readonly ReliabilityBin[], over: number): string {
+  const filled = bins.filter((b) => b.count > 0);
+  const agreed = filled.reduce((sum, b) => sum + b.count * b.accuracy, 0) / filled.reduce((sum, b) => sum + b.count, 0);
+  const verdict = Math.abs(over) < 0.01 ? 'on the whole as sure as they are' : over > 0 ? 'surer than they are' : 'less sure than they are';
+  return `On ${name}, whose labels are shares, it names the largest in ${percent(accuracy!, 2)}; the labels give its answers ${percent(agreed, 2)} on average and it gives them ${percent(agreed + over, 2)}: ${verdict}. Of its negative log likelihood of ${figure(negativeLogLikelihood)}, ${figure(labelEntropy)} nats are the labels' own entropy.`;
 }
 
 function detectionFindings(study: Study): string[] {

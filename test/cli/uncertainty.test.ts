@@ -83,6 +83,26 @@ test('tables in the terminal, a page, names of files, a module, an archive: the 
   assert.match(unnamed.out, 'strangers from set');
 });
 
+test('labels of several annotators, or probabilities: the same study; what is neither is refused', async () => {
+  const votes = Uint8Array.from({ length: count * 4 }, (_, i) => (i % 4 === 0 ? labels[i / 4] : random.integer(0, classes - 1)));
+  const shares = Float32Array.from({ length: count * classes }, (_, i) => votes.subarray(4 * Math.floor(i / classes)).subarray(0, 4).filter((v) => v === i % classes).length / 4);
+  const study = async (file: string): Promise<Study['sets'][number]> => (await json('--posterior', posterior, '--in-domain', `${images},${file}`)).sets[0];
+  const [byVotes, byShares] = [await study(save('votes.gz', gzipSync(idx([count, 4], votes)))), await study(save('shares.npy', writeNpy({ shape: [count, classes], data: shares })))];
+  same(byVotes, byShares);
+  const entropy = shares.reduce((sum, q) => sum - (q > 0 ? q * Math.log(q) : 0), 0) / count;
+  assert.ok(Math.abs(byShares.labelEntropy! - entropy) < 1e-9 && byShares.negativeLogLikelihood! > entropy);
+  const text = (await command('uncertainty', model, '--posterior', posterior, '--in-domain', `digits=${images},${at('votes.gz')}`)).out;
+  assert.match(text, /On digits, whose labels are shares, it names the largest in \d+\.\d\d %; the labels give its answers/);
+  const refusal = async (shape: readonly number[], data: Float32Array | Uint8Array): Promise<string> =>
+    (await command('uncertainty', model, '--posterior', posterior, '--in-domain', `${images},${save('bad.npy', writeNpy({ shape, data }))}`)).err.replace(/.*bad\.npy: /, '').split('\n')[0];
+  assert.is(await refusal([count, classes], shares.map((q, i) => (i >= 6 && i < 9 ? q / 2 : q))), 'row 2 sums to 0.5, and the probabilities of classes sum to 1');
+  assert.is(await refusal([count, classes], shares.map((q, i) => (i === 4 ? NaN : q))), 'row 1 has NaN for class 1, and a probability is 0 to 1');
+  assert.is(await refusal([count, 2], shares.subarray(0, 2 * count)), 'expected a probability for each of the 3 classes, found [40, 2] floats');
+  assert.is(await refusal([20, 6], shares), 'expected labels of 40 images, [N], [N, annotators] or [N, 3], found [20, 6]');
+  assert.is(await refusal([count, classes], Uint8Array.from({ length: count * classes }, (_, i) => Number(i % classes === labels[Math.floor(i / classes)]))), 'every row has the same sum: these look like counts of classes, and whole numbers are taken for classes, one an annotator');
+  assert.is(await refusal([count, 4], votes.map((v, i) => (i === 9 ? 7 : v))), 'label 1 of image 2 is 7, and the model\'s classes are 0 to 2');
+});
+
 test('sampled weights: the module\'s own entropies, with the samples and seed that are given', async () => {
   const found = await json(...given, '--twin', 'sample', '--samples', '20', '--seed', '3');
   assert.equal([found.source, found.sampledWeights, found.samples], ['module', true, 20]);
@@ -147,7 +167,7 @@ test('what does not fit is refused by its file or option, before anything is com
   const empty = save('empty.npy', writeNpy({ shape: [0, 2, 2], data: new Uint8Array(0) }));
   assert.is(await refusal('--in-domain', archive, '--out-of-domain', empty), 'error [run/shape] DIR/empty.npy: expected images [N, ...], found [0, 2, 2]\n  A set has at least one input.');
   const few = save('few.npy', writeNpy({ shape: [7], data: new Uint8Array(7) }));
-  assert.is(await refusal('--in-domain', `${images},${few}`), 'error [run/shape] DIR/few.npy: expected 40 labels, one an image, found [7]\n  Give the labels that belong to these images.');
+  assert.is(await refusal('--in-domain', `${images},${few}`), 'error [run/shape] DIR/few.npy: expected labels of 40 images, [N], [N, annotators] or [N, 3], found [7]\n  Give the labels that belong to these images.');
   const strange = save('strange.npy', writeNpy({ shape: [count], data: new Uint8Array(count).fill(9) }));
   assert.is(await refusal('--in-domain', `${images},${strange}`), 'error [run/data-type] DIR/strange.npy: label 0 is 9, and the model\'s classes are 0 to 2\n  Give labels of the model\'s classes, or no labels.');
   assert.is(await refusal('--in-domain', model), 'error [file/unreadable] DIR/net.onnx: expected .npy, .npz or IDX (also gzipped), found other bytes\n  Save the array with numpy.save.');

@@ -141,7 +141,7 @@ test('softmax is stable; minimize finds a planted minimum', () => {
 
 test('arrays that do not fit are refused', () => {
   assert.throws(() => softmax([1, 2, 3], 2), /logits: 3 numbers are no whole rows of 2/);
-  assert.throws(() => accuracy([0.5, 0.5], [0, 1], 2), /labels: 2 for 1 rows of probabilities/);
+  assert.throws(() => accuracy([0.5, 0.5], [0, 1, 1], 2), /labels: 3 for 1 rows of probabilities/);
   assert.throws(() => brierScore([0.5, 0.5], [2], 2), /labels: number 0 is 2, and classes are 0 to 1/);
   assert.throws(() => auroc([], [1]), /negative: no scores/);
   assert.throws(() => auroc([1], [NaN]), /positive: score 0 is NaN/);

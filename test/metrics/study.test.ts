@@ -1,7 +1,10 @@
-/** The study of uncertainty: on sets of which every figure can be counted by hand, and for an ensemble's samples. */
+/** The study of uncertainty: against scikit-learn on random samples, on sets of which every figure can be counted by hand, and for an ensemble's samples. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { auroc, deterministicScores, riskCoverage, sampleScores, softmax, uncertaintyStudy, type ScoredSet } from '../../sdk/metrics/index.js';
+import { pythonWith } from '../support/python.js';
 import { Random } from '../support/random.js';
 
 /** Of two classes: the probability of the first, the scores, and labels. */
@@ -16,6 +19,63 @@ const clean = set('clean', 'in-domain', [0.9, 0.2, 0.8, 0.4], [0.1, 0.2, 0.15, 0
 const ambiguous = set('ambiguous', 'ambiguous', [0.5, 0.6], [0.6, 0.65], [0.02, 0.05]);
 const clothing = set('clothing', 'out-of-domain', [0.7, 0.5, 0.6], [0.3, 0.4, 0.02], [0.4, 0.3, 0.02]);
 const study = uncertaintyStudy([clean, ambiguous, clothing], 2);
+
+const python = pythonWith('sklearn', 'scipy', 'numpy');
+if (python) {
+  test('every figure of a study as scikit-learn, scipy and numpy have it; labels are classes, or shares of annotators', () => {
+    const random = new Random(41);
+    const [classes, count] = [5, 9];
+    /** Samples about logits of one class, as sure as `height`; labels as often right. */
+    const drawn = (name: string, role: ScoredSet['role'], inputs: number, height: number, spread: number, kind?: 'classes' | 'shares') => {
+      const truth = Array.from({ length: inputs }, () => random.integer(0, classes - 1));
+      const heights = truth.map(() => height * random.next());
+      const samples = softmax(Float64Array.from({ length: count * inputs * classes }, (_, i) => {
+        const [n, c] = [Math.floor(i / classes) % inputs, i % classes];
+        return (c === truth[n] ? heights[n] : 0) + spread * random.float(-1, 1);
+      }), classes);
+      const voted = (n: number): number => (random.chance(0.5 + heights[n] / height / 2) ? truth[n] : random.integer(0, classes - 1));
+      // of ten votes, so that there are ties
+      const shares = truth.flatMap((_, n) => {
+        const votes = Array.from({ length: 10 }, () => voted(n));
+        return Array.from({ length: classes }, (_, c) => votes.filter((v) => v === c).length / 10);
+      });
+      return { name, role, samples, ...(kind === 'classes' ? { labels: truth.map((_, n) => voted(n)) } : kind === 'shares' ? { labels: shares } : {}) };
+    };
+    const rows = (labels: readonly number[], inputs: number): unknown => (labels.length === inputs ? labels : Array.from({ length: inputs }, (_, n) => labels.slice(n * classes, (n + 1) * classes)));
+    const near = (found: number | undefined, wanted: number, what: string): void => assert.ok(Math.abs(found! - wanted) <= 1e-10 * Math.max(1, Math.abs(wanted)), `${what} is ${found}, and ${wanted} is expected`);
+    for (const kind of ['classes', 'shares'] as const) {
+      const sets = [drawn('clean', 'in-domain', 400, 6, 1, kind), drawn('between', 'ambiguous', 150, 1.5, 1, 'shares'), drawn('strange', 'out-of-domain', 250, 4, 4)];
+      const { status, stdout, stderr } = spawnSync(python, [fileURLToPath(new URL('../python/study.py', import.meta.url))], {
+        input: JSON.stringify({ classes, count, sets: sets.map(({ samples, labels, ...set }) => ({ ...set, samples: [...samples], ...(labels ? { labels: rows(labels, samples.length / count / classes) } : {}) })) }),
+        encoding: 'utf8', maxBuffer: 2 ** 26,
+      });
+      assert.is(status, 0, stderr);
+      const wanted = JSON.parse(stdout);
+      const found = uncertaintyStudy(sets.map(({ samples, ...set }) => ({ ...set, ...sampleScores(samples, { count, classes }) })), classes);
+      found.sets.forEach(({ name, role: _, inputs: __, means, ...figures }, i) => {
+        const { means: wantedMeans, ...others } = wanted.sets[i];
+        assert.equal(Object.keys(figures).sort(), Object.keys(others).sort());
+        for (const [key, value] of Object.entries(others)) near(figures[key as keyof typeof figures], value as number, `${key} of ${name}`);
+        for (const [key, value] of Object.entries(wantedMeans)) near(means[key as keyof typeof means], value as number, `mean ${key} of ${name}`);
+      });
+      assert.is(found.detections.length, wanted.detections.length);
+      found.detections.forEach(({ set, from, score, ...figures }, i) => {
+        const other = wanted.detections[i];
+        assert.equal([set, from, score], [other.set, other.from, other.score]);
+        for (const [key, value] of Object.entries(figures)) near(value, other[key], `${key} of ${set} from ${from.join(' and ')} by ${score}`);
+      });
+      for (const { score, area, curve } of found.riskCoverage) {
+        near(area, wanted.riskArea[score], `area of ${score}`);
+        for (const { coverage, risk } of curve) near(risk, wanted.risk[score][Math.round(coverage * 400) - 1], `risk by ${score} at ${coverage}`);
+      }
+      const { deferral } = found;
+      near(deferral!.threshold, wanted.deferral.threshold, 'threshold');
+      near(deferral!.risk, wanted.deferral.risk, 'risk to reach');
+      near(deferral!.sets[0].coverage, wanted.deferral.coverage, 'coverage');
+      near(deferral!.sets[0].risk, wanted.deferral.wrong, 'risk');
+    }
+  });
+}
 
 test('each set: figures of labels where there are labels, means of scores', () => {
   const [first, second] = study.sets;
@@ -85,7 +145,18 @@ test('an ensemble gives its parts of uncertainty, a deterministic model only the
   assert.equal([plain.scores, plain.scatter], [['predictiveEntropy'], []]);
 });
 
+test('soft labels: all of the probability on a class is that class; the largest share is the answer, each of equal ones', () => {
+  const onehot = { ...clean, labels: [1, 0, 0, 1, 0, 1, 1, 0] };
+  const { sets: [{ labelEntropy, ...found }] } = uncertaintyStudy([onehot], 2);
+  assert.equal([labelEntropy, found], [0, study.sets[0]]);
+  const tied = uncertaintyStudy([{ ...clean, labels: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1, 0] }], 2);
+  assert.is(tied.sets[0].accuracy, 0.75);
+  assert.equal(tied.galleries.find((g) => g.mistakes)!.inputs.map((i) => [i.index, i.predicted, i.label]), [[3, 1, 0]]);
+});
+
 test('sets that do not fit are refused', () => {
+  assert.throws(() => uncertaintyStudy([{ ...clean, labels: [0.5, 0.5, 1, 0, 0.9, 0.2, 1, 0] }], 2), /labels: row 2 sums to 1\.1, and the probabilities of classes sum to 1/);
+  assert.throws(() => uncertaintyStudy([{ ...clean, labels: [0.5, 0.5, 1.5, -0.5, 0, 1, 1, 0] }], 2), /labels: row 1 has -0\.5 for class 1, and a probability is 0 to 1/);
   assert.throws(() => uncertaintyStudy([clothing], 2), /sets: none is in domain/);
   assert.throws(() => uncertaintyStudy([{ ...clean, scores: { predictiveEntropy: [1] } }], 2), /clean, predictiveEntropy: 1 for 4 inputs/);
   assert.throws(() => uncertaintyStudy([{ ...clean, labels: [0, 1] }], 2), /labels: 2 for 4 rows of probabilities/);

@@ -36,6 +36,22 @@ def likelihood(f1, f2):
     return float(-np.log(np.where(labels == 1, p, 1 - p)).mean())
 
 
+def tempered(mean, variance, labels, temperature):
+    """The likelihood over temperatures of two normal logits a row; labels are probabilities of the second class"""
+    difference, spread = np.diff(np.reshape(mean, (-1, 2))), np.sqrt(np.reshape(variance, (-1, 2)).sum(1, keepdims=True))
+    q = np.array(labels)
+
+    def at(t):
+        second, first = (np.log(np.maximum((expit(sign * (difference + spread * nodes) / t) * masses).sum(1) / masses.sum(), 2.0 ** -126)) for sign in (1, -1))
+        return float(-(q * second + (1 - q) * first).mean())
+
+    fit = minimize_scalar(lambda x: at(np.exp(x)), bounds=(np.log(1e-3), np.log(1e3)), method="bounded", options={"xatol": 1e-8})
+    return {"temperature": float(np.exp(fit.x)), "least": fit.fun, "atTemperature": at(temperature), "atOne": at(1)}
+
+
+if "tempered" in given:
+    json.dump([tempered(**t) for t in given["tempered"]], sys.stdout)
+    sys.exit()
 one = minimize_scalar(lambda t: likelihood(np.exp(t), np.exp(t)), bounds=(np.log(1e-3), np.log(1e3)), method="bounded", options={"xatol": 1e-8})
 start = [one.x, one.x]
 two = minimize(lambda t: likelihood(*np.exp(np.clip(t, np.log(1e-3), np.log(1e3)))), start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})

@@ -32,7 +32,7 @@ const labels = Array.from({ length: count }, (_, n) => Number(inputs[n * feature
 const python = pythonWith('scipy', 'numpy');
 if (python) {
   const script = fileURLToPath(new URL('../python/calibration.py', import.meta.url));
-  const ask = (given: object): Record<string, number> => {
+  const ask = <T = Record<string, number>>(given: object): T => {
     const { stdout, stderr } = spawnSync(python, [script], { input: JSON.stringify({ weights, inputs: [...inputs], labels, ...given }), encoding: 'utf8', maxBuffer: 2 ** 26 });
     if (!stdout) throw new Error(stderr);
     return JSON.parse(stdout);
@@ -49,6 +49,26 @@ if (python) {
     assert.ok(wanted.atLayers - wanted.leastOfLayers < 5e-4, `${JSON.stringify(each.layers)}: ${wanted.atLayers}, and ${wanted.leastOfLayers}`);
     assert.ok(each.after <= whole.after && whole.after < whole.before);
     assert.equal(Object.keys(each.calibration), Object.keys(weights));
+  });
+
+  test('a temperature: where scipy has the least likelihood, of known logits, of normal ones and of soft labels', () => {
+    const mean = numbers(600, -4, 4);
+    const shares = Array.from({ length: 300 }, (_, n) => Math.round(10 / (1 + Math.exp((mean[2 * n] - mean[2 * n + 1]) / 2 + random.float(-1, 1)))) / 10);
+    const classes = shares.map((q) => Number(random.float(0, 1) < q));
+    const cases = [
+      { variance: new Array<number>(600).fill(0), labels: classes, samples: 1, likelihood: 1e-9, temperature: 2e-3 },
+      { variance: new Array<number>(600).fill(0), labels: shares, samples: 1, likelihood: 1e-9, temperature: 2e-3 },
+      // logarithms of probabilities of 500 draws are off by some 0.03 a row, their mean over 300 rows by some 0.002
+      { variance: numbers(600, 0.1, 4), labels: shares, samples: 500, likelihood: 6e-3, temperature: 0.03 },
+    ];
+    const found = cases.map(({ variance, labels, samples }) => fitTemperature(mean, variance, labels === shares ? shares.flatMap((q) => [1 - q, q]) : classes, 2, { samples }));
+    const all = ask<Record<string, number>[]>({ tempered: cases.map(({ variance, labels }, i) => ({ mean, variance, labels, temperature: found[i].temperature })) });
+    cases.forEach(({ samples, ...within }, i) => {
+      const [{ temperature, before, after }, wanted] = [found[i], all[i]];
+      assert.ok(Math.abs(temperature / wanted.temperature - 1) < within.temperature, `${temperature}, and ${wanted.temperature} is expected`);
+      assert.ok(wanted.atTemperature - wanted.least < (samples > 1 ? 2e-4 : 1e-6), `${wanted.atTemperature}, and ${wanted.least} is the least`);
+      assert.ok(Math.abs(before - wanted.atOne) < within.likelihood && Math.abs(after - wanted.atTemperature) < within.likelihood + 1e-6);
+    });
   });
 }
 
