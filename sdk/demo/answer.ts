@@ -28,6 +28,8 @@ export interface Answer {
   readonly aleatoric?: number;
   /** Mutual information: that of the weights. */
   readonly epistemic?: number;
+  /** The standard deviation of the greatest logit, in parts of it: a class that all weights agree on can still be one that they hardly know. */
+  readonly spread?: number;
 }
 
 /** Of all draws of weights: a picture has the same answer whenever it is asked for. */
@@ -55,6 +57,7 @@ export function readAnswer(method: Method, outputs: Readonly<Record<string, Floa
   }
   const logits = Array.from(outputs.mean);
   const deviations = Array.from(outputs.variance, Math.sqrt);
+  const leading = logits.indexOf(Math.max(...logits));
   const count = method === 'sample' ? samples : draws;
   const drawn = method === 'sample'
     ? outputs.draws.subarray(0, count * classes)
@@ -62,7 +65,7 @@ export function readAnswer(method: Method, outputs: Readonly<Record<string, Floa
   const each = softmax(drawn, classes);
   const [low, high] = ranges(each, count);
   return {
-    method, low, high, logits, deviations, probabilities: Array.from(outputs.probabilities),
+    method, low, high, logits, deviations, spread: deviations[leading] / Math.max(logits[leading], 1e-9), probabilities: Array.from(outputs.probabilities),
     total: outputs.predictiveEntropy[0], aleatoric: outputs.softmaxEntropy[0], epistemic: outputs.mutualInformation[0],
   };
 }

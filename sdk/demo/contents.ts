@@ -30,11 +30,13 @@ export interface DemoModule {
 export interface Measurement {
   /** Of weights; 0 where none are drawn. */
   readonly samples: number;
-  /** Above this many nats a picture is called unlike the training data; and above that many ambiguous. */
+  /** Above so many nats, or above this relative spread of the greatest logit, a picture is called unlike the training data. */
   readonly epistemic?: number;
+  readonly spread?: number;
+  /** Above so many nats a picture is called ambiguous. */
   readonly aleatoric?: number;
-  /** The parts of the digits' test set that lie above. */
-  readonly falseAlarms: { readonly epistemic: number; readonly aleatoric: number };
+  /** The parts of the digits' test set that are called so. */
+  readonly falseAlarms: { readonly unfamiliar: number; readonly ambiguous: number };
   /** How many digits were measured. */
   readonly count: number;
   /** By set: pairs of bytes, `packNats` of aleatoric and epistemic uncertainty, in base 64. */

@@ -35,10 +35,14 @@ export function verdictOf(answer: Answer, measurement: Measurement): Verdict {
       note: 'One fixed set of weights cannot tell whether a picture is unlike what it was trained on: it always reads something.',
     };
   }
-  if (measurement.epistemic !== undefined && answer.epistemic > measurement.epistemic) {
+  const isDisputed = measurement.epistemic !== undefined && answer.epistemic > measurement.epistemic;
+  if (isDisputed || (measurement.spread !== undefined && answer.spread! > measurement.spread)) {
+    const why = isDisputed
+      ? `Its best guess, ${best} (${probability}), deserves little trust.`
+      : `Its weights agree on ${best}, but not on how strongly: that logit is ${answer.logits[best].toFixed(1)}, give or take ${answer.deviations![best].toFixed(1)}, more than a digit's.`;
     return {
-      kind: 'unfamiliar', headline: 'Unfamiliar', sentence: `This may be unlike what it was trained on. Its best guess, ${best} (${probability}), deserves little trust.`,
-      note: `False alarms: ${often(falseAlarms.epistemic)}`, named: [best],
+      kind: 'unfamiliar', headline: 'Unfamiliar', sentence: `This may be unlike what it was trained on. ${why}`,
+      note: `False alarms: ${often(falseAlarms.unfamiliar)}`, named: [best],
     };
   }
   if (measurement.aleatoric !== undefined && answer.aleatoric > measurement.aleatoric) {
@@ -49,7 +53,7 @@ export function verdictOf(answer: Answer, measurement: Measurement): Verdict {
       sentence: several
         ? `It could be ${either(named)}: ${named.map((c) => percent(answer.probabilities[c])).join(' against ')}. The picture itself leaves it open; more training would not settle it.`
         : `Most likely ${best} (${probability}), but the picture leaves room for others.`,
-      note: `False alarms: ${often(falseAlarms.aleatoric)}`,
+      note: `False alarms: ${often(falseAlarms.ambiguous)}`,
     };
   }
   return {

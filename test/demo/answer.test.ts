@@ -37,7 +37,7 @@ test("a module's own probabilities and entropies are what is shown", () => {
   const found = readAnswer('moments', outputs(mean, new Float32Array(classes).fill(4)), 0);
   assert.equal([found.total, found.aleatoric, found.epistemic], [2, 1.5, 0.5]);
   assert.equal(found.probabilities, Array.from(softmaxOf(mean)));
-  assert.equal([found.logits, found.deviations], [Array.from(mean), new Array(classes).fill(2)]);
+  assert.equal([found.logits, found.deviations, found.spread], [Array.from(mean), new Array(classes).fill(2), 2 / mean[9]]);
 });
 
 test('moments: the range of each probability as from ten thousand draws', () => {
@@ -78,13 +78,13 @@ test('fixed weights: logits up to a constant, and no parts', () => {
   const found = readAnswer('mean', { output: probabilities }, 0);
   softmax(found.logits, classes).forEach((p, c) => near(p, probabilities[c], 1e-7));
   near(found.logits.reduce((a, b) => a + b, 0), 0, 1e-5);
-  assert.equal([found.aleatoric, found.epistemic, found.low, found.deviations], [undefined, undefined, undefined, undefined]);
+  assert.equal([found.aleatoric, found.epistemic, found.spread, found.low, found.deviations], [undefined, undefined, undefined, undefined, undefined]);
   assert.ok(Number.isFinite(readAnswer('mean', { output: Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0) }, 0).logits[5]));
 });
 
 // ---- Words ----
 
-const measurement: Measurement = { samples: 0, epistemic: 0.2, aleatoric: 0.5, falseAlarms: { epistemic: 0.0117, aleatoric: 0.02 }, count: 10000, points: {} };
+const measurement: Measurement = { samples: 0, epistemic: 0.2, spread: 0.15, aleatoric: 0.5, falseAlarms: { unfamiliar: 0.0117, ambiguous: 0.02 }, count: 10000, points: {} };
 const answer = (probabilities: Record<number, number>, aleatoric?: number, epistemic?: number): Answer => ({
   method: 'moments', probabilities: Array.from({ length: classes }, (_, c) => probabilities[c] ?? 0), logits: [], total: (aleatoric ?? 0) + (epistemic ?? 0), aleatoric, epistemic,
 });
@@ -103,6 +103,9 @@ test('verdicts in words', () => {
     kind: 'unfamiliar', headline: 'Unfamiliar', named: [8], note: 'False alarms: 1.2 % of 10,000 test digits are called so too.',
     sentence: 'This may be unlike what it was trained on. Its best guess, 8 (41 %), deserves little trust.',
   });
+  const agreed = { ...answer({ 4: 0.9995 }, 0.01, 0.01), logits: [0, 0, 0, 0, 15.8], deviations: [1, 1, 1, 1, 2.44] };
+  assert.is(verdictOf({ ...agreed, spread: 0.154 }, measurement).sentence, "This may be unlike what it was trained on. Its weights agree on 4, but not on how strongly: that logit is 15.8, give or take 2.4, more than a digit's.");
+  assert.is(verdictOf({ ...agreed, spread: 0.149 }, measurement).kind, 'clear');
   assert.match(verdictOf(answer({ 8: 0.9995 }), measurement).note, /cannot tell/);
 });
 
