@@ -25,6 +25,7 @@ export class ClassTable {
   readonly #rows: readonly Row[];
   readonly #head: HTMLElement;
   readonly #ends: readonly HTMLElement[];
+  #answer?: Answer;
 
   constructor(table: HTMLElement, classes: number) {
     this.#ends = [html('span', { 'aria-hidden': 'true' }), html('span', {}, 'logit'), html('span', { 'aria-hidden': 'true' })];
@@ -48,8 +49,9 @@ export class ClassTable {
     this.show(undefined);
   }
 
-  /** Shows an answer; without one the table is empty. */
+  /** Shows an answer; without one the table is empty. What only screen readers read waits for `describe`. */
   show(answer: Answer | undefined, named: readonly number[] = []): void {
+    this.#answer = answer;
     const reach = reachOf(answer);
     const x = (logit: number): number => (wide * (logit + reach)) / (2 * reach);
     say(this.#ends[0], `−${reach}`);
@@ -57,12 +59,12 @@ export class ClassTable {
     this.#rows.forEach(({ row, fill, range, value, bell, zero, logit }, c) => {
       const probability = answer?.probabilities[c] ?? 0;
       row.classList.toggle('named', named.includes(c));
-      fill.style.width = `${100 * probability}%`;
+      fill.style.width = part(probability);
       const [low, high90] = [answer?.low?.[c], answer?.high?.[c]];
       range.hidden = low === undefined || high90 === undefined || high90 - low < 0.005;
       if (!range.hidden) {
-        range.style.left = `${100 * low!}%`;
-        range.style.width = `${100 * (high90! - low!)}%`;
+        range.style.left = part(low!);
+        range.style.width = part(high90! - low!);
       }
       say(value, answer ? shortPercent(probability) : '');
       zero.setAttribute('x1', String(x(0)));
@@ -72,10 +74,22 @@ export class ClassTable {
       const deviation = answer.deviations?.[c] ?? 0;
       const scale = Math.max((wide * deviation) / (2 * reach), 0.35);
       bell.setAttribute('transform', `translate(${x(answer.logits[c])} ${high - 0.5}) scale(${scale} ${high - 2})`);
-      say(logit, `${answer.logits[c].toFixed(1)}${answer.deviations ? `, give or take ${deviation.toFixed(1)}` : ''}${low === undefined ? '' : `; probability from ${percent(low)} to ${percent(high90!)} in 90 % of draws`}`);
+    });
+  }
+
+  /** Puts the logits and ranges of what is shown into words: texts that take a frame longer to lay out than all that is seen. */
+  describe(): void {
+    const answer = this.#answer;
+    if (!answer) return;
+    this.#rows.forEach(({ logit }, c) => {
+      const [low, high90, deviation] = [answer.low?.[c], answer.high?.[c], answer.deviations?.[c]];
+      say(logit, `${answer.logits[c].toFixed(1)}${deviation === undefined ? '' : `, give or take ${deviation.toFixed(1)}`}${low === undefined ? '' : `; probability from ${percent(low)} to ${percent(high90!)} in 90 % of draws`}`);
     });
   }
 }
+
+/** Percents of a width, to what can be seen: those that stay the same are not laid out again. */
+const part = (of: number): string => `${(100 * of).toFixed(1)}%`;
 
 function shortPercent(probability: number): string {
   return probability < 0.001 ? '0' : percent(probability).replace('over', '>');

@@ -32,6 +32,9 @@ export function say(element: Element, text: string): void {
 export function paint(canvas: HTMLCanvasElement, pixels: ArrayLike<number> | undefined): void {
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
   const image = context.createImageData(canvas.width, canvas.height);
-  for (let i = 0; i < canvas.width * canvas.height; i++) image.data.set([pixels?.[i] ?? 0, pixels?.[i] ?? 0, pixels?.[i] ?? 0, 255], 4 * i);
+  for (let i = 0; i < canvas.width * canvas.height; i++) {
+    image.data.fill(pixels?.[i] ?? 0, 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
   context.putImageData(image, 0, 0);
 }

@@ -7,7 +7,7 @@ import { decodeBytes, mostNats, unpackNats, type DemoSet, type Measurement, type
 import { html, svg } from './dom.js';
 
 const [width, height] = [420, 430];
-const plot = { left: 46, top: 12, right: 408, bottom: 384 } as const;
+const plot = { left: 52, top: 12, right: 408, bottom: 384 } as const;
 const ticks = [0, 0.01, 0.1, 0.3, 0.6, 1, 1.5, 2];
 /** Where the upper axis may end: at the least of these that has all points below it. */
 const ends = [0.35, 0.7, 1.1, 1.6, mostNats];

@@ -24,6 +24,8 @@ export class Pad {
   #pen = { x: 0.5, y: 0.25, shown: false, stroke: undefined as number[] | undefined };
   #frame = 0;
   #changed = false;
+  /** Pixels of a side, and colours: asking for them costs a frame its style and layout. */
+  #look?: { readonly size: number; readonly color: string; readonly accentColor: string };
 
   constructor(readonly canvas: HTMLCanvasElement, readonly events: PadEvents) {
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
@@ -32,7 +34,7 @@ export class Pad {
     canvas.addEventListener('keydown', (event) => this.#key(event));
     canvas.addEventListener('focus', () => this.#showPen(canvas.matches(':focus-visible')));
     canvas.addEventListener('blur', () => this.#showPen(false));
-    new ResizeObserver(() => this.redraw()).observe(canvas);
+    new ResizeObserver(() => this.restyle()).observe(canvas);
   }
 
   get strokes(): readonly Stroke[] {
@@ -63,7 +65,13 @@ export class Pad {
     this.strokes = [];
   }
 
-  /** Draws again at the next frame, in the colours that then hold. */
+  /** Draws again at the next frame, in the size and colours that then hold. */
+  restyle(): void {
+    this.#look = undefined;
+    this.redraw();
+  }
+
+  /** Draws again at the next frame. */
   redraw(): void {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
@@ -160,10 +168,10 @@ export class Pad {
 
   #draw(): void {
     const { canvas } = this;
-    const size = Math.round(canvas.clientWidth * devicePixelRatio);
+    this.#look ??= lookOf(canvas);
+    const { size, color, accentColor } = this.#look;
     if (canvas.width !== size) canvas.width = canvas.height = size;
     const context = canvas.getContext('2d')!;
-    const { color, accentColor } = getComputedStyle(canvas);
     context.clearRect(0, 0, size, size);
     if (this.#picture) drawPicture(context, this.#picture, size, color);
     Object.assign(context, { lineCap: 'round', lineJoin: 'round', lineWidth: penWidth * size, strokeStyle: color });
@@ -181,6 +189,11 @@ export class Pad {
     if (this.#pen.stroke) context.fill();
     context.stroke();
   }
+}
+
+function lookOf(canvas: HTMLCanvasElement): { size: number; color: string; accentColor: string } {
+  const { color, accentColor } = getComputedStyle(canvas);
+  return { size: Math.round(canvas.clientWidth * devicePixelRatio), color, accentColor };
 }
 
 /** Ink of this colour where the picture is white. */

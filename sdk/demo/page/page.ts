@@ -73,7 +73,7 @@ showSamples(byId('sets'), contents.sets, (bytes) => {
 byId('undo').addEventListener('click', () => pad.undo());
 byId('clear').addEventListener('click', () => pad.clear());
 byId('camera').addEventListener('click', () => void toggleCamera());
-themeButton(byId<HTMLButtonElement>('theme'), () => pad.redraw());
+themeButton(byId<HTMLButtonElement>('theme'), () => pad.restyle());
 byId('sources').append(...contents.sets.map(({ title, source }) => html('span', {}, `${title}: ${source}. `)));
 chosen();
 see(undefined);
@@ -121,15 +121,18 @@ function showVerdict({ kind, headline, sentence, note }: Verdict): void {
   say(byId('note'), note);
 }
 
-/** Reads out the verdict once the drawing rests. */
+/** Puts the answer into words, and reads out the verdict, once the drawing rests. */
 function announce({ sentence, note }: Verdict, answer: Answer): void {
   clearTimeout(announcement);
   const parts = answer.epistemic === undefined ? '' : ` Aleatoric ${answer.aleatoric!.toFixed(2)}, epistemic ${answer.epistemic.toFixed(2)} nats.`;
-  announcement = window.setTimeout(() => say(byId('live'), `${sentence} ${note}${parts}`), pause);
+  announcement = window.setTimeout(() => {
+    table.describe();
+    say(byId('live'), `${sentence} ${note}${parts}`);
+  }, pause);
 }
 
+/** Read out at once; the verdict follows. */
 function tell(text: string): void {
-  clearTimeout(announcement);
   say(byId('live'), text);
 }
 
