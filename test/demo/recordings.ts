@@ -5,7 +5,7 @@ import type { VerdictKind } from '../../sdk/demo/verdict.js';
 export interface Recording {
   readonly name: string;
   readonly verdict: VerdictKind;
-  /** The digit that it is, where it is one. */
+  /** The digit that it is, or is taken for. */
   readonly digit?: number;
   readonly strokes: readonly (readonly number[])[];
 }
