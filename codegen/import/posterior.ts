@@ -27,6 +27,8 @@ export function applyPosterior(graph: Graph, tensors: Readonly<Record<string, Co
     if ((isMean || isDeviation) && !Object.hasOwn(tensors, partner)) {
       fail('graph/posterior', name, `the file has no tensor ${partner}`, `Give mean and standard deviation of ${weight}, or ${weight} alone for a weight that is not random.`);
     }
+    const own = Object.hasOwn(graph.constants, weight) ? graph.constants[weight].dtype : 'float32';
+    if (own !== 'float32') fail('graph/posterior', name, `the constant ${weight} of the graph is ${own}, and only float32 weights are taken from a posterior`, 'Leave it out of the file.');
     if (!weights.includes(weight)) {
       fail('graph/posterior', name, `the graph has no float32 weight ${weight}`, suggest(weight, weights, 'weight'), 'A posterior belongs to one architecture: compile it with the graph that it was trained with.');
     }

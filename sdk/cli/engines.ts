@@ -11,6 +11,7 @@ import { createInterpreter } from '../../codegen/ir/interpret.js';
 import { hashText, sha256 } from '../../codegen/ir/hash.js';
 import { printProgram } from '../../codegen/ir/print.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
+import { verifyGraph } from '../../codegen/ir/verifyGraph.js';
 import { evaluate } from '../../codegen/passes/evaluate.js';
 import { batchOf, infer, symbolicShapes } from '../../codegen/passes/infer.js';
 import { makeTwin } from '../../codegen/passes/twins/twin.js';
@@ -40,7 +41,11 @@ export async function prepareEngine(model: ModelFile, name: EngineName, batch?: 
 }
 
 export function importModel({ file, name, bytes, readExternal, architecture, posterior }: ModelFile): Graph {
-  return atFile(file, () => modelGraph(architecture ?? bytes, { name, readExternal, posterior }));
+  return atFile(file, () => {
+    const graph = modelGraph(architecture ?? bytes, { name, readExternal, posterior });
+    verifyGraph(graph);
+    return graph;
+  });
 }
 
 /** Compiles a model; see `compile`. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
+import { readSafetensors } from '../../codegen/import/safetensors.js';
 import { posteriorSchemes, type PosteriorQuantization } from '../../codegen/passes/twins/quantizePosterior.js';
 import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
 import { architectures } from '../model/architectures.js';
@@ -75,10 +76,24 @@ function posteriorOf(args: Arguments): Pick<ModelFile, 'posterior' | 'twin'> {
   const calibration = calibrationOf(args);
   const maxSamples = args.integer('max-samples', 0, 65536);
   const logitSamples = args.integer('logit-samples', 1, 65536);
+  if (maxSamples !== undefined && args.text('twin') !== 'sample' && logitSamples === undefined) usage(args.command, '--max-samples', 'nothing is drawn here that could be returned', 'Leave it away, or take --twin sample or --logit-samples.');
   return {
-    ...(file === undefined ? {} : { posterior: readBytes(file) }),
+    ...(file === undefined ? {} : { posterior: readPosterior(file) }),
     twin: { twin: args.text('twin') as TwinOptions['twin'], ...(calibration === undefined ? {} : { calibration }), ...(maxSamples === undefined ? {} : { maxSamples }), ...(logitSamples === undefined ? {} : { logitSamples }), ...(args.flag('local-reparameterization') ? { localReparameterization: true } : {}), ...quantizationOf(args) },
   };
+}
+
+/** Bytes of a safetensors file; what is wrong with them is said of the file. */
+function readPosterior(file: string): Uint8Array {
+  const bytes = readBytes(file);
+  try {
+    readSafetensors(bytes);
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    const { at, message } = error.diagnostic;
+    throw new DiagnosticError({ ...error.diagnostic, at: file, message: at === undefined ? message : `${at}: ${message}` });
+  }
+  return bytes;
 }
 
 /** One factor, or NAME=FACTOR with commas. */

@@ -92,6 +92,17 @@ test('a built-in architecture needs a posterior, and one that is its own', async
   assert.match(inspected.out, 'output');
 });
 
+test('a deviation that is none is refused by every command', async () => {
+  for (const std of [-0.5, NaN]) {
+    const bad = save('bad.safetensors', safetensors({ ...pair('fc.weight', [2, 2], [1, 2, -3, 1], std), ...pair('fc.bias', [2], [10, 1], 0) }));
+    for (const argv of [['inspect', model], ['run', model, '--input', input, '--engine', 'reference'], ['compile', model, '-o', at('bad')]]) {
+      const { err, status } = await command(...argv as [string, ...string[]], '--posterior', bad);
+      assert.is(status, 1, argv[0]);
+      assert.match(err, new RegExp(`error \\[graph/posterior\\] fc\\.weight: the standard deviation of element 0 is ${std}\\n`), argv[0]);
+    }
+  }
+});
+
 test('options that do not fit are refused', async () => {
   const refusal = async (...argv: string[]) => (await command('run', model, '--input', input, ...argv)).err;
   assert.is(await refusal('--twin', 'moments'), 'error [graph/posterior] net: no weight of this network is random, so there are no moments\n  Give it a posterior: a safetensors file of NAME.mean and NAME.std.\n');
@@ -103,7 +114,10 @@ test('options that do not fit are refused', async () => {
   assert.match(await refusal('--posterior', posterior, '--calibration', 'fc1=x'), /--calibration: expected NAME=FACTOR with factors of 0 to 1000000, found "fc1=x"/);
   assert.is(await refusal('--posterior', posterior, '--local-reparameterization'), 'error [graph/posterior] localReparameterization: it is a way of drawing, and nothing is drawn here\n  Take the twin "sample", or leave it away.\n');
   assert.match(await refusal('--posterior', posterior, '--calibration', '-1'), /--calibration: expected a number of 0 to 1000000, found "-1"/);
-  assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\]/);
+  assert.match(await refusal('--posterior', model), /error \[file\/not-safetensors\] .*net\.onnx: these bytes are no safetensors file/);
+  const cut = save('cut.safetensors', new Uint8Array(fs.readFileSync(posterior)).subarray(0, -8));
+  assert.match(await refusal('--posterior', cut), /error \[file\/not-safetensors\] .*cut\.safetensors: \S+: F32 \[\d+\] takes \d+ bytes, and the file has \d+ for it\n {2}Write the file anew/);
+  assert.match(await refusal('--posterior', posterior, '--max-samples', '5'), /--max-samples: nothing is drawn here that could be returned\n {2}Leave it away, or take --twin sample or --logit-samples/);
   assert.match(await refusal('--posterior', at('missing.safetensors')), /there is no such file/);
 });
 

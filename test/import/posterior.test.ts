@@ -75,6 +75,8 @@ test('what does not fit is refused with the name of the tensor', () => {
   const architecture = '\n  A posterior belongs to one architecture: compile it with the graph that it was trained with.';
   refuses(apply({ 'fc.weight.mean': weight([1, 2], 0) }), 'error [graph/posterior] fc.weight.mean: the file has no tensor fc.weight.std\n  Give mean and standard deviation of fc.weight, or fc.weight alone for a weight that is not random.');
   refuses(apply({ 'fc.weight.std': weight([1, 2], 0) }), 'error [graph/posterior] fc.weight.std: the file has no tensor fc.weight.mean\n  Give mean and standard deviation of fc.weight, or fc.weight alone for a weight that is not random.');
+  const counted = { ...skeleton, constants: { ...skeleton.constants, axes: makeConstant('int64', [1], [1]) } };
+  refuses(() => applyPosterior(counted, { 'axes.mean': weight([1], 1), 'axes.std': weight([1], 1) }), 'error [graph/posterior] axes.mean: the constant axes of the graph is int64, and only float32 weights are taken from a posterior\n  Leave it out of the file.');
   refuses(apply({ 'fx.weight': weight([1, 2], 0) }), `error [graph/posterior] fx.weight: the graph has no float32 weight fx.weight\n  Did you mean "fc.weight"?${architecture}`);
   refuses(apply({ 'fc.weight': weight([2, 2], 0) }), `error [graph/posterior] fc.weight: it is [2, 2], and the weight fc.weight of the graph is [1, 2]${architecture}`);
   refuses(apply({ 'fc.weight': weight([1, 2], 0) }), 'error [graph/posterior] fc.bias: the file says nothing of this weight\n  Add fc.bias.mean and fc.bias.std, or fc.bias alone.');
