@@ -1,12 +1,12 @@
 /**
  * Builds dist/: the package's entries as ES modules, the runtime as one file for a script tag, and the type
- * declarations. Dependencies stay imports. Run by `npm run build` and before `npm pack`; `build.mjs FOLDER` builds there.
+ * declarations. Dependencies stay imports. Run by `npm run build` and before `npm pack`; `build.mjs FOLDER` builds there what
+ * runs, without the declarations.
  */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import ts from 'typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = resolve(process.argv[2] ?? `${root}dist`);
@@ -79,10 +79,11 @@ await build({
 });
 writeFileSync(`${dist}/sigmaflow.runtime.global.js`, await script('sdk/runtime/index.ts', { globalName: 'sigmaflow' }));
 writeFileSync(`${dist}/pool.worker.js`, workers.browserCode);
-emitDeclarations();
+if (process.argv[2] === undefined) await emitDeclarations();
 for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) console.log(`${basename(dist)}/${name}  ${readFileSync(`${dist}/${name}`).length} bytes`);
 
-function emitDeclarations() {
+async function emitDeclarations() {
+  const { default: ts } = await import('typescript');
   const entries = ['index', 'runtime/index', 'data/index', 'metrics/index', 'host/pool.node', 'host/pool.browser'].map((name) => `sdk/${name}.ts`);
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: entries }, ts.sys, root);

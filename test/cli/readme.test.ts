@@ -65,26 +65,30 @@ function given(block: string): string {
   ].join('\n');
 }
 
-const poolEntry = path.join(root, 'sdk/host/pool.node.ts');
+const checkOf = (text: string): string => (/\blogits\b/.test(text) ? "if (logits.data.length % 10 !== 0 || !logits.data.every(Number.isFinite)) throw new Error('no answer');" : '');
 
-blocks('ts').forEach((text, i) => {
+const poolEntry = path.join(root, 'sdk/host/pool.node.ts');
+const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: at('.'), encoding: 'utf8', timeout: 120_000 });
+const programs = blocks('ts').map((text, i) => ({ text, file: `block${i}.ts` }));
+
+test('the TypeScript blocks are typed', () => {
+  save('package.json', '{ "type": "module" }');
+  const options = {
+    target: 'ES2022', module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022', 'DOM'], strict: true, noEmit: true, skipLibCheck: true,
+    types: ['node'], typeRoots: [path.join(root, 'node_modules', '@types')],
+    paths: { sigmaflow: [path.join(root, 'sdk/index.ts')], 'sigmaflow/pool': [poolEntry], 'sigmaflow/*': [path.join(root, 'sdk/*/index.ts')] },
+  };
+  save('tsconfig.json', JSON.stringify({ compilerOptions: options, files: programs.map(({ file }) => file) }));
+  for (const { text, file } of programs) save(file, [given(text), text, checkOf(text)].join('\n'));
+  const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
+  assert.is(checked.status, 0, checked.stdout);
+});
+
+programs.forEach(({ text, file }, i) => {
   test(`TypeScript block ${i + 1}`, () => {
-    save('package.json', '{ "type": "module" }');
-    const options = {
-      target: 'ES2022', module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022', 'DOM'], strict: true, noEmit: true, skipLibCheck: true,
-      types: ['node'], typeRoots: [path.join(root, 'node_modules', '@types')],
-      paths: { sigmaflow: [path.join(root, 'sdk/index.ts')], 'sigmaflow/pool': [poolEntry], 'sigmaflow/*': [path.join(root, 'sdk/*/index.ts')] },
-    };
-    save('tsconfig.json', JSON.stringify({ compilerOptions: options, files: [`block${i}.ts`] }));
-    const check = /\blogits\b/.test(text) ? "if (logits.data.length % 10 !== 0 || !logits.data.every(Number.isFinite)) throw new Error('no answer');" : '';
-    const file = save(`block${i}.ts`, [given(text), text, check].join('\n'));
-    const node = (...argv: string[]) => spawnSync(process.execPath, argv, { cwd: path.dirname(file), encoding: 'utf8', timeout: 120_000 });
-    const checked = node(path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.');
-    assert.is(checked.status, 0, checked.stdout);
     // What the package's exports would resolve to (the package test installs it for real).
     const sources = text.replace(/'sigmaflow(\/\w+)?'/g, (_, sub = '') => `'${pathToFileURL(sub === '/pool' ? poolEntry : path.join(root, 'sdk', sub, 'index.ts')).href}'`);
-    save(`block${i}.ts`, [given(text), sources, check].join('\n'));
-    const run = node('--import', new URL('../../scripts/typescript.mjs', import.meta.url).href, file);
+    const run = node('--import', new URL('../../scripts/typescript.mjs', import.meta.url).href, save(file, [given(text), sources, checkOf(text)].join('\n')));
     assert.is(run.status, 0, run.stderr);
   });
 });

@@ -2,18 +2,20 @@
  * The published Bayesian 784-100-100-10 as a whole: accuracy of its moments on all of MNIST's test set, and its moments against
  * sampling all weights. Its answers for 64 inputs are in test/passes/twins/moments.test.ts.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { applyPosterior } from '../../codegen/import/posterior.js';
 import { readSafetensors } from '../../codegen/import/safetensors.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import { compile } from '../../sdk/compile.js';
-import { readNpz } from '../../sdk/data/npy.js';
+import { readNpz, writeNpy } from '../../sdk/data/npy.js';
 import { architectures } from '../../sdk/model/architectures.js';
 import { loadSync } from '../../sdk/runtime/index.js';
-import { normals } from '../ops/momentGraphs.js';
 import { dataset, normalized } from '../support/datasets.js';
-import { Random } from '../support/random.js';
+import { pythonWith, runPython } from '../support/python.js';
 import { sharedFile } from '../support/shared.js';
 
 const posterior = sharedFile('bnn/mlp_posterior.safetensors');
@@ -45,55 +47,34 @@ if (digits) {
   });
 }
 
-/** Mean and variance of every logit over networks whose weights are all drawn, in float64; nothing of the compiler's is used but names. */
-function bySampling(graph: Graph, x: Float32Array, count: number, samples: number): { mean: Float64Array; variance: Float64Array } {
-  const normal = normals(new Random(4));
-  const draw = (name: string, into: Float64Array): Float64Array => {
-    const [means, deviations] = [graph.constants[name].data, graph.posteriors![name].deviation.data];
-    for (let e = 0; e < into.length; e++) into[e] = means[e] + deviations[e] * normal();
-    return into;
-  };
-  const layers = ['fc1', 'fc2', 'fc3'].map((name) => {
-    const [outputs, inputs] = graph.constants[`${name}.weight`].shape;
-    return { name, inputs, outputs, weight: new Float64Array(outputs * inputs), bias: new Float64Array(outputs), result: new Float64Array(outputs * count) };
-  });
-  // inputs by feature, so that each weight meets all images at once
-  const given = Float64Array.from({ length: 784 * count }, (_, e) => x[(e % count) * 784 + Math.floor(e / count)]);
-  const [sum, squares] = [new Float64Array(10 * count), new Float64Array(10 * count)];
-  for (let s = 0; s < samples; s++) {
-    let from = given;
-    for (const { name, inputs, outputs, weight, bias, result } of layers) {
-      draw(`${name}.weight`, weight);
-      draw(`${name}.bias`, bias);
-      for (let o = 0; o < outputs; o++) {
-        const row = result.subarray(o * count, (o + 1) * count).fill(bias[o]);
-        for (let i = 0; i < inputs; i++) {
-          const w = weight[o * inputs + i];
-          for (let n = 0; n < count; n++) row[n] += w * from[i * count + n];
-        }
-      }
-      if (outputs !== 10) for (let e = 0; e < result.length; e++) result[e] = Math.max(result[e], 0);
-      from = result;
+/** Mean and variance of every logit over networks whose weights are all drawn, in float64, by numpy. */
+function bySampling(python: string, graph: Graph, x: Float32Array, samples: number): { mean: Float64Array; variance: Float64Array } {
+  const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-sampling-'));
+  try {
+    const save = (name: string, shape: readonly number[], data: ArrayLike<number>): void => writeFileSync(join(folder, `${name}.npy`), writeNpy({ shape, data: Float32Array.from(data) }));
+    save('x', [x.length / 784, 784], x);
+    for (const [name, { deviation }] of Object.entries(graph.posteriors!)) {
+      save(`${name}.mean`, deviation.shape, graph.constants[name].data);
+      save(`${name}.std`, deviation.shape, deviation.data);
     }
-    for (let e = 0; e < sum.length; e++) {
-      const logit = from[(e % 10) * count + Math.floor(e / 10)];
-      sum[e] += logit;
-      squares[e] += logit * logit;
-    }
+    const { mean, variance } = JSON.parse(runPython(python, 'sampling.py', [folder, String(samples)])) as { mean: number[]; variance: number[] };
+    return { mean: Float64Array.from(mean), variance: Float64Array.from(variance) };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-  const mean = sum.map((t) => t / samples);
-  return { mean, variance: squares.map((t, e) => t / samples - mean[e] ** 2) };
 }
 
 if (posterior && golden) {
   test('moments against 4,000 networks with drawn weights: means within 0.1 deviations, variances within 10 % in the median', async () => {
+    const python = pythonWith('numpy');
+    if (!python) return;
     const inputs = readNpz(golden);
     const count = 16;
     const x = new Float32Array(count * 784);
     x.set((inputs.x_mnist.data as Float32Array).subarray(0, 8 * 784));
     x.set((inputs.x_fashion.data as Float32Array).subarray(0, 8 * 784), 8 * 784);
     const found = await byModule(x, count);
-    const truth = bySampling(published(), x, count, 4000);
+    const truth = bySampling(python, published(), x, 4000);
     const off = [...truth.mean].map((m, e) => Math.abs(found.mean[e] - m) / Math.sqrt(truth.variance[e]));
     assert.ok(Math.max(...off) < 0.1, `a mean is off by ${Math.max(...off)} deviations`);
     for (const [set, first] of [['digits', 0], ['clothing', 80]] as const) {

@@ -120,21 +120,23 @@ import type { ${name} } from './typed.js';
 export const answer = async (bytes: Uint8Array, pixels: Float32Array): Promise<Float32Array> => (await load<${name}>(bytes)).run(pixels).${output}.data;
 `;
   const output = /outputs: \{\s*\/\*\*.*\*\/\s*"?(\w+)"?: Float32Array;/.exec(readFileSync(join(folder, 'typed.d.ts'), 'utf8'))![1];
-  const check = (text: string, resolution: string) => {
-    writeFileSync(join(folder, 'use.ts'), text);
+  const check = (texts: Readonly<Record<string, string>>, resolution: string): string => {
+    for (const [file, text] of Object.entries(texts)) writeFileSync(join(folder, file), text);
     const compilerOptions = { noEmit: true, strict: true, target: 'es2022', lib: ['es2022', 'dom'], types: [], module: resolution === 'bundler' ? 'esnext' : 'nodenext', moduleResolution: resolution };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: Object.keys(texts) }));
     return spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' }).stdout;
   };
-  for (const resolution of ['bundler', 'nodenext']) assert.is(check(source(output), resolution), '');
   const pooled = `import { createPool } from 'sigmaflow/pool';
 import { load } from './bundle/${model}.mjs';
 export const answer = async (pixels: Float32Array): Promise<Float32Array> => (await load()).run(pixels).${output}.data;
 export const many = async (pixels: Float32Array): Promise<Float32Array> => (await (await createPool<${name}>((await load()).module, { threads: 2 })).run(pixels)).${output}.data;
 import type { ${name} } from './bundle/${model}.mjs';
 `;
-  for (const resolution of ['bundler', 'nodenext']) assert.is(check(pooled, resolution), '');
-  assert.match(check(source('nothing'), 'nodenext'), "Property 'nothing' does not exist");
+  const right = { 'use.ts': source(output), 'pooled.ts': pooled };
+  assert.is(check(right, 'bundler'), '');
+  const told = check({ ...right, 'wrong.ts': source('nothing') }, 'nodenext');
+  assert.match(told, /^wrong\.ts\(.*Property 'nothing' does not exist/);
+  assert.is(told.match(/error TS/g)!.length, 1, told);
 });
 
 test('the command line compiles, runs and reports', () => {
