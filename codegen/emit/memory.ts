@@ -160,7 +160,10 @@ function vectorFields(tensor: Tensor, p: Place, scope: Scope, context: Context):
   if (code || elementBits >= containerBits || p.laneStride !== containerBits) return undefined;
   const container = fieldContainers(tensor, p, scope, context);
   const left = 32 - elementBits - p.shift;
-  if (describe(tensor.dtype).signed) return `i32x4.shr_s(${left === 0 ? container : `i32x4.shl(${container}, ${left})`}, ${32 - elementBits})`;
+  const { signed } = describe(tensor.dtype);
+  // The last field has the container's sign.
+  if (signed && p.shift + elementBits === containerBits) return `i32x4.shr_s(${container}, ${p.shift})`;
+  if (signed) return `i32x4.shr_s(${left === 0 ? container : `i32x4.shl(${container}, ${left})`}, ${32 - elementBits})`;
   const low = p.shift === 0 ? container : `i32x4.shr_u(${container}, ${p.shift})`;
   return p.shift + elementBits === containerBits ? low : `v128.and(${low}, i32x4.splat(${2 ** elementBits - 1}))`;
 }
@@ -168,7 +171,7 @@ function vectorFields(tensor: Tensor, p: Place, scope: Scope, context: Context):
 /** The containers of four lanes. */
 function fieldContainers(tensor: Tensor, p: Place, scope: Scope, context: Context): string {
   const { containerBits } = tensor.layout;
-  const whole: Tensor = { ...tensor, dtype: 'uint32', layout: { ...tensor.layout, elementBits: containerBits } };
+  const whole: Tensor = { ...tensor, dtype: describe(tensor.dtype).signed ? 'int32' : 'uint32', layout: { ...tensor.layout, elementBits: containerBits } };
   return shareLoad(tensor, { ...p, shift: 0 }, 'field containers', 'v128', vectorLoad(whole, p)!, scope, context);
 }
 

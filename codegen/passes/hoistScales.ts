@@ -7,6 +7,10 @@ import { Fragment } from './fragment.js';
 
 const decoders: ReadonlySet<string> = new Set(['DecodeUniform', 'DecodePower']);
 
+/** Codes have up to 8 bits. */
+const mostCode = 128;
+const greatestFinite = 3.4028234663852886e38;
+
 /** Takes a graph whose values are inferred. */
 export function hoistScales(graph: Graph): Graph {
   const producers = new Map(graph.nodes.flatMap((n) => n.outputs.map((o): [string, Node] => [o, n])));
@@ -17,6 +21,11 @@ export function hoistScales(graph: Graph): Graph {
   /** A weight without its scale, and that scale. */
   const scaleOf = (name: string): { readonly node: Node; readonly values: readonly number[]; readonly axis: number; readonly isSquare: boolean } | undefined => {
     const node = producers.get(name);
+    if (node?.op === 'Clip' && onlyFinite(node)) {
+      const of = scaleOf(node.inputs[0]);
+      // Squares of such codes are finite anyway.
+      return of?.isSquare && of.values.every((s) => s * mostCode ** 2 < greatestFinite) ? of : undefined;
+    }
     if (node?.op === 'Square') {
       const of = scaleOf(node.inputs[0]);
       return of && !of.isSquare ? { ...of, values: of.values.map((s) => Math.fround(s * s)), isSquare: true } : undefined;
@@ -24,6 +33,8 @@ export function hoistScales(graph: Graph): Graph {
     const scale = node && decoders.has(node.op) && node.inputs[1] ? (graph.constants[node.inputs[1]] ?? fragment.constants[node.inputs[1]]) : undefined;
     return scale && { node: node!, values: [...scale.data], axis: Number(node!.attributes.axis ?? 0), isSquare: false };
   };
+  /** Keeps what overflowed finite, and nothing else. */
+  const onlyFinite = ({ inputs: [, least, most] }: Node): boolean => !least && (graph.constants[most] ?? fragment.constants[most])?.data[0] === greatestFinite;
   const withoutScale = ({ op, name, inputs, outputs, attributes }: Node): string => {
     const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, [inputs[0]], attributes)));
     bare.set(outputs[0], made);

@@ -1,26 +1,44 @@
 /**
  * Inlining: what an elementwise kernel makes of constants alone is computed where it is read, at every read, so that neither the
- * module nor the memory holds it: squares of weights, weights that are stored as codes.
+ * module nor the memory holds it: squares of weights, weights that are stored as codes. Few that are read often, such as a
+ * small convolution's, are made once a run instead, in memory that activations share.
  */
 import { mapExpr, substitute } from '../ir/indexing.js';
 import type { Block, Expr, Index, Kernel, Program, ProgramUnit } from '../ir/program.js';
-import { walkExpr } from '../ir/walk.js';
+import { dependsOn, walkExpr } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
 import { withoutUnused } from './lower.js';
 
 /** Inlines every such kernel that all of its readers can take. Appends what was done to `steps`. */
 export function inlineConstants(unit: ProgramUnit, steps: string[]): ProgramUnit {
   let { program } = unit;
+  const kept = new Set<string>();
   // What is inlined may make the next one a kernel of constants alone.
   for (let i = 0; i < program.blocks.length; i++) {
     const block = program.blocks[i];
-    const made = block.kind === 'kernel' ? madeOfConstants(program, block) : undefined;
+    const made = block.kind === 'kernel' ? madeOfConstants(program, block, kept) : undefined;
     if (!made || !readers(program.blocks, made.tensor).every((k) => loadsOf(k).every((l) => l.tensor !== made.tensor || !l.guard))) continue;
+    if (isMadeOnce(program, block as Kernel, made)) {
+      kept.add(made.tensor);
+      continue;
+    }
     steps.push(`inline ${(block as Kernel).name}`);
     program = { ...program, blocks: program.blocks.flatMap((b) => (b === block ? [] : [inlined(b, made)])) };
     i--;
   }
   return program === unit.program ? unit : withoutUnused({ ...unit, program });
+}
+
+/** Moves what is made of constants next to what reads it, so that no memory is held for it before. */
+export function makeLate(program: Program): Program {
+  const role = (tensor: string): string => program.buffers[program.tensors[tensor].buffer].role;
+  const isFree = (b: Block): b is Kernel => b.kind === 'kernel' && b.stores.every((s) => role(s.tensor) === 'temporary') && loadsOf(b).length > 0 && loadsOf(b).every((l) => role(l.tensor) === 'constant');
+  const blocks: Block[] = [];
+  for (const block of [...program.blocks].reverse()) {
+    const at = isFree(block) ? blocks.findIndex((b) => block.stores.some((s) => readers([b], s.tensor).length > 0)) : 0;
+    blocks.splice(Math.max(at, 0), 0, block);
+  }
+  return blocks.every((b, i) => b === program.blocks[i]) ? program : { ...program, blocks };
 }
 
 interface Made {
@@ -31,21 +49,37 @@ interface Made {
 }
 
 /** What a kernel makes, where it is elementwise, of constants, for other kernels, and stores at its own point. */
-function madeOfConstants(program: Program, kernel: Kernel): Made | undefined {
-  if (kernel.op === 'copy' || kernel.reduce.length + kernel.accumulators.length + kernel.body.length > 0 || kernel.stores.length !== 1) return undefined;
+function madeOfConstants(program: Program, kernel: Kernel, kept: ReadonlySet<string>): Made | undefined {
+  if (kernel.reduce.length + kernel.accumulators.length + kernel.body.length > 0 || kernel.stores.length !== 1) return undefined;
   const [store] = kernel.stores;
   const role = (tensor: string): string => program.buffers[program.tensors[tensor].buffer].role;
   const loads = loadsOf(kernel);
-  if (role(store.tensor) !== 'temporary' || loads.length === 0 || loads.some((l) => role(l.tensor) !== 'constant')) return undefined;
+  if (role(store.tensor) !== 'temporary' || loads.length === 0 || loads.some((l) => role(l.tensor) !== 'constant' && !kept.has(l.tensor))) return undefined;
   const axes = store.at.map(plainAxis);
   if (axes.some((a) => a === undefined)) return undefined;
   const lets = new Map<string, Expr>();
   const whole = (e: Expr): Expr => mapExpr(e, (i) => i, (x) => (x.op === 'ref' ? lets.get(x.name) : undefined));
   for (const l of kernel.epilogue) lets.set(l.name, whole(l.value));
   const value = whole(store.value);
+  // A copy of constants is a view, or done when the module is made.
+  if (kernel.op === 'copy' && value.op === 'load') return undefined;
   let size = 0;
   walkExpr(value, { expr: () => { size++; } });
   return size <= mostNodes ? { tensor: store.tensor, axes: axes as string[], value } : undefined;
+}
+
+/** Elements that are made once, and how often they are read then: a tile of outputs shares what it decodes. */
+const mostMade = 4096;
+const leastReads = 16;
+
+/** True where few elements are decoded, and a sum reads each of them at many places. */
+function isMadeOnce(program: Program, kernel: Kernel, { tensor }: Made): boolean {
+  const { shape } = program.tensors[tensor];
+  if (kernel.op !== 'dequantize' || shape.reduce((n, d) => n * d, 1) > mostMade) return false;
+  return readers(program.blocks, tensor).some((k) => k.reduce.length > 0 && loadsOf(k).some((l) => {
+    const places = k.space.filter((a) => !l.at.some((i) => dependsOn(i, a.name)));
+    return l.tensor === tensor && places.reduce((n, a) => n * a.extent, 1) >= leastReads;
+  }));
 }
 
 /** A larger expression would be computed too often. */

@@ -18,7 +18,7 @@ import { defaultSchedule } from './defaults/index.js';
 import { usesWideIntegers } from './defaults/lanes.js';
 import { fuseAll, loadsOf } from './fuse.js';
 import { imageByImage } from './images.js';
-import { inlineConstants } from './inline.js';
+import { inlineConstants, makeLate } from './inline.js';
 import { joinReductions } from './join.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
@@ -51,7 +51,7 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[], keep
   const scalarOnly = (kernel: Kernel): boolean => usesWideIntegers(kernel, unit.program, target);
   let u = joinReductions(inlineConstants(unit, steps), steps);
   u = fuseAll(u, steps, (producer, consumer) => target.lanes > 1 && scalarOnly(consumer) && !scalarOnly(producer));
-  u = { ...u, program: startAtBias(u.program, steps) };
+  u = { ...u, program: startAtBias(makeLate(u.program), steps) };
   // Outputs first: one that windows read again has its halo in the temporary that it gets here.
   u = stageOutputs(u, target, steps, keepAll);
   u = stageInputs(u, steps);

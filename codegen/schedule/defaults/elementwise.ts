@@ -7,7 +7,8 @@ import type { Target } from '../../targets/target.js';
 import { accesses } from '../access.js';
 import type { Choices, KernelSchedule } from '../choice.js';
 import type { Loop, Nest } from '../nest.js';
-import { applySteps, partition } from '../steps.js';
+import { applySteps, partition, type Step } from '../steps.js';
+import { codeFields, fieldPacks, type Fields } from './fields.js';
 import { canOverrun, count, divisorIn } from './lanes.js';
 
 /** Loops in the order in which the (first) store walks memory. */
@@ -46,6 +47,8 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
   const rest = extent % target.lanes;
   const overrun = rest !== 0 && name === lane && canOverrun(joined, program, name, target.lanes - rest);
   const parts = rest !== 0 && !overrun ? partition(joined, name, extent - rest) : [joined];
+  const fields = parts.length === 1 && (extent >= target.lanes || overrun) ? codeFields(joined, program, name) : undefined;
+  if (fields) return decoded(joined, target, name, overrun, fields);
   return {
     nests: parts.map((part, i) => {
       if (extent < target.lanes && !overrun) return part;
@@ -61,6 +64,21 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
     }),
     packs: {},
   };
+}
+
+/** Codes that share containers, one field after the other; neighbouring vectors go side by side where there is room. */
+function decoded(nest: Nest, target: Target, lane: string, overrun: boolean, fields: Fields): KernelSchedule {
+  const steps: Step[] = [
+    { step: 'split', loop: fields.loop, factor: fields.count },
+    { step: 'split', loop: lane, factor: target.lanes, overrun },
+  ];
+  const order = nest.loops.flatMap((l) => (l.name === fields.loop ? [`${l.name}.o`] : l.name === lane ? [`${lane}.o`] : [l.name]));
+  steps.push(
+    { step: 'reorder', order: [...order, `${fields.loop}.i`, `${lane}.i`] },
+    { step: 'unroll', loop: `${fields.loop}.i` },
+    { step: 'vectorize', loop: `${lane}.i` },
+  );
+  return { nests: [applySteps(nest, steps)], packs: fieldPacks(fields) };
 }
 
 /**

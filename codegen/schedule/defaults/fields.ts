@@ -1,5 +1,5 @@
 /**
- * Weights that are stored in fewer than eight bits and computed with as float32: which reduction loop's neighbours share a container.
+ * Weights that are stored in fewer than eight bits and computed with as float32: which loop's neighbours share a container.
  * Not here: fields of integer products (groups.ts).
  */
 import type { Program } from '../../ir/program.js';
@@ -8,9 +8,9 @@ import type { Pack } from '../choice.js';
 import type { Loop, Nest } from '../nest.js';
 import { fieldBits } from '../pack.js';
 
-/** Fields of the constants that every product of a float reduction decodes. */
+/** Fields of the constants that every product of a float reduction, or every element of a kernel without one, decodes. */
 export interface Fields {
-  /** A loop of the reduction, so many iterations of which lie in one container. */
+  /** A loop (of the reduction, where there is one), so many iterations of which lie in one container. */
   readonly loop: string;
   readonly count: number;
   /** Bits of a field, by constant. */
@@ -22,11 +22,12 @@ const containers = [16, 32, 8];
 
 /** Undefined where nothing is stored so, or where no loop fills containers. */
 export function codeFields(nest: Nest, program: Program, lane: string): Fields | undefined {
-  const reduce = nest.loops.filter((l) => l.kind === 'reduce');
-  const codes = accesses(nest, program).filter((a) => a.constant && program.tensors[a.tensor].dtype !== 'float32' && reduce.some((l) => a.depends(l.name)));
+  const summed = nest.loops.filter((l) => l.kind === 'reduce');
+  const loops = summed.length > 0 ? summed : nest.loops.filter((l) => l.name !== lane);
+  const codes = accesses(nest, program).filter((a) => a.constant && program.tensors[a.tensor].dtype !== 'float32' && loops.some((l) => a.depends(l.name)));
   const bits = new Map(codes.map((a) => [a.tensor, fieldBits(program.tensors[a.tensor])]));
   if (codes.length === 0 || codes.some((a) => a.guarded || !a.depends(lane)) || [...bits.values()].every((b) => b >= 8)) return undefined;
-  const candidates = reduce.filter((l) => codes.every((a) => a.depends(l.name)));
+  const candidates = loops.filter((l) => codes.every((a) => a.depends(l.name)));
   let best: { readonly loop: Loop; readonly count: number; readonly cost: number } | undefined;
   for (const container of containers) {
     for (const loop of candidates) {
