@@ -1,8 +1,8 @@
 /**
- * Indices that data decide: what a kernel reads them from does not change while it runs, so that each is read once, ahead of all
- * loops, and is then a place as an axis of a repeat is one.
+ * Indices that data decide. What does not change while a kernel runs is read once, ahead of all loops, and is then a place as an
+ * axis of a repeat is one.
  *
- * Not here: indices that change within a kernel; no operator makes them.
+ * Not here: places in a table that each element has for itself (memory.ts).
  */
 import { fail } from '../ir/diagnostic.js';
 import { factorKey, mapExpr } from '../ir/indexing.js';
@@ -11,7 +11,7 @@ import { walkExpr, walkStmts } from '../ir/walk.js';
 
 export type DataFactor = Extract<Factor, { value: Expr }>;
 
-/** The scheduled body with a name in the place of each such factor. */
+/** The scheduled body with a name in the place of each such factor that no loop changes. */
 export function nameDataIndices(kernel: Kernel): { readonly body: readonly Stmt[]; readonly named: ReadonlyMap<string, DataFactor> } {
   const body = kernel.scheduled!.body;
   const names = new Map<string, string>();
@@ -23,10 +23,12 @@ export function nameDataIndices(kernel: Kernel): { readonly body: readonly Stmt[
   function find(of: DataFactor): void {
     const key = factorKey(of);
     if (names.has(key)) return;
+    let moves = false;
     walkExpr(of.value, {
       expr: (e) => { if (e.op === 'ref' || e.op === 'local') fail('program/invalid', kernel.name, 'an index depends on a value that the kernel computes'); },
-      index: (i) => { if (i.terms.length > 0) fail('program/invalid', kernel.name, 'an index depends on data that a loop runs over'); },
+      index: (i) => { moves ||= i.terms.length > 0; },
     });
+    if (moves) return;
     const name = `data ${names.size}`;
     names.set(key, name);
     named.set(name, of);
@@ -36,7 +38,7 @@ export function nameDataIndices(kernel: Kernel): { readonly body: readonly Stmt[
   }
   function factor(of: Factor): Factor {
     if (typeof of === 'string') return of;
-    if ('value' in of) return names.get(factorKey(of))!;
+    if ('value' in of) return names.get(factorKey(of)) ?? of;
     return 'div' in of ? { div: index(of.div), by: of.by } : { rem: index(of.rem), by: of.by };
   }
   function expr(e: Expr): Expr {

@@ -77,6 +77,8 @@ export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = fals
       return { text, type, shape: value.shape };
     }
   }
+  const looked = tablePlace(tensor, e, context);
+  if (looked) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : looked(scope);
   const p = place(tensor, e.at, undefined, scope, context);
   if (!p) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : unevenLoad(tensor, e, scope, context);
   const type = tensor.dtype;
@@ -90,6 +92,21 @@ export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = fals
   const text = vectorLoad(tensor, p);
   if (text === undefined) return gather(e, scope, context);
   return { text: shareLoad(tensor, p, 'vector', 'v128', text, scope, context), type, shape: 'vector' };
+}
+
+/** A load of whole elements of a table, at a place that each element of a kernel has for itself. */
+function tablePlace(tensor: Tensor, e: Load, context: Context): ((scope: Scope) => Value) | undefined {
+  const { offset: from, terms } = address(tensor.layout, e.at, context.ranges);
+  const [{ coeff, of }] = terms.length === 1 ? terms : [{ coeff: 0, of: '' }];
+  if (typeof of === 'string' || !('value' in of)) return undefined;
+  return (scope) => {
+    const { text, type } = context.expression(of.value, scope, context);
+    const { min, max } = describe(type);
+    const inside = min >= of.lo && max <= of.hi ? text : `min<i32>(max<i32>(${text}, ${of.lo}), ${of.hi})`;
+    const { base, offset } = baseOf(tensor.buffer, from / 8, context);
+    const at = `${base === '0' ? '' : `${base} + `}<usize>(${inside}) * ${coeff / 8}`;
+    return { text: share(`looked up ${at}+${offset}`, tensor.buffer, scalarType(tensor.dtype), `load<${memoryType(tensor.layout.elementBits, tensor.dtype)}>(${at}, ${offset})`, scope, context), type: tensor.dtype, shape: 'scalar' };
+  };
 }
 
 function shareLoad(tensor: Tensor, p: Place, kind: string, type: string, text: string, scope: Scope, context: Context): string {

@@ -56,6 +56,7 @@ import { bipolarquant } from './bipolarquant.js';
 import { concat } from './concat.js';
 import { constant } from './constant.js';
 import { decodepower } from './decodepower.js';
+import { decodetable } from './decodetable.js';
 import { decodeuniform } from './decodeuniform.js';
 import { dequantize } from './dequantize.js';
 import { dequantizelinear } from './dequantizelinear.js';
@@ -137,6 +138,7 @@ const records: readonly OperatorRecord[] = [
   concat,
   constant,
   decodepower,
+  decodetable,
   decodeuniform,
   dequantize,
   dequantizelinear,
@@ -170,7 +172,7 @@ const records: readonly OperatorRecord[] = [
 export const operators: Readonly<Record<string, OperatorRecord>> = Object.fromEntries(records.map((r) => [r.name, r]));
 
 /** Operators that only passes make; no file has them, and none can be written with them. */
-export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Divergence', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SampleInformation', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments', 'DecodeUniform', 'DecodePower']);
+export const internalOperators: ReadonlySet<string> = new Set(['Quantize', 'Requantize', 'Dequantize', 'SumPool', 'ReluMoments', 'MaxPoolMoments', 'SoftmaxMoments', 'Divergence', 'Square', 'RandomNormal', 'LoopIndex', 'SampleMean', 'SampleMoments', 'SampleCollect', 'SampleInformation', 'SigmoidMoments', 'TanhMoments', 'AbsMoments', 'ClipMoments', 'ExpMoments', 'RoundMoments', 'StepMoments', 'DecodeUniform', 'DecodePower', 'DecodeTable']);
 
 /** The record of an operator; `at` is the node's name. Raises graph/unknown-operator with the nearest valid name. */
 export function operator(name: string, at: string): OperatorRecord {

@@ -1,11 +1,12 @@
 /**
  * `hoistScales`: a product with weights that are codes times a scale for each output is a product with the codes, multiplied by the
- * scale once an output. Only weights that are decoded where they are read (DecodeUniform, DecodePower) have such a form.
+ * scale once an output. Only weights that are decoded where they are read (DecodeUniform, DecodePower, DecodeTable) have such a form.
  */
 import { makeConstant, type Graph, type Node } from '../ir/graph.js';
 import { Fragment } from './fragment.js';
 
-const decoders: ReadonlySet<string> = new Set(['DecodeUniform', 'DecodePower']);
+/** By operator, which input is the scale. */
+const decoders: ReadonlyMap<string, number> = new Map([['DecodeUniform', 1], ['DecodePower', 1], ['DecodeTable', 2]]);
 
 /** Codes have up to 8 bits. */
 const mostCode = 128;
@@ -30,13 +31,14 @@ export function hoistScales(graph: Graph): Graph {
       const of = scaleOf(node.inputs[0]);
       return of && !of.isSquare ? { ...of, values: of.values.map((s) => Math.fround(s * s)), isSquare: true } : undefined;
     }
-    const scale = node && decoders.has(node.op) && node.inputs[1] ? (graph.constants[node.inputs[1]] ?? fragment.constants[node.inputs[1]]) : undefined;
+    const input = node && node.inputs[decoders.get(node.op) ?? Infinity];
+    const scale = input ? (graph.constants[input] ?? fragment.constants[input]) : undefined;
     return scale && { node: node!, values: [...scale.data], axis: Number(node!.attributes.axis ?? 0), isSquare: false };
   };
   /** Keeps what overflowed finite, and nothing else. */
   const onlyFinite = ({ inputs: [, least, most] }: Node): boolean => !least && (graph.constants[most] ?? fragment.constants[most])?.data[0] === greatestFinite;
   const withoutScale = ({ op, name, inputs, outputs, attributes }: Node): string => {
-    const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, [inputs[0]], attributes)));
+    const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, inputs.slice(0, decoders.get(op)), attributes)));
     bare.set(outputs[0], made);
     return made;
   };

@@ -3,6 +3,7 @@ import { makeConstant, type Constant, type Graph } from '../../ir/graph.js';
 import { roundedMoments } from '../../functions/roundedNormal.js';
 import { coordinateOf } from '../../ops/quantization.js';
 import type { FragmentBuilder, MomentPair } from '../../ops/record.js';
+import { powerValue } from './posteriorCodes.js';
 
 /** The mean of a random weight, decoded where it is stored in codes. */
 export function decodeMean(graph: Graph, name: string, build: FragmentBuilder): string {
@@ -13,6 +14,13 @@ export function decodeMean(graph: Graph, name: string, build: FragmentBuilder): 
 /** Mean and variance of a random weight as it is drawn; `factor` multiplies the variance of its posterior. */
 export function decodeMoments(graph: Graph, name: string, factor: number, build: FragmentBuilder): MomentPair {
   const { axis = 0, codes, rounding } = graph.posteriors![name].quantized ?? {};
+  const table = pairTable(graph, name, factor);
+  if (table) {
+    const found = build.constant(table.codes);
+    const moment = (values: Constant, scale: Constant): string => build.node('DecodeTable', [found, build.constant(values), build.constant(scale)], { axis });
+    const { step } = rounding!;
+    return { mean: moment(table.mean, step), variance: moment(table.variance, makeConstant('float32', step.shape, Float64Array.from(step.data, (u) => u * u))) };
+  }
   if (rounding || !codes) {
     const { mean, variance } = weightMoments(graph, name, factor);
     return { mean: rounding ? build.constant(mean) : name, variance: build.constant(variance) };
@@ -21,6 +29,40 @@ export function decodeMoments(graph: Graph, name: string, factor: number, build:
   const scale = makeConstant('float32', deviationScale.shape, Float64Array.from(deviationScale.data, (s) => s * s * factor));
   const variance = build.node('DecodePower', [build.constant(codes.deviation), build.constant(scale)], { axis, exponent: 2, greatest, hasZero: Number(hasZero) });
   return { mean: decodeMean(graph, name, build), variance };
+}
+
+/** Both moments of a rounded weight in steps, and the place of each weight's in these lists. */
+interface PairTable {
+  readonly codes: Constant;
+  readonly mean: Constant;
+  readonly variance: Constant;
+}
+
+/** The moments of every pair of codes that occurs; undefined where draws are not rounded or the means not coded, and where the moments themselves are fewer bytes. */
+function pairTable(graph: Graph, name: string, factor: number): PairTable | undefined {
+  const { codes, rounding } = graph.posteriors![name].quantized ?? {};
+  if (!codes || !rounding) return undefined;
+  const { mean, deviation, meanScale, deviationScale, greatest, hasZero } = codes;
+  const places = new Map<number, number>();
+  const powers = greatest + 1;
+  const pairs = [...mean.data].map((c, i) => (c + rounding.greatest) * powers + deviation.data[i]);
+  for (const pair of [...new Set(pairs)].sort((a, b) => a - b)) places.set(pair, places.size);
+  const bits = Math.max(1, Math.ceil(Math.log2(places.size)));
+  const bytes = 2 * 4 * 2 ** bits + pairs.length * (bits <= 8 ? 1 : 2);
+  if (bytes >= 2 * 4 * pairs.length) return undefined;
+  const [meanSteps, deviationSteps] = [meanScale, deviationScale].map((s) => s.data[0] / rounding.step.data[0]);
+  const [means, variances] = [new Float64Array(2 ** bits), new Float64Array(2 ** bits)];
+  for (const [pair, place] of places) {
+    const deviationOf = powerValue(pair % powers, deviationSteps, greatest, hasZero) * Math.sqrt(factor);
+    const rounded = roundedMoments((Math.floor(pair / powers) - rounding.greatest) * meanSteps, deviationOf, rounding.greatest);
+    means[place] = rounded.mean;
+    variances[place] = rounded.variance;
+  }
+  return {
+    codes: makeConstant(`uint${bits}`, mean.shape, Int32Array.from(pairs, (pair) => places.get(pair)!)),
+    mean: makeConstant('float32', [means.length], means),
+    variance: makeConstant('float32', [variances.length], variances),
+  };
 }
 
 /** A random weight as one draw gives it, of standard normal numbers; `factor` multiplies the variance of its posterior. */

@@ -27,11 +27,18 @@ export function uniformScale(means: Float64Array, deviations: Float64Array, grea
   const whole = reachOf(means, clip) / greatest;
   if (clip !== 'mse' || whole === 0) return whole;
   const precision = precisions(deviations);
-  return leastScale(whole, (scale) => {
-    let sum = 0;
-    means.forEach((m, i) => { sum += precision[i] * (m - uniformCode(m, scale, greatest) * scale) ** 2; });
-    return sum;
-  });
+  return leastScale(whole, (scale) => weightedError(means, precision, scale, greatest));
+}
+
+/** The squared errors of means in such codes, in multiples of their deviations. */
+export function uniformError(means: Float64Array, deviations: Float64Array, scale: number, greatest: number): number {
+  return weightedError(means, precisions(deviations), scale, greatest);
+}
+
+function weightedError(means: Float64Array, precision: Float64Array, scale: number, greatest: number): number {
+  let sum = 0;
+  means.forEach((m, i) => { sum += precision[i] * (m - uniformCode(m, scale, greatest) * scale) ** 2; });
+  return sum;
 }
 
 /**

@@ -8,7 +8,7 @@ import { fail, suggest } from '../../ir/diagnostic.js';
 import { makeConstant, type Constant, type Graph, type Posterior, type QuantizedPosterior } from '../../ir/graph.js';
 import { coordinateOf } from '../../ops/quantization.js';
 import {
-  drawnScale, greatestPower, greatestUniform, powerCode, powerReach, powerValue, uniformCode, uniformScale, type Clip,
+  drawnScale, greatestPower, greatestUniform, powerCode, powerReach, powerValue, uniformCode, uniformError, uniformScale, type Clip,
 } from './posteriorCodes.js';
 
 export type PosteriorScheme = 'vpq' | 'spq' | 'jq';
@@ -123,16 +123,22 @@ function quantize(weight: Channels, { scheme, bits, clip }: Settings): Made {
   const step = scheme === 'vpq' ? undefined : positive(weight.means.map((m, c) => drawnScale(m, weight.deviations[c], greatest, clip)));
   const rounding = step && { step: floats(step), greatest };
   if (scheme === 'spq') return { mean: weight.mean, deviation: weight.deviation, quantized: { rounding } };
-  const coded = encode(weight, bits, clip);
+  const coded = encode(weight, bits, clip, step);
   return { ...coded, quantized: { ...coded.quantized, ...(rounding ? { rounding } : {}) } };
 }
 
-function encode(weight: Channels, bits: number, clip: Clip): Made {
+/**
+ * Codes of means and deviations. Where draws are rounded to steps, the scales of all channels are the same multiples of their
+ * steps: the moments are then, in steps, a function of the two codes alone.
+ */
+function encode(weight: Channels, bits: number, clip: Clip, step?: readonly number[]): Made {
   const greatest = greatestUniform(bits);
   const most = greatestPower(bits);
   const hasZero = weight.deviation.data.some((s) => s === 0);
-  const meanScale = positive(weight.means.map((m, c) => uniformScale(m, weight.deviations[c], greatest, clip)));
-  const deviationScale = weight.deviations.map((s) => 2 ** powerReach(s, most, clip, hasZero));
+  const own = positive(weight.means.map((m, c) => uniformScale(m, weight.deviations[c], greatest, clip)));
+  const isTied = step !== undefined && weight.count > 1;
+  const meanScale = isTied ? meansInSteps(weight, own, step, greatest, clip) : own;
+  const deviationScale = isTied ? deviationsInSteps(weight, step, most, clip, hasZero) : weight.deviations.map((s) => 2 ** powerReach(s, most, clip, hasZero));
   const { shape } = weight.mean;
   const of = (i: number): number => weight.of(i);
   const meanCodes = makeConstant(`int${bits}`, shape, Int32Array.from(weight.mean.data, (m, i) => uniformCode(m, meanScale[of(i)], greatest)));
@@ -142,6 +148,25 @@ function encode(weight: Channels, bits: number, clip: Clip): Made {
     deviation: makeConstant('float32', shape, Float32Array.from(deviationCodes.data, (k, i) => powerValue(k, deviationScale[of(i)], most, hasZero))),
     quantized: { codes: { mean: meanCodes, meanScale: floats(meanScale), deviation: deviationCodes, deviationScale: floats(deviationScale), greatest: most, hasZero } },
   };
+}
+
+/** The steps times one ratio: the greatest of what the channels' own scales are of them, or with `mse` the one of least error. */
+function meansInSteps(weight: Channels, own: readonly number[], step: readonly number[], greatest: number, clip: Clip): number[] {
+  const ratios = own.map((s, c) => s / step[c]);
+  const scaled = (ratio: number): number[] => step.map((u) => Math.fround(u * ratio));
+  const [least, most] = [ratios.reduce((a, b) => Math.min(a, b)), ratios.reduce((a, b) => Math.max(a, b))];
+  if (clip !== 'mse') return scaled(most);
+  const errorOf = (ratio: number): number => scaled(ratio).reduce((sum, s, c) => sum + uniformError(weight.means[c], weight.deviations[c], s, greatest), 0);
+  // Steps themselves too: rounding to them leaves such means where they are.
+  const candidates = [1, ...Array.from({ length: 25 }, (_, i) => least * (most / least) ** (i / 24))];
+  const errors = candidates.map(errorOf);
+  return scaled(candidates[errors.indexOf(Math.min(...errors))]);
+}
+
+/** The steps times one power of two. */
+function deviationsInSteps(weight: Channels, step: readonly number[], most: number, clip: Clip, hasZero: boolean): number[] {
+  const reach = 2 ** powerReach(Float64Array.from(weight.deviation.data, (s, i) => s / step[weight.of(i)]), most, clip, hasZero);
+  return step.map((u) => u * reach);
 }
 
 /** Scales in float32; channels of zeros get the greatest of the others. */

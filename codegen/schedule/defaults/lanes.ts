@@ -29,8 +29,9 @@ export function laneLoop(nest: Nest, program: Program, target: Target): string |
   return best && (best.extent >= 4 || kernel.reduce.length > 0) ? best.name : undefined;
 }
 
+/** True of what packing gives the lanes' order, and of tables, which lanes look up one by one. */
 function isPackable(a: Access): boolean {
-  return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' && t.coeff >= 1)));
+  return a.at.every((i) => i.terms.length === 0 || (i.offset === 0 && i.terms.every((t) => typeof t.of === 'string' ? t.coeff >= 1 : 'value' in t.of)));
 }
 
 /** True where a kernel computes with integers of more than 32 bits in a way that the target's lanes do not. */

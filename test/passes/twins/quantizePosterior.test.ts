@@ -124,6 +124,8 @@ test('what a posterior becomes is what its codes stand for, and is its own quant
         const channel = Math.floor(i / inner);
         assert.is(once.constants[name].data[i], Math.fround(codes.mean.data[i] * codes.meanScale.data[channel]));
         assert.is(s, codes.hasZero && codes.deviation.data[i] === 0 ? 0 : codes.deviationScale.data[channel] * 2 ** (codes.deviation.data[i] - codes.greatest));
+        // of one multiple in all channels, so that one table of moments serves them
+        if (rounding) for (const scale of [codes.meanScale, codes.deviationScale]) assert.ok(Math.abs(scale.data[channel] / rounding.step.data[channel] / (scale.data[0] / rounding.step.data[0]) - 1) < 2e-7);
         assert.is(s === 0, graph.posteriors![name].deviation.data[i] === 0);
       });
     }
@@ -149,7 +151,7 @@ test('moments of rounded weights: nothing of a draw, zero deviation stays zero',
 const inputs = Float32Array.from({ length: 64 }, () => normal());
 /** The assembler takes a second each, so most are interpreted only. */
 const schemes: readonly (PosteriorQuantization & { readonly assembled?: true })[] = [
-  { bits: 4, assembled: true }, { bits: 3, granularity: 'tensor', clip: 'max', assembled: true }, { bits: 8 }, { bits: 2 }, { bits: 6, clip: { percentile: 99 } }, { bits: 4, scheme: 'spq' }, { bits: 4, scheme: 'jq' },
+  { bits: 4, assembled: true }, { bits: 3, granularity: 'tensor', clip: 'max', assembled: true }, { bits: 8 }, { bits: 2 }, { bits: 6, clip: { percentile: 99 } }, { bits: 4, scheme: 'spq' }, { bits: 4, scheme: 'jq', assembled: true }, { bits: 8, scheme: 'jq', granularity: 'tensor' },
 ];
 
 for (const { assembled, ...options } of schemes) {
@@ -194,6 +196,11 @@ test('4 bits take an eighth of float32 in the module and in memory, no float32 c
     assert.ok(wasm.length > constants && wasm.length < constants + 8000, `${bits} bits: ${wasm.length} bytes of ${constants}`);
   }
   const whole = 2 * 4 * 256 * 64;
+  // one code of both and two tables of at most 256 pairs; steps and their squares an output
+  const { unit: joint } = await compile(wide, { quantizePosterior: { bits: 4, scheme: 'jq' } });
+  const bytesOfJoint = Object.values(joint.program.buffers).reduce((sum, b) => sum + (b.hash === undefined ? 0 : b.bytes), 0);
+  assert.ok(bytesOfJoint <= whole / 8 + 2 * 4 * 256 + 2 * 4 * 64, `${bytesOfJoint} bytes`);
+  assert.ok(sizes.get(32)!.arena - joint.program.arenaBytes! >= whole - bytesOfJoint);
   assert.is(sizes.get(32)!.bytes, whole);
   for (const bits of [8, 4, 2]) {
     const { bytes, arena } = sizes.get(bits)!;
