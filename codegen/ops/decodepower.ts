@@ -5,8 +5,9 @@
  * A power of two is the code, shifted to where float32 has its exponent. Where code 0 is zero, that shift gives zero, and the power comes
  * by a multiplication.
  */
-import { add, bitcast, float, int, load, mul, shl } from '../ir/build.js';
+import { add, bitcast, float, int, mul, shl } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
+import { checkLow, lowBits, wholeCode, wholeCodes } from './decodeuniform.js';
 import { spaceAxes } from './elementwise.js';
 import { pointOf } from './movement.js';
 import { floatOutput, kernelName, makeKernel, rangeOf } from './operands.js';
@@ -21,10 +22,11 @@ const mostCode = 31;
 
 export const decodepower: OperatorRecord = {
   name: 'DecodePower',
-  doc: 'Codes to float32: scale * 2^(exponent * (code - greatest)), and 0 for code 0 where `hasZero` is set; scale has one element, or one for each coordinate along `axis`, and is 1 where it is absent. Internal.',
-  inputs: [{ name: 'codes' }, { name: 'scale', optional: true }],
+  doc: 'Codes to float32: scale * 2^(exponent * (code - greatest)), and 0 for code 0 where `hasZero` is set, the code being codes * 2^lowBits + low where low is given; scale has one element, or one for each coordinate along `axis`, and is 1 where it is absent. Internal.',
+  inputs: [{ name: 'codes' }, { name: 'scale', optional: true }, { name: 'low', optional: true }],
   outputs: ['y'],
   attributes: {
+    lowBits,
     axis: { type: 'int', doc: 'the dimension along which scales differ', default: 0 },
     exponent: { type: 'int', doc: '1 for standard deviations, 2 for variances', default: 2, values: [1, 2] },
     greatest: { type: 'int', doc: 'the code that stands for the scale, 1 to 31', required: true },
@@ -32,7 +34,9 @@ export const decodepower: OperatorRecord = {
   },
   infer(c) {
     requireInteger(c, 0, 'codes');
-    const [lo, hi] = rangeOf(c.input(0));
+    checkLow(c);
+    const [lo, high] = rangeOf(c.input(0));
+    const hi = c.inputs[2] ? high * 2 ** c.int('lowBits') + rangeOf(c.input(2))[1] : high;
     const greatest = c.int('greatest');
     if (lo < 0 || hi > mostCode || greatest < 1 || greatest > mostCode) {
       fail('graph/attribute-type', c.node.name, `codes are ${lo} .. ${hi}, and the greatest is ${greatest}`, `Give codes and a greatest code of at most ${mostCode}.`);
@@ -43,8 +47,8 @@ export const decodepower: OperatorRecord = {
     }
     return [floatOutput(c.input(0).shape)];
   },
-  reference(c, [codes, scale]) {
-    const data = codes!.data.map((k, i) => {
+  reference(c, [codes, scale, low]) {
+    const data = wholeCodes(c, codes!, low).map((k, i) => {
       const power = k === 0 && c.int('hasZero') ? 0 : 2 ** (c.int('exponent') * (k - c.int('greatest')));
       return scale ? f32(power * channelElement(scale, codes!.shape, c.int('axis'), i)) : power;
     });
@@ -54,7 +58,7 @@ export const decodepower: OperatorRecord = {
     const space = spaceAxes(c.input(0).shape);
     const at = pointOf(space);
     const exponent = c.int('exponent');
-    const shifted = shl('int32', load(c.input(0).name, at), int(exponentShift + exponent - 1, 'uint5'));
+    const shifted = shl('int32', wholeCode(c, at), int(exponentShift + exponent - 1, 'uint5'));
     const least = bias - exponent * c.int('greatest');
     const power = c.int('hasZero')
       ? mul('float32', bitcast('float32', shifted), float(2 ** least))
@@ -67,6 +71,7 @@ export const decodepower: OperatorRecord = {
     { name: 'variances', attributes: { greatest: 15 }, inputs: [{ shape: [3, 17], dtype: 'uint4' }, { shape: [1], constant: true, values: [0.3] }], seed: 1, tolerance: 0 },
     { name: 'deviations, per channel, with zero', attributes: { greatest: 7, exponent: 1, hasZero: 1, axis: 1 }, inputs: [{ shape: [2, 3, 4], dtype: 'uint3' }, { shape: [3], constant: true, values: [0.1, 0.2, 3] }], seed: 2, tolerance: 0 },
     { name: 'all codes', attributes: { greatest: 31, hasZero: 1 }, inputs: [{ shape: [32], dtype: 'uint5', values: Array.from({ length: 32 }, (_, i) => i) }], seed: 3, tolerance: 0 },
+    { name: 'in two parts', attributes: { greatest: 31, hasZero: 1, lowBits: 1 }, inputs: [{ shape: [4, 24], dtype: 'uint4', constant: true }, { shape: [1], constant: true, values: [0.3] }, { shape: [4, 24], dtype: 'uint1', constant: true }], seed: 5, tolerance: 0 },
     { name: 'without scale', attributes: { greatest: 3 }, inputs: [{ shape: [5, 9], dtype: 'uint2' }], seed: 4, tolerance: 0 },
   ],
 };

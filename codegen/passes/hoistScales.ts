@@ -38,7 +38,7 @@ export function hoistScales(graph: Graph): Graph {
   /** Keeps what overflowed finite, and nothing else. */
   const onlyFinite = ({ inputs: [, least, most] }: Node): boolean => !least && (graph.constants[most] ?? fragment.constants[most])?.data[0] === greatestFinite;
   const withoutScale = ({ op, name, inputs, outputs, attributes }: Node): string => {
-    const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, inputs.slice(0, decoders.get(op)), attributes)));
+    const made = bare.get(outputs[0]) ?? ((fragment.startNames(name), fragment.node(op, inputs.map((input, i) => (i === decoders.get(op) ? '' : input)), attributes)));
     bare.set(outputs[0], made);
     return made;
   };

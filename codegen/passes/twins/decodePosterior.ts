@@ -1,5 +1,7 @@
 /** Quantized posteriors as nodes that decode what is stored. Not here: how codes are chosen (quantizePosterior.ts). */
-import { makeConstant, type Constant, type Graph } from '../../ir/graph.js';
+import { describe, type DataType } from '../../ir/datatype.js';
+import { bestFields } from '../../ir/fields.js';
+import { makeConstant, type Constant, type Graph, type Posterior } from '../../ir/graph.js';
 import { roundedMoments } from '../../functions/roundedNormal.js';
 import { coordinateOf } from '../../ops/quantization.js';
 import type { FragmentBuilder, MomentPair } from '../../ops/record.js';
@@ -8,7 +10,36 @@ import { powerValue } from './posteriorCodes.js';
 /** The mean of a random weight, decoded where it is stored in codes. */
 export function decodeMean(graph: Graph, name: string, build: FragmentBuilder): string {
   const { axis = 0, codes } = graph.posteriors![name].quantized ?? {};
-  return codes ? build.node('DecodeUniform', [build.constant(codes.mean), build.constant(codes.meanScale)], { axis }) : name;
+  if (!codes) return name;
+  const { high, low, lowBits } = inParts(codes.mean, axis, build);
+  return build.node('DecodeUniform', [high, build.constant(codes.meanScale), ...low], { axis, lowBits });
+}
+
+/** Deviations that are stored in codes, to a power. */
+function decodePower(codes: Codes, axis: number, exponent: number, scale: Constant, build: FragmentBuilder): string {
+  const { high, low, lowBits } = inParts(codes.deviation, axis, build);
+  return build.node('DecodePower', [high, build.constant(scale), ...low], { axis, exponent, greatest: codes.greatest, hasZero: Number(codes.hasZero), lowBits });
+}
+
+type Codes = NonNullable<NonNullable<Posterior['quantized']>['codes']>;
+
+/** Low bits of codes of 3, 5 and 6 bits: what is left, and they, fill containers. Codes of 7 would not gain. */
+const splitAt = new Map([[3, 1], [5, 1], [6, 2]]);
+
+/** Codes of weights in two parts where that takes fewer bits. */
+function inParts(codes: Constant, axis: number, build: FragmentBuilder): { readonly high: string; readonly low: readonly string[]; readonly lowBits: number } {
+  const { bits, signed } = describe(codes.dtype);
+  const used = signed ? bits : Math.max(1, Math.ceil(Math.log2([...codes.data].reduce((a, b) => Math.max(a, b), 0) + 1)));
+  const lowBits = splitAt.get(used) ?? 0;
+  const extents = codes.shape.filter((_, d) => d !== axis);
+  const bitsOf = (parts: readonly number[]): number => bestFields(extents, parts)?.cost ?? 8 * parts.length;
+  if (lowBits === 0 || bitsOf([used - lowBits, lowBits]) >= bitsOf([used])) return { high: build.constant(codes), low: [], lowBits: 0 };
+  const part = (dtype: DataType, of: (c: number) => number): string => build.constant(makeConstant(dtype, codes.shape, Int32Array.from(codes.data, of)));
+  return {
+    high: part(`${signed ? 'int' : 'uint'}${used - lowBits}` as DataType, (c) => Math.floor(c / 2 ** lowBits)),
+    low: [part(`uint${lowBits}` as DataType, (c) => c & (2 ** lowBits - 1))],
+    lowBits,
+  };
 }
 
 /** Mean and variance of a random weight as it is drawn; `factor` multiplies the variance of its posterior. */
@@ -25,10 +56,9 @@ export function decodeMoments(graph: Graph, name: string, factor: number, build:
     const { mean, variance } = weightMoments(graph, name, factor);
     return { mean: rounding ? build.constant(mean) : name, variance: build.constant(variance) };
   }
-  const { deviationScale, greatest, hasZero } = codes;
+  const { deviationScale } = codes;
   const scale = makeConstant('float32', deviationScale.shape, Float64Array.from(deviationScale.data, (s) => s * s * factor));
-  const variance = build.node('DecodePower', [build.constant(codes.deviation), build.constant(scale)], { axis, exponent: 2, greatest, hasZero: Number(hasZero) });
-  return { mean: decodeMean(graph, name, build), variance };
+  return { mean: decodeMean(graph, name, build), variance: decodePower(codes, axis, 2, scale, build) };
 }
 
 /** Both moments of a rounded weight in steps, and the place of each weight's in these lists. */
@@ -70,10 +100,10 @@ export function decodeDraw(graph: Graph, name: string, factor: number, normal: s
   const { deviation, quantized } = graph.posteriors![name];
   const { axis = 0, codes, rounding } = quantized ?? {};
   const root = Math.sqrt(factor);
-  const times = ({ shape, data }: Constant): string => build.constant(makeConstant('float32', shape, Float64Array.from(data, (s) => s * root)));
+  const times = ({ shape, data }: Constant): Constant => makeConstant('float32', shape, Float64Array.from(data, (s) => s * root));
   const spread = codes
-    ? build.node('DecodePower', [build.constant(codes.deviation), times(codes.deviationScale)], { axis, exponent: 1, greatest: codes.greatest, hasZero: Number(codes.hasZero) })
-    : times(deviation);
+    ? decodePower(codes, axis, 1, times(codes.deviationScale), build)
+    : build.constant(times(deviation));
   const drawn = build.node('Add', [decodeMean(graph, name, build), build.node('Mul', [spread, normal])]);
   if (!rounding) return drawn;
   const { step, greatest } = rounding;

@@ -2,10 +2,11 @@
  * Weights that are stored in fewer than eight bits and computed with as float32: which loop's neighbours share a container.
  * Not here: fields of integer products (groups.ts).
  */
+import { bestFields, containerOf } from '../../ir/fields.js';
 import type { Program } from '../../ir/program.js';
 import { accesses } from '../access.js';
 import type { Pack } from '../choice.js';
-import type { Loop, Nest } from '../nest.js';
+import type { Nest } from '../nest.js';
 import { fieldBits } from '../pack.js';
 
 /** Fields of the constants that every product of a float reduction, or every element of a kernel without one, decodes. */
@@ -17,9 +18,6 @@ export interface Fields {
   readonly bits: ReadonlyMap<string, number>;
 }
 
-/** Lanes are containers: those of 16 bits load as fast as those of 32, and a body of fewer fields keeps its operands in registers. */
-const containers = [16, 32, 8];
-
 /** Undefined where nothing is stored so, or where no loop fills containers. */
 export function codeFields(nest: Nest, program: Program, lane: string): Fields | undefined {
   const summed = nest.loops.filter((l) => l.kind === 'reduce');
@@ -28,23 +26,11 @@ export function codeFields(nest: Nest, program: Program, lane: string): Fields |
   const bits = new Map(codes.map((a) => [a.tensor, fieldBits(program.tensors[a.tensor])]));
   if (codes.length === 0 || codes.some((a) => a.guarded || !a.depends(lane)) || [...bits.values()].every((b) => b >= 8)) return undefined;
   const candidates = loops.filter((l) => codes.every((a) => a.depends(l.name)));
-  let best: { readonly loop: Loop; readonly count: number; readonly cost: number } | undefined;
-  for (const container of containers) {
-    for (const loop of candidates) {
-      for (let count = Math.floor(container / Math.max(...bits.values())); count > 1; count--) {
-        if (loop.extent % count !== 0) continue;
-        const cost = [...bits.values()].reduce((sum, b) => sum + containerOf(b, count) / count, 0);
-        if (!best || cost < best.cost) best = { loop, count, cost };
-      }
-    }
-  }
-  return best && best.cost < 8 * bits.size ? { loop: best.loop.name, count: best.count, bits } : undefined;
+  const best = bestFields(candidates.map((l) => l.extent), [...bits.values()]);
+  return best && best.cost < 8 * bits.size ? { loop: candidates[best.loop].name, count: best.count, bits } : undefined;
 }
 
 /** How such a constant is stored, once its loop is split. */
 export function fieldPacks({ loop, count, bits }: Fields): Record<string, Pack> {
   return Object.fromEntries([...bits].map(([tensor, b]) => [tensor, { elementBits: b, containerBits: containerOf(b, count), innermost: `${loop}.i` }]));
 }
-
-/** Bits of the least container that holds so many fields. */
-const containerOf = (bits: number, count: number): number => [8, 16, 32].find((c) => c >= bits * count)!;

@@ -189,7 +189,7 @@ test('4 bits take an eighth of float32 in the module and in memory, no float32 c
   const weight = gaussian(list(256 * 64, normal), list(256 * 64, () => 0.5 + random.next()));
   const wide = network({ name: 'wide', input: [256], layers: [dense(64, { name: 'fc', weight, bias: false })] });
   const sizes = new Map<number, { bytes: number; arena: number }>();
-  for (const bits of [32, 8, 4, 2]) {
+  for (const bits of [32, 8, 6, 4, 3, 2]) {
     const { wasm, unit } = await compile(wide, bits === 32 ? {} : { quantizePosterior: { bits } });
     const constants = Object.values(unit.program.buffers).filter((b) => b.hash !== undefined).reduce((sum, b) => sum + b.bytes, 0);
     sizes.set(bits, { bytes: constants, arena: unit.program.arenaBytes! });
@@ -202,10 +202,11 @@ test('4 bits take an eighth of float32 in the module and in memory, no float32 c
   assert.ok(bytesOfJoint <= whole / 8 + 2 * 4 * 256 + 2 * 4 * 64, `${bytesOfJoint} bytes`);
   assert.ok(sizes.get(32)!.arena - joint.program.arenaBytes! >= whole - bytesOfJoint);
   assert.is(sizes.get(32)!.bytes, whole);
-  for (const bits of [8, 4, 2]) {
+  // bits of both codes of a weight: deviations have 32 codes at most
+  for (const [bits, stored] of [[8, 8 + 5], [6, 6 + 5], [4, 8], [3, 6], [2, 4]]) {
     const { bytes, arena } = sizes.get(bits)!;
     // and two scales an output
-    assert.is(bytes, (whole * bits) / 32 + 2 * 4 * 64);
+    assert.is(bytes, (256 * 64 * stored) / 8 + 2 * 4 * 64, `${bits} bits`);
     assert.is(sizes.get(32)!.arena - arena, whole - bytes);
   }
 });
