@@ -66,7 +66,7 @@ export function elementwise(start: Nest, program: Program, target: Target, lane:
   };
 }
 
-/** Codes that share containers, one field after the other; neighbouring vectors go side by side where there is room. */
+/** Codes that share containers, one field after the other. */
 function decoded(nest: Nest, target: Target, lane: string, overrun: boolean, fields: Fields): KernelSchedule {
   const steps: Step[] = [
     { step: 'split', loop: fields.loop, factor: fields.count },
