@@ -6,7 +6,7 @@
 import { address, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Stmt, Tensor } from '../ir/program.js';
 import { baseOf, toVector, type Context, type PendingBits, type Value } from './context.js';
-import { place, type Place } from './memory.js';
+import { place, type Place } from './place.js';
 import { flushStores } from './pending.js';
 import { indexText, type Scope } from './scope.js';
 

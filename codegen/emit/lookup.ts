@@ -12,7 +12,7 @@ import { columns, dotOperands, lookupOf, type Lookup } from '../ir/lookup.js';
 import type { Expr, Index, Stmt } from '../ir/program.js';
 import { walkStmts } from '../ir/walk.js';
 import { baseOf, localRegister, share, type Context, type PendingSum } from './context.js';
-import { place } from './memory.js';
+import { place } from './place.js';
 import { counterName, loopLines, type LoopScope, type Scope } from './scope.js';
 
 type Dot = Extract<Expr, { op: 'dot' }>;

@@ -3,60 +3,14 @@
  */
 import { describe, type DataType } from '../ir/datatype.js';
 import { address, interval, simplify } from '../ir/indexing.js';
-import type { Expr, Index, Tensor, Term } from '../ir/program.js';
-import { factorDependsOn } from '../ir/walk.js';
+import type { Expr, Tensor } from '../ir/program.js';
 import { baseOf, conditionText, fromLanes, scalarType, share, toVector, type Context, type Value } from './context.js';
+import { halves, loadHalves } from './halves.js';
 import { flushStores } from './pending.js';
-import { indexText, pointer, type Scope } from './scope.js';
+import { mentions, place, type Place } from './place.js';
+import { indexText, type Scope } from './scope.js';
 
 type Load = Extract<Expr, { op: 'load' }>;
-
-/** Where an element lies: text of the pointer, immediate byte offset, and for fields the bit within the container. */
-export interface Place {
-  readonly pointer: string;
-  readonly offset: number;
-  readonly shift: number;
-  /** Stride of the lanes and of the group's axis, in bits. */
-  readonly laneStride: number;
-  readonly groupStride: number;
-  /** The pointer is a multiple of eight bytes. */
-  readonly even: boolean;
-}
-
-/** Undefined where lanes or fields do not lie evenly. */
-export function place(tensor: Tensor, at: readonly Index[], group: string | undefined, scope: Scope, context: Context): Place | undefined {
-  const { layout } = tensor;
-  const bits = address(layout, at, context.ranges);
-  let laneStride = 0;
-  let groupStride = 0;
-  let from = bits.offset;
-  const rest: Term[] = [];
-  for (const t of bits.terms) {
-    if (t.of === context.lane) {
-      laneStride = t.coeff;
-      // A vector of a longer loop begins further on.
-      from += t.coeff * context.ranges.get(context.lane)![0];
-    } else if (group !== undefined && t.of === group) groupStride = t.coeff;
-    else if (mentions(t, context.lane) || mentions(t, group)) return undefined;
-    else rest.push(t);
-  }
-  if (rest.some((t) => t.coeff % layout.containerBits !== 0)) return undefined;
-  const whole = Math.floor(from / layout.containerBits) * layout.containerBits;
-  const terms = rest.map((t) => ({ coeff: t.coeff / 8, of: t.of }));
-  const start = baseOf(tensor.buffer, whole / 8, context);
-  let { offset } = start;
-  let text = pointer(scope.loop, terms, context.names, context.ranges, start.base);
-  // The engine adds the immediate without wrapping around, so the pointer itself must not lie below zero.
-  if (offset < 0 || interval({ offset: 0, terms }, context.ranges)[0] < 0) {
-    text = `(${text} + ${offset})`;
-    offset = 0;
-  }
-  return { pointer: text, offset, shift: from - whole, laneStride, groupStride, even: !text.startsWith('(') && rest.every((t) => t.coeff % 64 === 0) };
-}
-
-export function mentions(t: Term, axis: string | undefined): boolean {
-  return axis !== undefined && factorDependsOn(t.of, axis);
-}
 
 /** `inLanes`: a value that is the same in all lanes is wanted in all of them. */
 export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = false): Value {
@@ -80,6 +34,8 @@ export function emitLoad(e: Load, scope: Scope, context: Context, inLanes = fals
   const looked = tablePlace(tensor, e, context);
   if (looked) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : looked(scope);
   const p = place(tensor, e.at, undefined, scope, context);
+  const two = p ? undefined : halves(tensor, e.at, scope, context);
+  if (two) return { text: share(`halves ${two.pointer}+${two.offsets.join('.')}`, tensor.buffer, 'v128', loadHalves(two), scope, context), type: tensor.dtype, shape: 'vector' };
   if (!p) return context.lane !== undefined && dependsOnLane(e, context) ? gather(e, scope, context) : unevenLoad(tensor, e, scope, context);
   const type = tensor.dtype;
   if (context.lane !== undefined && p.laneStride === 0 && (type === 'float32' || (inLanes && tensor.layout.elementBits === 32))) {

@@ -12,7 +12,7 @@ import { address, mapExpr, substitute, type Ranges } from '../ir/indexing.js';
 import type { Expr, Index, Stmt } from '../ir/program.js';
 import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { fromLanes, localRegister, share, type Context, type PendingCount } from './context.js';
-import { place } from './memory.js';
+import { place } from './place.js';
 import type { Scope } from './scope.js';
 
 type Dot = Extract<Expr, { op: 'dot' }>;

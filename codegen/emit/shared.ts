@@ -10,7 +10,7 @@ import type { Expr, Index, Stmt, Tensor } from '../ir/program.js';
 import { cutsOf, laneDigits, outputs, secondFits, sharedOffset, sumBits, type Block } from '../ir/sharedLanes.js';
 import { walkStmts } from '../ir/walk.js';
 import { localRegister, registerName, share, type Context, type PendingSum } from './context.js';
-import { place } from './memory.js';
+import { place } from './place.js';
 import { counterName, loopLines, type LoopScope, type Scope } from './scope.js';
 
 export type Dot = Extract<Expr, { op: 'dot' }>;

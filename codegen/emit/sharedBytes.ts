@@ -7,7 +7,7 @@ import { dotOperands } from '../ir/lookup.js';
 import { byteDigits, outputs } from '../ir/sharedLanes.js';
 import { fail } from '../ir/diagnostic.js';
 import { localRegister, share, type Context, type PendingSum } from './context.js';
-import { place, type Place } from './memory.js';
+import { place, type Place } from './place.js';
 import { counterName, loopLines, type LoopScope, type Scope } from './scope.js';
 import { liesIn, memberAt, type Dot, type Load } from './shared.js';
 

@@ -10,8 +10,10 @@ import { address, interval, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Stmt } from '../ir/program.js';
 import { emitBitStore } from './bits.js';
 import { baseOf, conditionText, toVector, type Context, type Value } from './context.js';
-import { memoryType, place, type Place } from './memory.js';
+import { halves, storeHalves } from './halves.js';
+import { memoryType } from './memory.js';
 import { flushStores, laneStores, narrowed } from './pending.js';
+import { place, type Place } from './place.js';
 import { indexText, type Scope } from './scope.js';
 
 export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, context: Context): void {
@@ -40,8 +42,16 @@ export function emitStore(s: Extract<Stmt, { kind: 'store' }>, scope: Scope, con
   }
   const p = place(tensor, s.at, undefined, scope, context);
   const isVector = context.lane !== undefined && p !== undefined && p.laneStride === elementBits;
+  const two = p || lanes !== context.target.lanes || condition !== 'true' ? undefined : halves(tensor, s.at, scope, context);
   if (isVector && elementBits < 32 && lanes === context.target.lanes && condition === 'true') {
     collect(s.value, tensor.dtype, tensor.buffer, elementBits, p, scope, context);
+  } else if (two) {
+    const name = context.names.fresh('t');
+    if (!context.held) flushStores(context);
+    scope.lines.push(`const ${name}: v128 = ${toVector(context.expression(s.value, scope, context), scope, context)};`);
+    const lines = storeHalves(two, name);
+    if (context.held) context.held.push(...lines.map((line) => ({ buffer: tensor.buffer, scope, line })));
+    else scope.lines.push(...lines);
   } else if (context.held && isVector && elementBits === 32 && lanes === context.target.lanes && condition === 'true') {
     const name = context.names.fresh('t');
     scope.lines.push(`const ${name}: v128 = ${toVector(context.expression(s.value, scope, context), scope, context)};`);

@@ -24,16 +24,6 @@ export function polynomial(x: Expr, highestFirst: readonly number[]): Expr {
   return highestFirst.slice(1).reduce((value, c) => add(f, mul(f, value, x), float(c)), float(highestFirst[0]));
 }
 
-/** The same by Estrin's scheme: a few products more, in half as many steps that wait for one another; binds powers of `x`, a reference. */
-export function shallowPolynomial(scope: Scope, x: Expr, highestFirst: readonly number[]): Expr {
-  let terms: Expr[] = [...highestFirst].reverse().map(float);
-  for (let power = x; terms.length > 1; power = scope.float('power', mul(f, power, power))) {
-    terms = terms.flatMap((low, k) => (k % 2 === 1 ? [] : k + 1 < terms.length ? [add(f, low, mul(f, terms[k + 1], power))] : [low]));
-    if (terms.length === 1) return terms[0];
-  }
-  return terms[0];
-}
-
 /** 2^n for an int32 that is proved to lie in [-126, 127]. */
 function powerOfTwo(n: Expr): Expr {
   return bitcast(f, { op: 'shl', type: i, a: add(i, n, int(127)), b: int(23) });

@@ -6,11 +6,11 @@
  * phi(z) = 2^n p(f) with n + f = -y, y = distance^2 / (2 ln 2 variance), n the nearest integer, p of degree 4 (relative error 2.6e-6).
  * Phi(-z) = phi(z) M(z), Mills' ratio M(z) = t q(t) with t = 1 / (1 + 0.3 z) and q of degree 7, fitted to 1.3e-7 over [0, 13.2]. In
  * float32 Phi is right to 6e-6 of itself up to z = 8, r(-z) to 3e-5, and the variance that ReLU makes of them to 1e-3. Beyond z = 13.2
- * all is 0.
+ * all is 0. Horner's rule: several are computed side by side, and what is under way does not wait.
  */
 import { add, bitcast, compare, divide, float, int, mul, select, sub } from '../ir/build.js';
 import type { Expr } from '../ir/program.js';
-import { shallowPolynomial } from './exp.js';
+import { polynomial } from './exp.js';
 import type { Scope } from './scope.js';
 
 const f = 'float32';
@@ -50,9 +50,9 @@ export function normalTail(scope: Scope, distance: Expr, variance: Expr, deviati
   const whole = scope.float('tailN', sub(f, float(MAGIC), y));
   const fraction = scope.float('tailF', sub(f, sub(f, float(MAGIC), whole), y));
   const scale = bitcast(f, { op: 'shl', type: i, a: sub(i, bitcast(i, whole), int(MAGIC_BITS - 127)), b: int(23) });
-  const density = scope.float('tailP', mul(f, shallowPolynomial(scope, fraction, power), scale));
+  const density = scope.float('tailP', mul(f, polynomial(fraction, power), scale));
   const t = scope.float('tailT', divide(deviation, add(f, deviation, add(f, mul(f, distance, float(0.3)), float(NO_DEVIATION)))));
-  const tail = scope.float('tail', mul(f, mul(f, density, t), shallowPolynomial(scope, t, ratio)));
+  const tail = scope.float('tail', mul(f, mul(f, density, t), polynomial(t, ratio)));
   let excess: Expr | undefined;
   return {
     density,

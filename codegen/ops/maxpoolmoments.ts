@@ -3,7 +3,8 @@
  * the moments of MaxPool.
  *
  * Pairs are matched by normal variables (functions/greater.ts), in a tree: the elements of a row with their neighbours, then the
- * rows. The result depends on that order where a window has more than two elements.
+ * rows. The result depends on that order where a window has more than two elements. Rows have a kernel of their own: windows that
+ * overlap share them, and fewer values wait for one another.
  */
 import { axis, float, load, within } from '../ir/build.js';
 import { fail } from '../ir/diagnostic.js';
@@ -12,9 +13,9 @@ import { Scope } from '../functions/scope.js';
 import { pairArrays, pairShapes } from './momentPair.js';
 import { given, kernelName, makeKernel } from './operands.js';
 import { poolAttributes, poolParts, type PoolParts } from './pool.js';
-import type { Condition } from '../ir/program.js';
-import type { NodeContext, OperatorRecord } from './record.js';
-import { positions, readsPadding, windowNames } from './window.js';
+import type { Condition, Kernel } from '../ir/program.js';
+import type { LowerContext, NodeContext, OperatorRecord } from './record.js';
+import { positions, readsPadding, windowNames, type Window } from './window.js';
 
 const f = 'float32';
 
@@ -71,30 +72,21 @@ export const maxpoolmoments: OperatorRecord = {
     return pairArrays(found.shape, result);
   },
   lower(context) {
-    const found = parts(context);
-    const names = windowNames(found.dims.length).space;
-    const space = [{ name: 'n', extent: found.shape[0] }, { name: 'c', extent: found.shape[1] }, ...found.dims.map((w, d) => ({ name: names[d], extent: w.output }))];
-    const scope = new Scope(space.map((a) => a.name));
-    const element = (tap: readonly number[]): MomentExpr => {
-      const at = found.dims.map((w, d) => axis(names[d], w.stride, tap[d] * w.dilation - w.before));
-      const guard: Condition[] = at.flatMap((index, d) => (readsPadding(found.dims[d]) ? [within(index, 0, found.dims[d].input)] : []));
-      const read = (tensor: string, otherwise: number) => load(tensor, ['n', 'c', ...at], guard.length > 0 ? guard : undefined, guard.length > 0 ? float(otherwise) : undefined);
-      return { mean: scope.float('mean', read(context.input(0).name, outside)), variance: scope.float('variance', read(context.input(1).name, 0)) };
-    };
-    const { mean, variance } = greatest(scope, rows(found).map((row) => greatest(scope, row.map(element))));
-    const at = space.map((a) => axis(a.name));
+    const { dims, shape } = parts(context);
+    const inputs = [context.input(0).name, context.input(1).name];
+    const outputs = [context.outputs[0].name, context.outputs[1].name];
+    const [rowWindow, columnWindow] = dims;
+    if (dims.length === 1 || rowWindow.kernel === 1 || columnWindow.kernel === 1) return [pass(context, '', dims, shape, inputs, outputs)];
+    const still = (extent: number): Window => ({ input: extent, output: extent, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 });
+    const rowShape = [shape[0], shape[1], rowWindow.input, columnWindow.output];
+    const between = ['rowMean', 'rowVariance'].map((hint) => context.addTemporary(hint, rowShape, f));
     return [
-      makeKernel({
-        name: kernelName(context),
-        op: 'pool',
-        space,
-        epilogue: scope.lets,
-        stores: [{ tensor: context.outputs[0].name, at, value: mean }, { tensor: context.outputs[1].name, at, value: variance }],
-      }),
+      pass(context, 'rows', [still(rowWindow.input), columnWindow], rowShape, inputs, between),
+      pass(context, '', [rowWindow, still(columnWindow.output)], shape, between, outputs),
     ];
   },
   samples: [
-    ...[1, 3, 4, 5, 8, 17].map((c, i) => ({
+    ...[1, 3, 4, 5, 6, 8, 17].map((c, i) => ({
       name: `channels ${c}`, attributes: { kernel_shape: [2, 2], strides: [2, 2] }, inputs: [given([1 + (i % 2), c, 4, 5]), given([1 + (i % 2), c, 4, 5], { range: [0.01, 4] as const })], outputs: 2, seed: 3000 + i, tolerance: 2e-6,
     })),
     { name: 'three by two, overlapping', attributes: { kernel_shape: [3, 2] }, inputs: [given([1, 2, 5, 4]), given([1, 2, 5, 4], { range: [0.5, 2] })], outputs: 2, seed: 3010, tolerance: 3e-6 },
@@ -104,6 +96,28 @@ export const maxpoolmoments: OperatorRecord = {
     { name: 'far apart', attributes: { kernel_shape: [2], strides: [2] }, inputs: [given([1, 1, 4], { values: [1e6, -1e6, 5, 5] }), given([1, 1, 4], { values: [1, 4, 1e-12, 1e-12] })], outputs: 2, seed: 3014, tolerance: 1e-6 },
   ],
 };
+
+/** The greatest of windows that are wide in one dimension: neighbours first. */
+function pass(context: LowerContext, hint: string, dims: readonly Window[], shape: readonly number[], from: readonly string[], to: readonly string[]): Kernel {
+  const names = windowNames(dims.length).space;
+  const space = [{ name: 'n', extent: shape[0] }, { name: 'c', extent: shape[1] }, ...dims.map((w, d) => ({ name: names[d], extent: w.output }))];
+  const scope = new Scope(space.map((a) => a.name));
+  const elements = [...positions(dims.map((w) => w.kernel))].map((tap): MomentExpr => {
+    const at = dims.map((w, d) => axis(names[d], w.stride, tap[d] * w.dilation - w.before));
+    const guard: Condition[] = at.flatMap((index, d) => (readsPadding(dims[d]) ? [within(index, 0, dims[d].input)] : []));
+    const read = (tensor: string, otherwise: number) => load(tensor, ['n', 'c', ...at], guard.length > 0 ? guard : undefined, guard.length > 0 ? float(otherwise) : undefined);
+    return { mean: scope.float('mean', read(from[0], outside)), variance: scope.float('variance', read(from[1], 0)) };
+  });
+  const { mean, variance } = greatest(scope, elements);
+  const at = space.map((a) => axis(a.name));
+  return makeKernel({
+    name: kernelName(context, hint),
+    op: 'pool',
+    space,
+    epilogue: scope.lets,
+    stores: [{ tensor: to[0], at, value: mean }, { tensor: to[1], at, value: variance }],
+  });
+}
 
 type Pair = readonly [mean: number, variance: number];
 

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { build, runPasses } from '../../codegen/compile.js';
 import { interpret } from '../../codegen/ir/interpret.js';
 import type { Graph } from '../../codegen/ir/graph.js';
-import type { Kernel } from '../../codegen/ir/program.js';
+import type { Kernel, Stmt } from '../../codegen/ir/program.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
 import { applySteps } from '../../codegen/schedule/steps.js';
@@ -33,6 +33,11 @@ const convolutional = network({
   ],
 });
 
+const sixChannels = network({
+  name: 'six_channels', input: [1, 12, 12],
+  layers: [convolution(6, 3, { weight: weights(54), bias: weights(6) }), relu(), maxPool(2), convolution(4, 2, { name: 'second', weight: weights(96), bias: weights(4) }), relu(), flatten(), layer(8, 64), layer(3, 8)],
+});
+
 const kernelsOf = (graph: Graph, batch = 1): readonly Kernel[] => build(runPasses(graph, batch), targets.simd128).program.blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : (b.body as Kernel[])));
 
 test('one kernel a layer: mean, variance and what follows', () => {
@@ -51,7 +56,31 @@ test('squares of weights are computed where they are read: the module has mean a
   assert.ok(program.steps!.some((s) => s.startsWith('inline')));
 });
 
-for (const [name, graph] of Object.entries({ perceptron, convolutional })) {
+test('small squares that many places read are a constant', () => {
+  const { program } = build(runPasses(sixChannels), targets.simd128);
+  assert.is(program.steps!.filter((s) => s.startsWith('fold second')).length, 1);
+  assert.is(program.steps!.filter((s) => s.startsWith('inline')).length, 2);
+  assert.not.ok(program.steps!.some((s) => s.startsWith('inline second')));
+});
+
+test('means that nothing follows are stored before the sums of variances run', () => {
+  const kernel = kernelsOf(sixChannels).find((k) => k.accumulators.length === 2)!;
+  const kinds: string[] = [];
+  const visit = (s: Stmt): void => {
+    if (s.kind === 'store') kinds.push('store');
+    if (s.kind === 'set' && s.value.op !== 'float') kinds.push(s.name);
+    if (s.kind === 'loop' || s.kind === 'if') s.body.forEach(visit);
+  };
+  kernel.scheduled!.body.forEach(visit);
+  assert.match(kinds.join(' '), /^(part0\.)?acc store (part0\.)?acc_2 store/);
+});
+
+test('sums that share weights share their loops where the registers hold two columns of all', () => {
+  const dense = kernelsOf(sixChannels).filter((k) => k.op === 'dense');
+  assert.equal(dense.map((k) => k.scheduled!.steps.includes('apart')), [false, true]);
+});
+
+for (const [name, graph] of Object.entries({ perceptron, convolutional, sixChannels })) {
   for (const batch of [1, 3]) {
     test(`${name}, batch ${batch}: the bits of the lowered Program, whatever the target`, () => {
       const passed = runPasses(graph, batch);

@@ -27,7 +27,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     return { nests: [...main.nests, rest], packs: {} };
   }
   const wide = group !== undefined && areWidened(start, program, lane, group);
-  const { row, rows, columns, depthwise } = registerTile(start, program, target, lane, group, wide, choices);
+  const { row, rows, columns, depthwise, together } = registerTile(start, program, target, lane, group, wide, choices);
   const [{ type: accumulator }] = start.kernel.accumulators;
   const fields = group ? undefined : codeFields(start, program, lane);
   const fieldLoop = group && group.fields > 1 ? `${group.loop}.o.${rows > 1 ? 'o' : 'i'}` : undefined;
@@ -85,7 +85,7 @@ export function reduction(start: Nest, program: Program, target: Target, lane: s
     const outer = choices.keep === 'data' ? [...moving, `${lane}.o.o`] : [`${lane}.o.o`, ...moving];
     steps.push({ step: 'reorder', order: [...batch, ...outer, ...reduce, ...tile.slice(0, -2), ...taps, ...tile.slice(-2), ...members] });
     steps.push(...unrolled.map((loop): Step => ({ step: 'unroll', loop })), { step: 'vectorize', loop: `${lane}.i` });
-    if (sumsAreApart(part.kernel)) steps.push({ step: 'apart' });
+    if (!together && sumsAreApart(part.kernel)) steps.push({ step: 'apart' });
     if (group) steps.push({ step: 'dot', loop: `${group.loop}.i`, ...(group.sevenBits ? { sevenBits: group.sevenBits } : {}) });
     return applySteps(part, steps);
   });
@@ -125,6 +125,8 @@ interface RegisterTile {
   readonly columns: number;
   /** Each output channel has data and weights of its own. */
   readonly depthwise: boolean;
+  /** The sums of a tuple share their reduction loops. */
+  readonly together?: true;
 }
 
 function registerTile(nest: Nest, program: Program, target: Target, lane: string, group: Group | undefined, wide: boolean, choices: Choices): RegisterTile {
@@ -143,6 +145,10 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   const asked = choices.columns && vectors % choices.columns === 0 ? choices.columns : undefined;
   const { processor } = target;
   if (!row) {
+    // Sums that read the same weights read them once, where two columns of all sums fit the registers (400 to 120: 6.9 instead of 7.7 us).
+    const weights = new Set(read.filter(isWeight).map((a) => a.tensor)).size;
+    const sums = nest.kernel.accumulators.length;
+    if (accumulators < sums && weights < sums && asked === undefined && vectors % 2 === 0 && 2 * (sums + weights) + data.length + 1 <= processor.registers - processor.reserved) return { rows: 1, columns: 2, depthwise, together: true };
     let columns = asked ?? Math.min(divisorIn(vectors, [5, 4, 6, 3, 7, 2]), Math.max(1, Math.floor(processor.registers / 2 / accumulators)));
     while (vectors % columns !== 0) columns--;
     return { rows: 1, columns, depthwise };
