@@ -7,7 +7,7 @@ import { evaluate } from '../../codegen/passes/evaluate.js';
 import { bayesianExamples, bayesianGraph, bayesianNames } from './bayesian/networks.js';
 import { drawWeights, meanLogits, sampledOnnx } from './bayesian/sampled.js';
 import { logicalBytes } from './bytes.js';
-import { benchmarksDocument } from './document.js';
+import { benchmarksDocument, withSections } from './document.js';
 import { generatedGraph, shapes } from './generated.js';
 import { readOptions, sections } from './options.js';
 import type { Results } from './results.js';
@@ -38,7 +38,7 @@ test('options', () => {
   assert.throws(() => readOptions(['--rounds', '0'], 'm'), /--rounds: expected a whole number above 0, found 0/);
   assert.throws(() => readOptions(['--batch', '1,x'], 'm'), /--batch/);
   assert.throws(() => readOptions(['--clock', 'sun'], 'm'), /--clock: expected wall or cpu, found sun/);
-  assert.throws(() => readOptions(['--write', '--quick'], 'm'), /--write needs the whole benchmark: leave away --quick/);
+  assert.throws(() => readOptions(['--write', '--quick'], 'm'), /--write needs whole sections: leave away --quick/);
 });
 
 test('tables', () => {
@@ -99,6 +99,18 @@ test('Bayesian networks: verdicts on moments and on the fastest way to sample', 
 test('the document names date, machine, versions, and what was not measured', () => {
   const text = benchmarksDocument({ ...empty, inference: [inference('mlp', 'f32', 10, 40)] });
   for (const part of ['2026-01-02', 'a machine', 'peer: 1.0', 'one thread', 'relaxed SIMD: no engine.', '| mlp | 10.0 (10.0..10.0) |', '4.00']) assert.ok(text.includes(part), part);
+});
+
+test('sections of a later run take the place of their own in the document, and say when they were measured', () => {
+  const document = benchmarksDocument({ ...empty, inference: [inference('mlp', 'f32', 10, 40)], bytes: [{ network: 'mlp', kind: 'f32', build: 'simd128', module: 40000, weights: 10000 }] });
+  const later = { ...empty, date: '2026-02-03' };
+  const times = { 'sigmaflow moments': sampleOf([10]), 'sigmaflow deterministic': sampleOf([4]) };
+  const text = withSections(document, { ...later, bytes: [{ network: 'mlp', kind: 'f32', build: 'simd128', module: 30123, weights: 10000 }], bayesian: [{ network: 'mlp', batch: 1, times, missing: {} }] });
+  assert.ok(document.includes('40000') && !text.includes('40000') && text.includes('30123'));
+  const headings = (t: string): string[] => t.match(/^## .*/gm)!;
+  assert.equal(headings(text), [...headings(document), '## Bayesian networks']);
+  assert.is(text.match(/Measured on 2026-02-03: a machine/g)!.length, 2);
+  assert.ok(text.startsWith(document.slice(0, document.indexOf('\n\n## Bytes'))));
 });
 
 test.run();

@@ -1,10 +1,27 @@
 /** docs/benchmarks.md, from a run's results. Pure; the file is written by run.mts and by nobody else. */
-import { report } from './report.js';
+import { report, targetsHeading, type Section } from './report.js';
 import type { Results } from './results.js';
 import { quantile } from './statistics.js';
 import { format, markdownTable, percent } from './table.js';
 
 const list = (entries: Readonly<Record<string, string>>): string => Object.entries(entries).map(([name, text]) => `- ${name}: ${text}`).join('\n');
+
+const markdown = ({ heading, text, tables }: Section, said = ''): string => `## ${heading}\n\n${said}${text}\n\n${tables.map(markdownTable).join('\n\n')}`;
+
+/** The document with the sections of a later run in place of its own, or behind them; each says when and where it was measured. */
+export function withSections(document: string, r: Results): string {
+  const parts = document.trimEnd().split(/\n\n(?=## )/);
+  const versions = Object.entries({ ...r.hosts, ...r.versions }).map(([name, text]) => `${name} ${text}`).join(', ');
+  const said = `Measured on ${r.date}: ${r.machine}; load ${r.load.map(format).join(' before, ')} after; ${versions}.\n`;
+  const missed = r.absent.map((a) => `Not measured: ${a.replaceAll('\n', ' ')}\n`).join('');
+  for (const s of report(r).filter((x) => x.heading !== targetsHeading)) {
+    const at = parts.findIndex((p) => p.startsWith(`## ${s.heading}\n`));
+    const text = markdown(s, `${said}${missed}\n`);
+    if (at < 0) parts.push(text);
+    else parts[at] = text;
+  }
+  return `${parts.join('\n\n')}\n`;
+}
 
 export function benchmarksDocument(r: Results): string {
   const head = `# Benchmarks
@@ -34,6 +51,6 @@ ${list(r.settings)}
   channels last. These are their best cases.
 - "-" also stands for what this run could not measure:${r.absent.length === 0 ? ' nothing this time.' : `\n${r.absent.map((a) => `  - ${a.replaceAll('\n', ' ')}`).join('\n')}`}
 - Where instruction counts say more than times, test/bench/README.md says how to get them.`;
-  const sections = report(r).map((s) => `## ${s.heading}\n\n${s.text}\n\n${s.tables.map(markdownTable).join('\n\n')}`);
+  const sections = report(r).map((s) => markdown(s));
   return `${[head, ...sections].join('\n\n')}\n`;
 }

@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly targets?: readonly string[];
   readonly quick: boolean;
   readonly write: boolean;
+  /** Only the sections that were asked for are written. */
+  readonly writeSections: boolean;
   readonly python?: string;
   readonly torch?: string;
   readonly help: boolean;
@@ -40,7 +42,7 @@ export const usage = `npm run bench -- [options]
   --ms N           milliseconds of a round (default 60)
   --clock NAME     wall (default), or cpu: processor time, for ratios on a machine that others keep busy
   --quick          batch 1, 5 rounds of 30 ms, fewer cold starts: for a look, not for a claim
-  --write          writes docs/benchmarks.md (needs all sections and networks)
+  --write          writes docs/benchmarks.md, or with --section those sections of it (needs all networks)
   --models DIR     networks and goldens (default ../shared/data/bench)
   --python FILE    an interpreter with test/bench/requirements.txt installed, which makes LiteRT's files
                    (default: SIGMAFLOW_BENCH_PYTHON, else .tmp/python, else python3)
@@ -74,8 +76,8 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
   const clock = values.clock ?? 'wall';
   if (clock !== 'wall' && clock !== 'cpu') throw new Error(`--clock: expected wall or cpu, found ${clock}`);
   const write = values.write ?? false;
-  const partial = (['section', 'only', 'kind', 'batch', 'engines', 'quick', 'clock'] as const).filter((name) => values[name] !== undefined);
-  if (write && partial.length > 0) throw new Error(`--write needs the whole benchmark: leave away --${partial.join(', --')}`);
+  const partial = (['only', 'kind', 'batch', 'engines', 'quick', 'clock'] as const).filter((name) => values[name] !== undefined);
+  if (write && partial.length > 0) throw new Error(`--write needs whole sections: leave away --${partial.join(', --')}`);
   return {
     models: values.models ?? defaultModels,
     sections: asked as readonly Section[],
@@ -88,6 +90,7 @@ export function readOptions(argv: readonly string[], defaultModels: string): Ben
     engines: words(values.engines),
     targets: words(values.target),
     quick, write,
+    writeSections: write && values.section !== undefined,
     python: values.python,
     torch: values.torch,
     help: values.help ?? false,

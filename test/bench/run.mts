@@ -2,13 +2,13 @@
  * The benchmark: `npm run bench`, see README.md beside this file. Reads the command line, runs the sections, prints their
  * tables, and with --write makes docs/benchmarks.md. What is measured is in the sections; what it means in report.ts.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPackage, buildWorkers } from './build.js';
 import { scratch } from './compiled.js';
-import { benchmarksDocument } from './document.js';
+import { benchmarksDocument, withSections } from './document.js';
 import { readOptions, usage, type BenchOptions } from './options.js';
 import { peers, versionOf } from './peers.js';
 import { report } from './report.js';
@@ -48,7 +48,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const had = quantile(results.busy, 0.5);
   if (had < 0.9) console.log(`This machine was busy: the processes had a processor for ${percent(had)} of their time. ${options.clock === 'wall' ? 'Believe ratios only, or take --clock cpu, or repeat when it is quiet.' : 'Times are processor times.'}`);
   if (options.write) {
-    writeFileSync(path.join(root, 'docs/benchmarks.md'), benchmarksDocument(results));
+    const file = path.join(root, 'docs/benchmarks.md');
+    writeFileSync(file, options.writeSections ? withSections(readFileSync(file, 'utf8'), results) : benchmarksDocument(results));
     console.log('docs/benchmarks.md written');
   }
 }
