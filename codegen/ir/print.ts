@@ -7,7 +7,7 @@
 import { floatBits } from './build.js';
 import { isConstantAttribute, type Attribute, type Constant, type Graph, type Node, type Value } from './graph.js';
 import { sha256 } from './hash.js';
-import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Let, Program, Scheduled, Stmt, Tensor } from './program.js';
+import type { Block, Buffer, Condition, Dataflow, Digit, Expr, Index, Kernel, Layout, Let, Program, Scheduled, Stmt, Tensor } from './program.js';
 
 // ---- Names and numbers ----
 
@@ -134,7 +134,8 @@ function printScheduled(s: Scheduled): string[] {
     'scheduled',
     ...indent([
       ...s.steps.map((step) => `step    ${step}`),
-      ...s.locals.map((l) => `local   ${printName(l.name)}: ${l.type} [${l.shape.join(', ')}]`),
+      ...byName(s.banks ?? {}).map(([name, banks]) => `banks   ${printName(name)} ${banks}`),
+      ...s.locals.map((l) => `local   ${printName(l.name)}: ${l.type} [${l.shape.join(', ')}]${printRange({ range: l.range, dtype: l.type })}`),
       ...s.body.flatMap(printStmt),
     ]),
   ];
@@ -209,9 +210,17 @@ export function printProgram(p: Program): string {
     ...byName(p.buffers).map(([, b]) => printBuffer(b)),
     ...byName(p.tensors).map(([, t]) => printTensor(t)),
     ...(p.steps ?? []).map((step) => `step ${step}`),
-    ...p.blocks.flatMap(printBlock),
+    ...(p.dataflow ? printDataflow(p, p.dataflow) : p.blocks.flatMap(printBlock)),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function printDataflow(p: Program, { processes, streams }: Dataflow): string[] {
+  let next = 0;
+  return [
+    ...streams.map((s) => `stream ${printName(s.tensor)} to ${printName(s.to)}, words of ${s.lanes}, depth ${s.depth}`),
+    ...processes.flatMap((x) => [`process ${printName(x.name)}`, ...indent(p.blocks.slice(next, (next += x.blocks)).flatMap(printBlock))]),
+  ];
 }
 
 // ---- Graphs ----

@@ -217,13 +217,48 @@ export interface Local {
   readonly name: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
+  /** Least and greatest value of what is set, where narrower than the type. */
+  readonly range?: readonly [number, number];
 }
 
 export interface Scheduled {
   /** The steps that led here, as they print. */
   readonly steps: readonly string[];
   readonly locals: readonly Local[];
+  /** Of a local or a tensor in a circuit: so many neighbours are read or written at once, from as many banks. */
+  readonly banks?: Readonly<Record<string, number>>;
   readonly body: readonly Stmt[];
+}
+
+// ---- Circuits ------------------------------------------------------------------------------------------------------
+
+/**
+ * The blocks of a Program as processes of a circuit, which all run at once and are joined by streams. The meaning stays that
+ * of the blocks in order; verifyDataflow.ts proves that the streams keep it.
+ */
+export interface Dataflow {
+  /** In order; together they have all blocks. */
+  readonly processes: readonly Process[];
+  readonly streams: readonly Stream[];
+}
+
+/** So many blocks, behind those of the process before. */
+export interface Process {
+  readonly name: string;
+  readonly blocks: number;
+}
+
+/**
+ * A first-in, first-out queue from the process that writes a tensor to one that reads it: every element once, in one order, as
+ * words of `lanes` elements. What unrolled loops move at once is a whole number of words.
+ */
+export interface Stream {
+  readonly tensor: string;
+  /** The process that reads. */
+  readonly to: string;
+  readonly lanes: number;
+  /** Words that the queue holds. */
+  readonly depth: number;
 }
 
 // ---- The whole -----------------------------------------------------------------------------------------------------
@@ -240,6 +275,8 @@ export interface Program {
   readonly blocks: readonly Block[];
   /** Steps on the whole Program that led here, as they print (fuse, stage, halo, view); those of kernels are with them. */
   readonly steps?: readonly string[];
+  /** Where it is scheduled for a circuit. */
+  readonly dataflow?: Dataflow;
   /** Bytes of the whole arena once planned (constants, interface, temporaries, slack). */
   readonly arenaBytes?: number;
 }

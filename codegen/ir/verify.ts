@@ -15,6 +15,7 @@ import { allocate, compileElementLoad, type IndexScope, type Memory } from './in
 import type { Block, Index, Program, ProgramData, ProgramUnit, Tensor } from './program.js';
 import type { Interval } from './verifyBounds.js';
 import { verifyCoverage } from './verifyCoverage.js';
+import { verifyDataflow } from './verifyDataflow.js';
 import { storedRange, verifyPlain, verifyTensors, verifyWords } from './verifyData.js';
 import { verifyKernel } from './verifyKernel.js';
 import { verifyPlan } from './verifyPlan.js';
@@ -33,6 +34,7 @@ export function verify(unit: ProgramUnit): void {
   verifyCoverage(program, false);
   if (hasSchedule(program.blocks)) verifyCoverage(program, true);
   verifyPlan(program);
+  verifyDataflow(program);
 }
 
 function hasSchedule(blocks: readonly Block[]): boolean {

@@ -165,7 +165,7 @@ function verifyScheduled(s: Scheduled, kernel: Kernel, outer: ExprScope, proved:
     if (locals.has(local.name)) invalid(outer, `the local "${local.name}" is declared twice`);
     verifyType(local.type, kernel.name, `local ${local.name}`);
     const accumulator = accumulatorOf(local.name, local.type, kernel);
-    locals.set(local.name, { local, accumulator, value: accumulator ? proved.get(accumulator.name)! : rangeOfType(local.type) });
+    locals.set(local.name, { local, accumulator, value: accumulator ? proved.get(accumulator.name)! : local.range ? range(...local.range) : rangeOfType(local.type) });
   }
   verifyBody(s.body, { ...outer, locals });
 }
@@ -185,7 +185,10 @@ function verifyBody(body: readonly Stmt[], outer: ExprScope): void {
         break;
       case 'set': {
         const { type } = analyseLocal(s.name, s.at, scope);
-        requireFits(analyse(s.value, { ...scope, update: { local: s.name, node: s.value } }), type, `local ${s.name}`, scope);
+        const facts = analyse(s.value, { ...scope, update: { local: s.name, node: s.value } });
+        requireFits(facts, type, `local ${s.name}`, scope);
+        const own = scope.locals.get(s.name)!.local.range;
+        if (own && (facts.value.lo < own[0] || facts.value.hi > own[1])) invalid(scope, `local ${s.name} is set to ${facts.value.lo} .. ${facts.value.hi}, and its range is ${own.join(' .. ')}`);
         break;
       }
       case 'if': {

@@ -121,7 +121,7 @@ function addTable(nest: Nest, program: Program, data: Map<string, Uint8Array>): 
 }
 
 /** Gives every constant of a kernel the layout in which its loops read it. */
-function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, data: Map<string, Uint8Array>): { kernel: Kernel; program: Program } {
+export function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, data: Map<string, Uint8Array>): { kernel: Kernel; program: Program } {
   let program = start;
   const renamed = new Map<string, string>();
   const [first] = plan.nests;

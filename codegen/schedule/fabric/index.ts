@@ -1,0 +1,100 @@
+/**
+ * A lowered Program as a circuit: processes, folded and pipelined kernels, streams between them. The same lowering, language,
+ * verifier and interpreter as for processors; only the steps are others.
+ */
+import type { Block, Kernel, Program, ProgramUnit, Stream } from '../../ir/program.js';
+import { kernelsOf, processesOf, touched } from '../../ir/verifyDataflow.js';
+import { withoutUnused } from '../lower.js';
+import { planMemory } from '../plan.js';
+import { packConstants } from '../schedule.js';
+import { fpga } from '../../targets/fpga.js';
+import { circuit, foldableLoops, foldedNest, type Folding } from './kernel.js';
+import { pipelined } from './pipeline.js';
+import { prepareFabric, readsInOrder, type Processes } from './prepare.js';
+import { windowOf } from './window.js';
+
+export interface FabricOptions {
+  /** By kernel; 1 and 1 where nothing is said. Raises schedule/illegal for one that does not divide. */
+  readonly folding?: Readonly<Record<string, Folding>>;
+  /** Words by stream, `TENSOR to PROCESS`; 2 where nothing is said. */
+  readonly depths?: Readonly<Record<string, number>>;
+}
+
+/** The name of a stream in tables and options. */
+export const streamName = (s: Pick<Stream, 'tensor' | 'to'>): string => `${s.tensor} to ${s.to}`;
+
+/** Schedules a lowered Program for a circuit. The result has the same bits as on every other target. */
+export function scheduleFabric(unit: ProgramUnit, options: FabricOptions = {}): ProgramUnit {
+  const steps: string[] = [];
+  return circuitOf(prepareFabric(unit, steps), options, steps);
+}
+
+/** The kernels that move data between memory, streams and arrays: they keep pace with their neighbours. */
+export const isMover = (kernel: Kernel): boolean => ['load', 'store', 'send', 'receive'].includes(kernel.op);
+
+/** Prepared processes as a circuit of the given folding. */
+export function circuitOf({ unit, processes, streams }: Processes, options: FabricOptions, steps: readonly string[]): ProgramUnit {
+  let { program } = unit;
+  const data = new Map(unit.data);
+  const foldings = paces({ unit, processes, streams }, options);
+  const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
+  const carried = new Set(streams.keys());
+  const lanes = lanesOf(program, parts, streams, foldings);
+  const map = (blocks: readonly Block[], process: string): Block[] =>
+    blocks.map((b): Block => {
+      if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
+      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
+      const nest = foldedNest(b, foldings.get(b)!);
+      const packed = packConstants(b, { nests: [nest], packs: {} }, program, data);
+      program = packed.program;
+      const taken = new Map([...own].map((t) => [t, lanes.get(streamName({ tensor: t, to: process }))?.taken ?? 1]));
+      return pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, taken), program, own);
+    });
+  const blocks = parts.flatMap((p) => map(p.body, p.name));
+  const queues: Stream[] = [...streams].flatMap(([tensor, to]) =>
+    to.map((reader): Stream => ({ tensor, to: reader, lanes: lanes.get(streamName({ tensor, to: reader }))!.word, depth: options.depths?.[streamName({ tensor, to: reader })] ?? 2 })));
+  const whole = withoutUnused({ program: { ...program, blocks, dataflow: { processes, streams: queues } }, data });
+  return { ...whole, program: { ...planMemory(whole.program, { reuse: false }), target: fpga.name, ...(steps.length > 0 ? { steps } : {}) } };
+}
+
+/** The folding of every kernel; movers take as many elements at once as those that they serve. */
+function paces({ unit, processes, streams }: Processes, { folding = {} }: FabricOptions): Map<Kernel, Folding> {
+  const { program } = unit;
+  const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
+  const all = parts.flatMap((p) => kernelsOf(p.body));
+  const result = new Map<Kernel, Folding>(all.map((k) => [k, isMover(k) ? { pe: 1, simd: 1 } : { pe: folding[k.name]?.pe ?? 1, simd: folding[k.name]?.simd ?? 1 }]));
+  for (const k of all) {
+    if (k.op !== 'receive' && k.op !== 'store') continue;
+    const from = [...touched([k]).reads].find((t) => streams.has(t));
+    const writer = all.find((w) => w.stores.some((s) => s.tensor === from));
+    const extent = foldableLoops(k).outputs?.extent ?? 1;
+    if (writer) result.set(k, { pe: divisor(result.get(writer)!.pe, extent), simd: 1 });
+  }
+  return result;
+}
+
+/** Elements of a word, and how many of them the reader takes at once. */
+interface Lanes {
+  readonly word: number;
+  readonly taken: number;
+}
+
+function lanesOf(program: Program, parts: ReturnType<typeof processesOf>, streams: ReadonlyMap<string, readonly string[]>, foldings: ReadonlyMap<Kernel, Folding>): Map<string, Lanes> {
+  const result = new Map<string, Lanes>();
+  for (const [tensor, to] of streams) {
+    const writer = parts.flatMap((p) => kernelsOf(p.body)).find((k) => k.stores.some((s) => s.tensor === tensor))!;
+    const sent = foldings.get(writer)!.pe;
+    for (const process of to) {
+      const reader = kernelsOf(parts.find((p) => p.name === process)!.body).find((k) => touched([k]).reads.has(tensor))!;
+      const window = readsInOrder(reader, tensor, program) ? undefined : windowOf(reader, tensor, program);
+      const taken = window ? divisor(sent, program.tensors[tensor].shape[window.channels]) : foldings.get(reader)!.pe;
+      result.set(streamName({ tensor, to: process }), { word: divisor(sent, taken), taken });
+    }
+  }
+  return result;
+}
+
+/** The greatest common divisor. */
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
+}

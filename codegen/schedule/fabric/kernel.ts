@@ -1,0 +1,149 @@
+/**
+ * One kernel as a circuit: loops folded by PE (outputs at once) and SIMD (products of an output at once), line buffers, one loop
+ * pipelined. Data and steps as for processors; only the list of steps is another.
+ *
+ * Sums of integers run output by output, all products of a step as one tree. Sums of floats keep their order: a step adds one
+ * product to each of many outputs, so that the next sum of the same output starts when the adder is done.
+ */
+import { mapExpr } from '../../ir/indexing.js';
+import { isInteger } from '../../ir/datatype.js';
+import type { Condition, Expr, Kernel, Program, Stmt } from '../../ir/program.js';
+import { walkExpr } from '../../ir/walk.js';
+import { loadsOf } from '../fuse.js';
+import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
+import { applySteps, printStep, type Step } from '../steps.js';
+import { readsInOrder } from './prepare.js';
+import { spaceOrder } from './order.js';
+import { windowOf, withWindows } from './window.js';
+
+/** How much of a kernel is a circuit of its own: FINN's PE and SIMD. */
+export interface Folding {
+  /** Outputs (channels) at once. */
+  readonly pe: number;
+  /** Products of one output at once. */
+  readonly simd: number;
+}
+
+/** The loops that a folding divides; none where there is nothing to divide, or the order of a float sum forbids it. */
+export interface FoldableLoops {
+  readonly outputs?: { readonly name: string; readonly extent: number };
+  readonly products?: { readonly name: string; readonly extent: number };
+}
+
+/** The nest before it is folded: space loops as the stream runs, then the reduction. */
+export function circuitNest(kernel: Kernel): Nest {
+  const nest = nestOf(kernel);
+  const order = kernel.op === 'load' || kernel.op === 'store' ? undefined : spaceOrder(kernel);
+  if (!order) return nest;
+  const wanted = [...order, ...nest.loops.filter((l) => l.kind !== 'space').map((l) => l.name)];
+  return wanted.join(' ') === nest.loops.map((l) => l.name).join(' ') ? nest : applySteps(nest, [{ step: 'reorder', order: wanted }]);
+}
+
+export function foldableLoops(kernel: Kernel): FoldableLoops {
+  const { loops } = circuitNest(kernel);
+  const space = loops.filter((l) => l.kind === 'space' && l.extent > 1);
+  const last = space[space.length - 1];
+  const products = hasFreeOrder(kernel) ? [...loops].reverse().find((l) => l.kind === 'reduce' && l.extent > 1) : undefined;
+  return { ...(last ? { outputs: { name: last.name, extent: last.extent } } : {}), ...(products ? { products: { name: products.name, extent: products.extent } } : {}) };
+}
+
+function hasFreeOrder(kernel: Kernel): boolean {
+  return kernel.reduce.length > 0 && kernel.partials === 1 && kernel.accumulators.every((a) => isInteger(a.type) && ['add', 'min', 'max'].includes(a.update.op));
+}
+
+/** The nest of a folded kernel. Raises schedule/illegal where a folding does not divide its loop. */
+export function foldedNest(kernel: Kernel, folding: Folding): Nest {
+  const { outputs, products } = foldableLoops(kernel);
+  const steps: Step[] = [];
+  const fold = (loop: { name: string; extent: number } | undefined, by: number): string | undefined => {
+    if (!loop || by <= 1) return undefined;
+    steps.push(...(by === loop.extent ? [] : [{ step: 'split' as const, loop: loop.name, factor: by }]));
+    return by === loop.extent ? loop.name : `${loop.name}.i`;
+  };
+  const tile = fold(outputs, folding.pe);
+  const tree = fold(products, folding.simd);
+  let nest = applySteps(circuitNest(kernel), steps);
+  if (kernel.reduce.length > 0) {
+    const rest = nest.loops.filter((l) => l.name !== tile && l.name !== tree);
+    const space = rest.filter((l) => l.kind === 'space');
+    const named = (list: readonly Loop[]): string[] => list.map((l) => l.name);
+    // Floats: the loop over outputs runs inside the reduction.
+    const inner = !hasFreeOrder(kernel) && kernel.partials === 1 && outputs ? space.filter((l) => l.name === outputs.name || l.name === `${outputs.name}.o`) : [];
+    const order = [...named(space.filter((l) => !inner.includes(l))), ...named(rest.filter((l) => l.kind !== 'space')), ...(tree ? [tree] : []), ...named(inner), ...(tile ? [tile] : [])];
+    nest = applySteps(nest, [{ step: 'reorder', order }]);
+  }
+  return applySteps(nest, [tile, tree].flatMap((loop): Step[] => (loop === undefined ? [] : [{ step: 'unroll', loop }])));
+}
+
+/** The statements of a folded kernel: reductions in one loop, streams read where they are needed, windows in line buffers. */
+export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<string>, lanes: ReadonlyMap<string, number>): Kernel {
+  const { kernel } = nest;
+  const made = materialize(nest);
+  let body = inOneLoop(made.body, kernel);
+  let { locals } = made;
+  const steps = nest.steps.map(printStep);
+  const own = loadsOf(kernel).map((l) => l.tensor).filter((t, i, all) => streamed.has(t) && all.indexOf(t) === i);
+  for (const t of own.filter((x) => readsInOrder(kernel, x, program))) body = bindLoad(body, t, program);
+  const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
+  if (windows.length > 0) {
+    const buffered = withWindows(kernel, body, windows, lanes, program);
+    body = buffered.body;
+    locals = [...locals, ...buffered.locals];
+    steps.push(...buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`));
+  }
+  return { ...kernel, scheduled: { steps, locals, body } };
+}
+
+/**
+ * A reduction as one loop nest without a beginning and an end of its own: what starts a sum is done in its first step, what ends
+ * it in the last. So all of it is one pipeline.
+ */
+function inOneLoop(body: readonly Stmt[], kernel: Kernel): Stmt[] {
+  if (!hasFreeOrder(kernel)) return [...body];
+  const isRolled = (s: Stmt): s is Stmt & { kind: 'loop' } => s.kind === 'loop' && s.mode !== 'unrolled';
+  const visit = (list: readonly Stmt[]): Stmt[] => {
+    const at = list.findIndex(isRolled);
+    if (at < 0) return [...list];
+    const loop = list[at] as Stmt & { kind: 'loop' };
+    if (list.length === 1 && !kernel.reduce.some((a) => a.name === loop.axis.split('.')[0])) return [{ ...loop, body: visit(loop.body) }];
+    if (list.filter(isRolled).length > 1) return [...list];
+    const first: Condition[] = [];
+    const last: Condition[] = [];
+    const enter = (l: Stmt & { kind: 'loop' }): Stmt => {
+      const index = { offset: 0, terms: [{ coeff: 1, of: l.axis }] };
+      first.push({ index, lo: 0, hi: 1 });
+      last.push({ index, lo: l.extent - 1, hi: l.extent });
+      const [only] = l.body;
+      if (l.body.length === 1 && isRolled(only)) return { ...l, body: [enter(only)] };
+      const guarded = (guard: readonly Condition[], part: readonly Stmt[]): Stmt[] => (part.length === 0 ? [] : [{ kind: 'if', guard, body: part }]);
+      return { ...l, body: [...guarded(first, list.slice(0, at)), ...l.body, ...guarded(last, list.slice(at + 1))] };
+    };
+    return [enter(loop)];
+  };
+  return visit(body);
+}
+
+/** A stream is read into a value before the statements that need it. */
+function bindLoad(body: readonly Stmt[], tensor: string, program: Program): Stmt[] {
+  const name = `${tensor}.taken`;
+  const isRead = (e: Expr): boolean => {
+    let found = false;
+    walkExpr(e, { expr: (x) => { if (x.op === 'load' && x.tensor === tensor) found = true; } });
+    return found;
+  };
+  let load: Expr | undefined;
+  const replace = (e: Expr): Expr => mapExpr(e, (i) => i, (x) => (x.op === 'load' && x.tensor === tensor ? { op: 'ref', name } : undefined));
+  const find = (e: Expr): void => walkExpr(e, { expr: (x) => { if (x.op === 'load' && x.tensor === tensor) load ??= x; } });
+  const visit = (list: readonly Stmt[]): Stmt[] => {
+    let bound = false;
+    return list.flatMap((s): Stmt[] => {
+      if (s.kind === 'loop' || s.kind === 'if') return [{ ...s, body: visit(s.body) }];
+      if (!isRead(s.value)) return [s];
+      if (!load) find(s.value);
+      const read: Stmt[] = bound ? [] : [{ kind: 'let', name, type: program.tensors[tensor].dtype, value: load! }];
+      bound = true;
+      return [...read, { ...s, value: replace(s.value) }];
+    });
+  };
+  return visit(body);
+}

@@ -1,0 +1,123 @@
+/**
+ * Pipelines: every innermost rolled loop starts an iteration each `initiationInterval` cycles, as few as its sums and the ports
+ * of its memories allow; and into how many banks each array is cut, so that what an iteration touches lies in as many.
+ */
+import { fail } from '../../ir/diagnostic.js';
+import type { Expr, Index, Kernel, Program, Stmt } from '../../ir/program.js';
+import { dependsOn, walkExpr } from '../../ir/walk.js';
+import { latencies, mostBanks } from '../../targets/fpga.js';
+
+type LoopStmt = Stmt & { readonly kind: 'loop' };
+
+export const isRolled = (s: Stmt): s is LoopStmt => s.kind === 'loop' && s.mode !== 'unrolled';
+
+/** True where a body has a loop that is not unrolled. */
+export function hasRolled(body: readonly Stmt[]): boolean {
+  return body.some((s) => (s.kind === 'loop' || s.kind === 'if') && (isRolled(s) || hasRolled(s.body)));
+}
+
+/** A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streamed` tensors are no arrays. */
+export function pipelined(kernel: Kernel, program: Program, streamed: ReadonlySet<string>): Kernel {
+  const scheduled = kernel.scheduled!;
+  const banks = new Map<string, number>();
+  const steps: string[] = [];
+  const visit = (body: readonly Stmt[]): Stmt[] =>
+    body.map((s): Stmt => {
+      if (s.kind === 'if' || (isRolled(s) && hasRolled(s.body))) return { ...s, body: visit(s.body) };
+      if (!isRolled(s)) return s;
+      const touchedAtOnce = accessesOf(s.body, streamed);
+      for (const [array, n] of touchedAtOnce) banks.set(array, Math.max(banks.get(array) ?? 1, Math.min(n, sizeOf(array, kernel, program))));
+      const initiationInterval = intervalOf(s);
+      steps.push(`pipeline ${s.axis} every ${initiationInterval}`);
+      return { ...s, mode: 'pipeline', initiationInterval };
+    });
+  const body = visit(scheduled.body);
+  for (const [array, n] of banks) {
+    if (n > mostBanks) fail('schedule/illegal', kernel.name, `it touches ${n} elements of ${array} at once, and synthesis cuts an array into ${mostBanks} at most`, 'Fold it more: a smaller PE or SIMD.');
+  }
+  const cut = [...banks].filter(([, n]) => n > 1).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...kernel, scheduled: { ...scheduled, body, steps: [...scheduled.steps, ...steps, ...cut.map(([array, n]) => `partition ${array} by ${n}`)], ...(cut.length > 0 ? { banks: Object.fromEntries(cut) } : {}) } };
+}
+
+function sizeOf(array: string, kernel: Kernel, program: Program): number {
+  const local = kernel.scheduled!.locals.find((l) => l.name === array);
+  return (local ? local.shape : program.tensors[array].shape).reduce((a, b) => a * b, 1);
+}
+
+/** How many elements of each array one iteration touches, by the unrolled loops that an address depends on. */
+function accessesOf(body: readonly Stmt[], streamed: ReadonlySet<string>): Map<string, number> {
+  const found = new Map<string, Map<string, number>>();
+  const visit = (list: readonly Stmt[], unrolled: readonly LoopStmt[]): void => {
+    const add = (array: string, at: readonly Index[]): void => {
+      if (streamed.has(array)) return;
+      const copies = unrolled.filter((l) => at.some((i) => dependsOn(i, l.axis))).reduce((n, l) => n * l.extent, 1);
+      const sites = found.get(array) ?? new Map<string, number>();
+      sites.set(JSON.stringify(at), copies);
+      found.set(array, sites);
+    };
+    const read = (e: Expr): void => walkExpr(e, {
+      expr: (x) => {
+        if (x.op === 'load') add(x.tensor, x.at);
+        if (x.op === 'local') add(x.name, x.at);
+      },
+    });
+    for (const s of list) {
+      if (s.kind === 'loop') visit(s.body, [...unrolled, s]);
+      else if (s.kind === 'if') visit(s.body, unrolled);
+      else {
+        read(s.value);
+        if (s.kind === 'set') add(s.name, s.at);
+        if (s.kind === 'store') add(s.tensor, s.at);
+      }
+    }
+  };
+  visit(body, []);
+  return new Map([...found].map(([array, sites]) => [array, [...sites.values()].reduce((a, b) => a + b, 0)]));
+}
+
+/** Cycles from one iteration to the next: a float sum waits for its own last value, unless others come between. */
+function intervalOf(loop: LoopStmt): number {
+  let interval = 1;
+  const visit = (list: readonly Stmt[], lets: ReadonlyMap<string, Expr>): void => {
+    const bound = new Map(lets);
+    for (const s of list) {
+      if (s.kind === 'loop' || s.kind === 'if') visit(s.body, bound);
+      else if (s.kind === 'let') bound.set(s.name, s.value);
+      else if (s.kind === 'set') {
+        const latency = chainOf(s.value, s.name, bound);
+        if (latency === undefined) continue;
+        const distance = s.at.some((i) => dependsOn(i, loop.axis)) ? loop.extent : 1;
+        interval = Math.max(interval, Math.ceil(latency / distance));
+      }
+    }
+  };
+  visit(loop.body, new Map());
+  return interval;
+}
+
+/** Cycles from reading a local to a value made of it; undefined where it is not read. */
+function chainOf(e: Expr, local: string, lets: ReadonlyMap<string, Expr>): number | undefined {
+  if (e.op === 'local' && e.name === local) return 0;
+  if (e.op === 'ref') {
+    const value = lets.get(e.name);
+    return value && chainOf(value, local, lets);
+  }
+  const operands = 'cond' in e ? [e.cond, e.a, e.b] : 'b' in e ? [e.a, e.b] : 'a' in e ? [e.a] : [];
+  const chains = operands.flatMap((x) => chainOf(x, local, lets) ?? []);
+  return chains.length === 0 ? undefined : Math.max(...chains) + latencyOf(e);
+}
+
+/** Cycles of one operation at about 100 MHz; integer operations of usual widths fit one cycle together. */
+export function latencyOf(e: Expr): number {
+  if (!('type' in e)) return 0;
+  if (e.op === 'convert') return e.type === 'float32' ? latencies.convert : 0;
+  if (e.type !== 'float32') return 0;
+  switch (e.op) {
+    case 'add': case 'sub': return latencies.add;
+    case 'mul': return latencies.mul;
+    case 'div': return latencies.div;
+    case 'sqrt': return latencies.sqrt;
+    case 'min': case 'max': case 'floor': case 'nearest': return latencies.compare;
+    default: return 0;
+  }
+}

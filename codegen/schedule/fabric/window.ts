@@ -1,0 +1,208 @@
+/**
+ * Line buffers: a kernel that reads windows of a tensor keeps the rows that the window still covers, takes one place of the
+ * stream after the other, and computes where a window has come to its end. Zeros around the edge are written like data.
+ *
+ * A window over no dimension is a place by itself (1x1 convolutions), and of a tensor without places a vector (dense layers).
+ */
+import { axis as axisIndex, constant, rem, sum, times } from '../../ir/build.js';
+import { fail } from '../../ir/diagnostic.js';
+import { mapExpr } from '../../ir/indexing.js';
+import type { Condition, Expr, Index, Kernel, Local, Program, Stmt } from '../../ir/program.js';
+import { loadsOf } from '../fuse.js';
+import { plainAxis, spaceOrder, streamOrder } from './order.js';
+
+/** One dimension of a window: place = stride * axis + reach of the reduction - before. */
+interface Side {
+  readonly dim: number;
+  readonly axis: string;
+  readonly extent: number;
+  readonly stride: number;
+  readonly before: number;
+  /** The last place of a window less its first. */
+  readonly reach: number;
+  /** Places in all, padding included; what no window covers is taken too. */
+  readonly places: number;
+}
+
+export interface Window {
+  readonly tensor: string;
+  /** Slowest first; all dimensions that are neither images nor channels. */
+  readonly sides: readonly Side[];
+  /** The axis of the images, if it has more than one. */
+  readonly images?: string;
+  /** The dimension of the channels. */
+  readonly channels: number;
+  /** What lies around the edge. */
+  readonly otherwise?: Expr;
+}
+
+/** How a kernel's loads of a tensor are windows; undefined where they are not. */
+export function windowOf(kernel: Kernel, tensor: string, program: Program): Window | undefined {
+  const loads = loadsOf(kernel).filter((l) => l.tensor === tensor);
+  const [load] = loads;
+  const { shape } = program.tensors[tensor];
+  const order = spaceOrder(kernel);
+  if (!order || !load || shape.length < 2 || kernel.op === 'store') return undefined;
+  const key = JSON.stringify([load.at, load.guard, load.otherwise]);
+  if (loads.some((l) => JSON.stringify([l.at, l.guard, l.otherwise]) !== key)) return undefined;
+  const dims = streamOrder(shape.length);
+  const channels = dims[dims.length - 1];
+  const images = plainAxis(load.at[0], kernel.space);
+  if (images === undefined || (images === '' && shape[0] !== 1) || (images !== '' && extentOf(images, kernel) !== shape[0])) return undefined;
+  const sides: Side[] = [];
+  for (const dim of dims.slice(1, -1)) {
+    const side = sideOf(load.at[dim], dim, kernel, shape[dim]);
+    if (!side) return undefined;
+    sides.push(side);
+  }
+  const taken = new Set([images, ...sides.map((s) => s.axis)]);
+  if (taken.size !== sides.length + 1) return undefined;
+  if (load.at[channels].terms.some((t) => typeof t.of !== 'string' && 'value' in t.of) || [...taken].some((a) => a !== '' && mentionsAxis(load.at[channels], a))) return undefined;
+  // The window's own loops are outermost, in the order of the stream.
+  const outer = order.filter((a) => extentOf(a, kernel) > 1);
+  const wanted = [...taken].filter((a) => a !== '' && extentOf(a, kernel) > 1);
+  if (wanted.some((a, i) => outer[i] !== a)) return undefined;
+  if ((load.guard ?? []).some((c) => !sides.some((s) => guards(c, load.at[s.dim], shape[s.dim])))) return undefined;
+  const padded = sides.some((s) => s.before > 0 || s.stride * (s.extent - 1) + s.reach - s.before >= shape[s.dim]);
+  if (padded && (!load.guard || !load.otherwise || (load.otherwise.op !== 'int' && load.otherwise.op !== 'float'))) return undefined;
+  return { tensor, sides, channels, ...(images !== '' && shape[0] > 1 ? { images } : {}), ...(padded ? { otherwise: load.otherwise } : {}) };
+}
+
+function extentOf(name: string, kernel: Kernel): number {
+  return kernel.space.find((a) => a.name === name)?.extent ?? 1;
+}
+
+function mentionsAxis(i: Index, name: string): boolean {
+  return JSON.stringify(i).includes(JSON.stringify(name));
+}
+
+function guards(c: Condition, at: Index, extent: number): boolean {
+  return c.lo === 0 && c.hi === extent && JSON.stringify(c.index) === JSON.stringify(at);
+}
+
+function sideOf(index: Index, dim: number, kernel: Kernel, size: number): Side | undefined {
+  let found: { axis: string; stride: number } | undefined;
+  let reach = 0;
+  for (const { coeff, of } of index.terms) {
+    if (typeof of !== 'string' || coeff < 1) return undefined;
+    const reduced = kernel.reduce.find((a) => a.name === of);
+    if (reduced) reach += coeff * (reduced.extent - 1);
+    else if (found || extentOf(of, kernel) === 1) return undefined;
+    else found = { axis: of, stride: coeff };
+  }
+  if (!found || index.offset > 0) return undefined;
+  const extent = extentOf(found.axis, kernel);
+  const before = -index.offset;
+  return { dim, ...found, extent, before, reach, places: Math.max(size + before, found.stride * (extent - 1) + reach + 1) };
+}
+
+/** True where windows of two tensors cover the same places at the same time, so that one pass can take both. */
+export function alike(a: Window, b: Window): boolean {
+  return a.images === b.images && JSON.stringify(a.sides) === JSON.stringify(b.sides);
+}
+
+const placeOf = (s: Side): string => `${s.axis}.at`;
+
+/**
+ * The locals that hold what windows still cover, and a scheduled body that fills them as it goes. `windows` are alike; `lanes`:
+ * channels of each that come at once.
+ */
+export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[], lanes: ReadonlyMap<string, number>, program: Program): { body: Stmt[]; locals: Local[] } {
+  const [{ sides, images }] = windows;
+  const kept = keeping(sides);
+  // Inside, an axis of the window is what its place says; a load reads the kept element.
+  const bind = (i: Index): Index => sides.reduce((index, s) => replaceAxis(index, s), i);
+  const read = (e: Expr): Expr =>
+    mapExpr(e, bind, (x) => {
+      const window = x.op === 'load' ? windows.find((w) => w.tensor === x.tensor) : undefined;
+      if (x.op !== 'load' || !window) return undefined;
+      // The last place of the window is here: position - reach + what the reduction adds.
+      const places = sides.map((s) => sum(axisIndex(placeOf(s)), -s.reach, x.at[s.dim], times(axisIndex(s.axis), -s.stride), s.before));
+      return { op: 'local', name: localOf(x.tensor), at: [...places.map(kept.at), bind(x.at[window.channels])] };
+    });
+  const inner = mapStmts(peeled(kernel, body, windows[0]), read, bind);
+  const ready = sides.flatMap((s): Condition[] => {
+    const whole: Condition = { index: axisIndex(placeOf(s)), lo: s.reach, hi: s.reach + s.stride * (s.extent - 1) + 1 };
+    const always = s.reach === 0 && whole.hi >= s.places;
+    return [...(always ? [] : [whole]), ...(s.stride > 1 ? [{ index: rem(axisIndex(placeOf(s), 1, -s.reach), s.stride), lo: 0, hi: 1 }] : [])];
+  });
+  let all: Stmt[] = [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
+  for (const s of [...sides].reverse()) all = [{ kind: 'loop', axis: placeOf(s), start: 0, extent: s.places, mode: 'serial', body: all }];
+  if (images) all = [{ kind: 'loop', axis: images, start: 0, extent: program.tensors[windows[0].tensor].shape[0], mode: 'serial', body: all }];
+  return { body: all, locals: windows.map((w) => localFor(w, kept.extents, program)) };
+}
+
+function localFor({ tensor, channels, otherwise }: Window, extents: readonly number[], program: Program): Local {
+  const { dtype, shape, range } = program.tensors[tensor];
+  const around = otherwise?.op === 'int' ? otherwise.value : undefined;
+  const wide = range && around !== undefined ? ([Math.min(range[0], around), Math.max(range[1], around)] as const) : range;
+  return { name: localOf(tensor), type: dtype, shape: [...extents, shape[channels]], ...(wide && dtype !== 'float32' ? { range: wide } : {}) };
+}
+
+const localOf = (tensor: string): string => `${tensor}.window`;
+
+/** Rings of rows; of places, where the window has one row. */
+function keeping(sides: readonly Side[]): { extents: readonly number[]; at: (place: Index, i: number) => Index } {
+  const isRing = sides.map((_, i) => sides.slice(0, i).every((o) => o.reach === 0));
+  const extents = sides.map((s, i) => (isRing[i] ? s.reach + 1 : s.places));
+  return { extents, at: (place, i) => (!isRing[i] ? place : extents[i] === 1 ? constant(0) : rem(place, extents[i])) };
+}
+
+/** The statements that take the channels of one place. */
+function take({ tensor, sides, channels, images, otherwise }: Window, kept: (place: Index, i: number) => Index, lanes: number, program: Program): Stmt[] {
+  const { shape } = program.tensors[tensor];
+  const axis = `${tensor}.c`;
+  const at = shape.map((extent, d): Index => {
+    if (d === channels) return lanes === extent ? axisIndex(`${axis}.i`) : sum(times(axisIndex(`${axis}.o`), lanes), `${axis}.i`);
+    const side = sides.find((s) => s.dim === d);
+    return side ? sum(axisIndex(placeOf(side)), -side.before) : images && d === 0 ? axisIndex(images) : constant(0);
+  });
+  const inside = sides.flatMap((s): Condition[] => (s.before > 0 || s.places > shape[s.dim] + s.before ? [{ index: axisIndex(placeOf(s)), lo: s.before, hi: shape[s.dim] + s.before }] : []));
+  const keep = [...sides.map((s, i) => kept(axisIndex(placeOf(s)), i)), at[channels]];
+  const set = (value: Expr): Stmt => ({ kind: 'set', name: localOf(tensor), at: keep, value });
+  const one = set({ op: 'load', tensor, at });
+  const body: Stmt[] = inside.length === 0 ? [one] : [...(otherwise ? [set(otherwise)] : []), { kind: 'if', guard: inside, body: [one] }];
+  const lane: Stmt = { kind: 'loop', axis: `${axis}.i`, start: 0, extent: lanes, mode: 'unrolled', body };
+  return [lanes === shape[channels] ? lane : { kind: 'loop', axis: `${axis}.o`, start: 0, extent: shape[channels] / lanes, mode: 'serial', body: [lane] }];
+}
+
+/** What is inside the loops that the window takes over, and those of one iteration. */
+function peeled(kernel: Kernel, body: readonly Stmt[], { sides, images }: Window): readonly Stmt[] {
+  const own = new Set([...sides.map((s) => s.axis), ...(images ? [images] : [])]);
+  let inner = body;
+  while (own.size > 0) {
+    const [loop] = inner;
+    if (inner.length !== 1 || loop.kind !== 'loop' || (!own.has(loop.axis) && loop.extent !== 1)) fail('schedule/illegal', kernel.name, 'a line buffer needs the loops of its window outermost');
+    own.delete(loop.axis);
+    inner = loop.body;
+  }
+  return inner;
+}
+
+/** Where a place ends a window, axis * stride = place - reach. */
+function replaceAxis(index: Index, s: Side): Index {
+  const terms = index.terms.map((t): Index => {
+    if (t.of === s.axis) {
+      const at = axisIndex(placeOf(s), 1, -s.reach);
+      if (t.coeff % s.stride === 0) return times(at, t.coeff / s.stride);
+      return { offset: 0, terms: [{ coeff: t.coeff, of: { div: at, by: s.stride } }] };
+    }
+    if (typeof t.of === 'string') return { offset: 0, terms: [t] };
+    if ('div' in t.of) return { offset: 0, terms: [{ coeff: t.coeff, of: { div: replaceAxis(t.of.div, s), by: t.of.by } }] };
+    if ('rem' in t.of) return { offset: 0, terms: [{ coeff: t.coeff, of: { rem: replaceAxis(t.of.rem, s), by: t.of.by } }] };
+    return { offset: 0, terms: [{ coeff: t.coeff, of: { ...t.of, value: mapExpr(t.of.value, (i) => replaceAxis(i, s)) } }] };
+  });
+  return sum(index.offset, ...terms);
+}
+
+function mapStmts(body: readonly Stmt[], expr: (e: Expr) => Expr, index: (i: Index) => Index): Stmt[] {
+  return body.map((s): Stmt => {
+    switch (s.kind) {
+      case 'loop': return { ...s, body: mapStmts(s.body, expr, index) };
+      case 'if': return { ...s, guard: s.guard.map((c) => ({ ...c, index: index(c.index) })), body: mapStmts(s.body, expr, index) };
+      case 'let': return { ...s, value: expr(s.value) };
+      case 'set': return { ...s, at: s.at.map(index), value: expr(s.value) };
+      case 'store': return { ...s, at: s.at.map(index), value: expr(s.value), ...(s.guard ? { guard: s.guard.map((c) => ({ ...c, index: index(c.index) })) } : {}) };
+    }
+  });
+}

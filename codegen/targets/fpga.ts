@@ -1,0 +1,16 @@
+/**
+ * The fabric of an FPGA as a target: no lanes and no instructions; loops that are unrolled become circuits side by side. What a
+ * certain board has (parts, clock) is in its description, not here.
+ */
+import type { Target } from './target.js';
+import { x86_64 } from './processor.js';
+
+/** The processor is that of C simulation, for which no tile is made. */
+export const fpga: Target = { name: 'fpga', lanes: 1, processor: x86_64, dots: [], lookups: 0, wideOperations: [], features: [] };
+
+/** Limits of the synthesis tools (facts of their manuals: more banks or copies are refused or never end). */
+export const mostBanks = 4096;
+export const mostCopies = 4096;
+
+/** Cycles of a float32 core at about 100 MHz, and the bits that a block memory's two ports read in a cycle. */
+export const latencies = { add: 4, mul: 3, div: 12, sqrt: 12, compare: 1, convert: 3, load: 2, integer: 1 } as const;
