@@ -1,0 +1,252 @@
+/**
+ * One process of a circuit as a C++ function: arrays, kernels as loops with their pragmas, streams read and written as words.
+ * Everything was decided by the schedule; here it gets its text.
+ */
+import { describe } from '../../ir/datatype.js';
+import { fail } from '../../ir/diagnostic.js';
+import type { Block, ElementType, Expr, Kernel, Program, Stmt, Stream } from '../../ir/program.js';
+import type { ProcessBlocks } from '../../ir/verifyDataflow.js';
+import { touched } from '../../ir/verifyDataflow.js';
+import { moved, moves } from '../../ir/traffic.js';
+import { elementText, exprText, guardText, identifier, localText, Names, Scope, shapeOf, typeText, withLocals, type Arrays } from './expression.js';
+
+/** An argument of a process's function. */
+export interface Port {
+  readonly kind: 'in' | 'out' | 'memory';
+  /** As the function knows it. */
+  readonly text: string;
+  readonly type: string;
+  /** Of a stream, where it goes. */
+  readonly stream?: Stream;
+  /** Of memory: the tensor of the interface. */
+  readonly tensor?: string;
+}
+
+export interface ProcessText {
+  readonly name: string;
+  readonly ports: readonly Port[];
+  readonly lines: readonly string[];
+  /** Buffers of constants that it reads. */
+  readonly constants: readonly string[];
+}
+
+/** What an element of the interface is in memory. */
+export function memoryType(type: ElementType): string {
+  if (type === 'float32') return 'float';
+  const { bits, signed } = describe(type);
+  return `${signed ? '' : 'u'}int${bits <= 8 ? 8 : bits <= 16 ? 16 : 32}_t`;
+}
+
+const wordText = (type: ElementType, lanes: number): string => `word<${typeText(type)}, ${lanes}>`;
+const indented = (lines: readonly string[]): string[] => lines.map((l) => (l.startsWith('#') ? l : `  ${l}`));
+
+/** A stream as a kernel's statements see it: the variable of its words, and at which loops a word begins. */
+interface Channel {
+  readonly stream: Stream;
+  readonly port: string;
+  readonly word: string;
+}
+
+class Writer implements Arrays {
+  readonly program: Program;
+  readonly ports: Port[] = [];
+  readonly constants = new Set<string>();
+  private readonly process: ProcessBlocks;
+  private readonly names = new Names();
+  private readonly arrays = new Map<string, string>();
+  /** By tensor. */
+  private readonly incoming = new Map<string, Channel>();
+  private readonly outgoing = new Map<string, Channel[]>();
+  private readonly constantName: (buffer: string) => string;
+
+  constructor(program: Program, process: ProcessBlocks, constantName: (buffer: string) => string) {
+    this.program = program;
+    this.process = process;
+    this.constantName = constantName;
+    const { reads, writes } = touched(process.body);
+    const seen = (tensor: string): boolean => reads.has(tensor) || writes.has(tensor);
+    for (const stream of program.dataflow!.streams) {
+      const { dtype } = program.tensors[stream.tensor];
+      if (stream.to === process.name) {
+        const port = this.names.of('in_', stream.tensor);
+        this.incoming.set(stream.tensor, { stream, port, word: this.names.of('w_', stream.tensor) });
+        this.ports.push({ kind: 'in', text: port, type: `hls::stream<${wordText(dtype, stream.lanes)} >`, stream });
+      } else if (writes.has(stream.tensor)) {
+        const port = this.names.of('out_', `${stream.tensor} ${stream.to}`);
+        this.outgoing.set(stream.tensor, [...(this.outgoing.get(stream.tensor) ?? []), { stream, port, word: this.names.of('w_', `${stream.tensor} ${stream.to}`) }]);
+        this.ports.push({ kind: 'out', text: port, type: `hls::stream<${wordText(dtype, stream.lanes)} >`, stream });
+      }
+    }
+    for (const tensor of [...program.inputs, ...program.outputs]) {
+      if (!seen(tensor)) continue;
+      const isInput = program.inputs.includes(tensor);
+      const text = this.names.of('m_', tensor);
+      this.arrays.set(program.tensors[tensor].buffer, text);
+      this.ports.push({ kind: 'memory', text, type: `${isInput ? 'const ' : ''}${memoryType(program.tensors[tensor].dtype)}`, tensor });
+    }
+  }
+
+  text(buffer: string): string {
+    if (this.program.buffers[buffer].role === 'constant') {
+      this.constants.add(buffer);
+      return this.constantName(buffer);
+    }
+    return this.arrays.get(buffer) ?? fail('program/invalid', buffer, `the process ${this.process.name} has no array of this name`);
+  }
+
+  /** Arrays of the tensors that stay in the process. */
+  private declarations(): string[] {
+    const { reads, writes } = touched(this.process.body);
+    const lines: string[] = [];
+    for (const tensor of Object.values(this.program.tensors)) {
+      if (!writes.has(tensor.name) && !reads.has(tensor.name)) continue;
+      const buffer = this.program.buffers[tensor.buffer];
+      if (buffer.role !== 'temporary' || this.arrays.has(buffer.name) || this.incoming.has(tensor.name) || this.outgoing.has(tensor.name)) continue;
+      const shared = Object.values(this.program.tensors).filter((t) => t.buffer === buffer.name);
+      if (shared.some((t) => t.dtype !== tensor.dtype || t.layout.elementBits !== tensor.layout.elementBits)) fail('program/invalid', buffer.name, 'an array in a circuit holds one type');
+      const text = this.names.of('t_', tensor.name);
+      this.arrays.set(buffer.name, text);
+      lines.push(`${typeText(tensor.dtype)} ${text}[${(buffer.bytes * 8) / tensor.layout.elementBits}];`);
+    }
+    return lines;
+  }
+
+  write(name: string): ProcessText {
+    const declared = this.declarations();
+    const banks = new Map<string, number>();
+    const body = this.blockLines(this.process.body, new Map(), banks);
+    const cut = [...banks].map(([array, n]) => `#pragma HLS ARRAY_RESHAPE variable=${array} cyclic factor=${n} dim=1`);
+    const parameters = this.ports.map((p) => (p.kind === 'memory' ? `${p.type} *${p.text}` : `${p.type} &${p.text}`));
+    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented(declared), ...cut, ...indented(body), '}'];
+    return { name, ports: this.ports, lines, constants: [...this.constants] };
+  }
+
+  private blockLines(blocks: readonly Block[], repeats: ReadonlyMap<string, number>, banks: Map<string, number>): string[] {
+    return blocks.flatMap((b): string[] => {
+      if (b.kind === 'kernel') return this.kernelLines(b, repeats, banks);
+      const { count } = b;
+      const scope = this.scopeOf(b.axis, repeats);
+      const most = typeof count === 'number' ? count : count.max;
+      const end = typeof count === 'number' ? String(count) : `clampIndex(ap_int<32>(${elementText(this.program.tensors[count.input], [], scope)}), 0, ${count.max})`;
+      const i = scope.declareAxis(b.axis, 0, most);
+      return [`for (int ${i} = 0, end_${i} = ${end}; ${i} < end_${i}; ++${i}) {`, `#pragma HLS LOOP_TRIPCOUNT max=${most}`, ...indented(this.blockLines(b.body, new Map(repeats).set(b.axis, most), banks)), '}'];
+    });
+  }
+
+  private scopeOf(kernel: string, repeats: ReadonlyMap<string, number>): Scope {
+    const scope = new Scope(this, kernel);
+    for (const [axis, most] of repeats) scope.declareAxis(axis, 0, most);
+    return scope;
+  }
+
+  private kernelLines(kernel: Kernel, repeats: ReadonlyMap<string, number>, banks: Map<string, number>): string[] {
+    const { scheduled } = kernel;
+    if (!scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
+    const scope = this.scopeOf(kernel.name, repeats);
+    const shapes = new Map(scheduled.locals.map((l) => [l.name, l.shape]));
+    return withLocals(shapes, () => {
+      const locals = scheduled.locals.flatMap((l): string[] => {
+        const text = scope.declare('local', l.name, l.type);
+        const size = l.shape.reduce((a, b) => a * b, 1);
+        const n = Math.min(size, scheduled.banks?.[l.name] ?? 1);
+        const cut = size === 1 || n === 1 ? [] : n === size ? [`#pragma HLS ARRAY_PARTITION variable=${text} complete`] : [`#pragma HLS ARRAY_PARTITION variable=${text} cyclic factor=${n} dim=1`];
+        return [`${typeText(l.type)} ${text}${size === 1 ? '' : `[${size}]`};`, ...cut];
+      });
+      for (const [array, n] of Object.entries(scheduled.banks ?? {})) {
+        if (shapes.has(array)) continue;
+        const text = this.text(this.program.tensors[array].buffer);
+        banks.set(text, Math.max(banks.get(text) ?? 1, n));
+      }
+      const body = this.bodyLines(scheduled.body, scope, []);
+      return [`{ // ${kernel.op} ${kernel.name.replace(/[^\x20-\x7e]|\\/g, '_')}`, ...indented([...scheduled.steps.map((s) => `// ${s.replace(/[^\x20-\x7e]|\\/g, '_')}`), ...locals, ...body]), '}'];
+    });
+  }
+
+  /** `unrolled`: the loops of the group that moves at once, with the number of its first iteration. */
+  private bodyLines(body: readonly Stmt[], scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): string[] {
+    return body.flatMap((s): string[] => {
+      switch (s.kind) {
+        case 'loop': {
+          const inner = scope.inner();
+          const i = inner.declareAxis(s.axis, s.start, s.extent);
+          const isUnrolled = s.mode === 'unrolled';
+          const pragma = isUnrolled && s.extent > 1 ? ['#pragma HLS UNROLL'] : s.mode === 'pipeline' ? [`#pragma HLS PIPELINE II=${s.initiationInterval}`] : [];
+          const words = isUnrolled && unrolled.length === 0 ? this.wordsOf(s.body) : [];
+          const lines = [`for (int ${i} = ${s.start}; ${i} < ${s.start + s.extent}; ++${i}) {`, ...pragma, ...indented(this.bodyLines(s.body, inner, isUnrolled || unrolled.length > 0 ? [...unrolled, s] : [])), '}'];
+          return [...words, ...lines];
+        }
+        case 'if': {
+          const guard = guardText(s.guard, scope);
+          const inner = this.bodyLines(s.body, scope.inner(), unrolled);
+          return guard === undefined ? inner : [`if (${guard}) {`, ...indented(inner), '}'];
+        }
+        case 'let': {
+          const [before, value] = this.taken(s.value, s, scope, unrolled);
+          return [...before, `const ${typeText(s.type)} ${scope.declare('let', s.name, s.type)} = ${value};`];
+        }
+        case 'set': {
+          const [before, value] = this.taken(s.value, s, scope, unrolled);
+          return [...before, `${localText(s.name, shapeOf(s.name), s.at, scope)} = ${value};`];
+        }
+        case 'store':
+          return this.stored(s, scope, unrolled);
+      }
+    });
+  }
+
+  /** Declarations of the words that a group of unrolled loops moves. */
+  private wordsOf(body: readonly Stmt[]): string[] {
+    const all = [...this.incoming.values(), ...[...this.outgoing.values()].flat()];
+    return all.filter((c) => moves(body, new Set([c.stream.tensor]))).map((c) => `${wordText(this.program.tensors[c.stream.tensor].dtype, c.stream.lanes)} ${c.word};`);
+  }
+
+  /** The number of an element within what is moved at once. */
+  private ordinal(unrolled: readonly (Stmt & { kind: 'loop' })[], scope: Scope): string {
+    let stride = 1;
+    const parts: string[] = [];
+    for (const l of [...unrolled].reverse()) {
+      if (l.extent === 1) continue;
+      const i = scope.text('axis', l.axis);
+      const from = l.start === 0 ? i : `(${i} - ${l.start})`;
+      parts.unshift(stride === 1 ? from : `${from} * ${stride}`);
+      stride *= l.extent;
+    }
+    return parts.join(' + ') || '0';
+  }
+
+  /** A value, and what must be read from a stream before it. */
+  private taken(e: Expr, s: Stmt, scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): [string[], string] {
+    const channel = e.op === 'load' && moved(s) ? this.incoming.get(e.tensor) : undefined;
+    if (!channel) return [[], exprText(e, scope)];
+    const { port, word, stream } = channel;
+    if (unrolled.length === 0) return [[], `${port}.read().data[0]`];
+    const at = this.ordinal(unrolled, scope);
+    if (stream.lanes === 1) return [[], `${port}.read().data[0]`];
+    return [[`if ((${at}) % ${stream.lanes} == 0) ${word} = ${port}.read();`], `${word}.data[(${at}) % ${stream.lanes}]`];
+  }
+
+  private stored(s: Stmt & { kind: 'store' }, scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): string[] {
+    const tensor = this.program.tensors[s.tensor];
+    const channels = this.outgoing.get(s.tensor);
+    const guard = s.guard && guardText(s.guard, scope);
+    const value = exprText(s.value, scope);
+    const guarded = (lines: string[]): string[] => (guard ? [`if (${guard}) {`, ...indented(lines), '}'] : lines);
+    if (!channels) {
+      const isMemory = this.program.buffers[tensor.buffer].role === 'output';
+      const plain = isMemory && tensor.dtype !== 'float32' ? `${memoryType(tensor.dtype)}((${value}).to_int())` : value;
+      return guarded([`${elementText(tensor, s.at, scope)} = ${plain};`]);
+    }
+    const at = this.ordinal(unrolled, scope);
+    return guarded(channels.flatMap(({ port, word, stream }) => {
+      if (unrolled.length === 0) return ['{', `  ${wordText(tensor.dtype, stream.lanes)} ${word};`, `  ${word}.data[0] = ${value};`, `  ${port}.write(${word});`, '}'];
+      return [`${word}.data[(${at}) % ${stream.lanes}] = ${value};`, `if ((${at}) % ${stream.lanes} == ${stream.lanes - 1}) ${port}.write(${word});`];
+    }));
+  }
+}
+
+/** The function of a process. `constantName`: the array of a constant buffer. */
+export function processText(program: Program, process: ProcessBlocks, name: string, constantName: (buffer: string) => string): ProcessText {
+  return new Writer(program, process, constantName).write(name);
+}
+
+export { identifier };
