@@ -146,7 +146,7 @@ export function loadsOf(kernel: Kernel): readonly Load[] {
 }
 
 /** The loads that decide where a kernel loads or stores. */
-function loadsInIndices(kernel: Kernel): readonly Load[] {
+export function loadsInIndices(kernel: Kernel): readonly Load[] {
   const found: Load[] = [];
   const seen = (e: Expr): void => { if (e.op === 'load') found.push(e); };
   walkKernel(kernel, { index: (i) => { for (const { of } of i.terms) if (typeof of !== 'string' && 'value' in of) walkExpr(of.value, { expr: seen }); } });

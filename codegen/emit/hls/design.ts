@@ -51,6 +51,7 @@ export function emitHls(unit: ProgramUnit, name = identifier(unit.program.name) 
       '#pragma HLS INTERFACE s_axilite port=return bundle=control',
       '#pragma HLS DATAFLOW',
       ...declared.flat().map((l) => (l.startsWith('#') ? l : `  ${l}`)),
+      ...args.filter((a) => !calls.some((c) => new RegExp(`[(, ]${a.name}[,)]`).test(c))).map((a) => `  (void)${a.name};`),
       ...calls.map((l) => `  ${l}`),
       '}',
     ].join('\n'),

@@ -196,7 +196,7 @@ class Writer implements Arrays {
 
   /** Declarations of the words that a group of unrolled loops moves. */
   private wordsOf(body: readonly Stmt[]): string[] {
-    const all = [...this.incoming.values(), ...[...this.outgoing.values()].flat()];
+    const all = [...[...this.incoming.values()].filter((c) => c.stream.lanes > 1), ...[...this.outgoing.values()].flat()];
     return all.filter((c) => moves(body, new Set([c.stream.tensor]))).map((c) => `${wordText(this.program.tensors[c.stream.tensor].dtype, c.stream.lanes)} ${c.word};`);
   }
 
@@ -219,9 +219,8 @@ class Writer implements Arrays {
     const channel = e.op === 'load' && moved(s) ? this.incoming.get(e.tensor) : undefined;
     if (!channel) return [[], exprText(e, scope)];
     const { port, word, stream } = channel;
-    if (unrolled.length === 0) return [[], `${port}.read().data[0]`];
+    if (unrolled.length === 0 || stream.lanes === 1) return [[], `${port}.read().data[0]`];
     const at = this.ordinal(unrolled, scope);
-    if (stream.lanes === 1) return [[], `${port}.read().data[0]`];
     return [[`if ((${at}) % ${stream.lanes} == 0) ${word} = ${port}.read();`], `${word}.data[(${at}) % ${stream.lanes}]`];
   }
 

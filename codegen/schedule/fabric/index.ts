@@ -44,7 +44,7 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
       const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
-      const nest = foldedNest(b, foldings.get(b)!);
+      const nest = foldedNest(b, program, foldings.get(b)!);
       const packed = packConstants(b, { nests: [nest], packs: {} }, program, data);
       program = packed.program;
       const taken = new Map([...own].map((t) => [t, lanes.get(streamName({ tensor: t, to: process }))?.taken ?? 1]));
@@ -67,7 +67,7 @@ function paces({ unit, processes, streams }: Processes, { folding = {} }: Fabric
     if (k.op !== 'receive' && k.op !== 'store') continue;
     const from = [...touched([k]).reads].find((t) => streams.has(t));
     const writer = all.find((w) => w.stores.some((s) => s.tensor === from));
-    const extent = foldableLoops(k).outputs?.extent ?? 1;
+    const extent = foldableLoops(k, program).outputs?.extent ?? 1;
     if (writer) result.set(k, { pe: divisor(result.get(writer)!.pe, extent), simd: 1 });
   }
   return result;

@@ -39,12 +39,24 @@ export function circuitNest(kernel: Kernel): Nest {
   return wanted.join(' ') === nest.loops.map((l) => l.name).join(' ') ? nest : applySteps(nest, [{ step: 'reorder', order: wanted }]);
 }
 
-export function foldableLoops(kernel: Kernel): FoldableLoops {
+export function foldableLoops(kernel: Kernel, program: Program): FoldableLoops {
   const { loops } = circuitNest(kernel);
   const space = loops.filter((l) => l.kind === 'space' && l.extent > 1);
-  const last = space[space.length - 1];
+  const innermost = space[space.length - 1];
+  // A window's own loops follow the stream, place by place.
+  const last = innermost && isOfWindow(innermost.name, kernel, program) ? undefined : innermost;
   const products = hasFreeOrder(kernel) ? [...loops].reverse().find((l) => l.kind === 'reduce' && l.extent > 1) : undefined;
   return { ...(last ? { outputs: { name: last.name, extent: last.extent } } : {}), ...(products ? { products: { name: products.name, extent: products.extent } } : {}) };
+}
+
+function isOfWindow(axis: string, kernel: Kernel, program: Program): boolean {
+  if (kernel.reduce.length === 0) return false;
+  const tensors = new Set(loadsOf(kernel).map((l) => l.tensor));
+  return [...tensors].some((t) => {
+    if (program.buffers[program.tensors[t].buffer].role === 'constant') return false;
+    const window = windowOf(kernel, t, program);
+    return window !== undefined && (window.images === axis || window.sides.some((s) => s.axis === axis));
+  });
 }
 
 function hasFreeOrder(kernel: Kernel): boolean {
@@ -52,8 +64,8 @@ function hasFreeOrder(kernel: Kernel): boolean {
 }
 
 /** The nest of a folded kernel. Raises schedule/illegal where a folding does not divide its loop. */
-export function foldedNest(kernel: Kernel, folding: Folding): Nest {
-  const { outputs, products } = foldableLoops(kernel);
+export function foldedNest(kernel: Kernel, program: Program, folding: Folding): Nest {
+  const { outputs, products } = foldableLoops(kernel, program);
   const steps: Step[] = [];
   const fold = (loop: { name: string; extent: number } | undefined, by: number): string | undefined => {
     if (!loop || by <= 1) return undefined;

@@ -13,7 +13,7 @@ import type { Axis, Block, Index, Kernel, Process, Program, ProgramUnit, Tensor 
 import { rowMajor } from '../../ir/build.js';
 import { kernelsOf, touched } from '../../ir/verifyDataflow.js';
 import { carriedTensors } from '../../ir/walk.js';
-import { fuseAll, loadsOf } from '../fuse.js';
+import { fuseAll, loadsInIndices, loadsOf } from '../fuse.js';
 import { inlineConstants } from '../inline.js';
 import { joinReductions } from '../join.js';
 import { unusedName, withoutUnused } from '../lower.js';
@@ -81,7 +81,7 @@ function stageInterface(start: Program): Program {
     return tensor;
   };
   for (const name of program.inputs) {
-    if (counts.has(name)) continue;
+    if (counts.has(name) || !touched(program.blocks).reads.has(name)) continue;
     const inner = add(program.tensors[name], 'in');
     program = { ...program, blocks: renameTensors(program.blocks, new Map([[name, inner.name]])) };
     first.push({ ...streamCopy(`${name}.load`, 'load', name, inner.name, inner.shape, true) });
@@ -183,7 +183,7 @@ class Draft {
   private receive(tensor: string, group: number): void {
     const readers = this.groups[group].filter((b) => touched([b]).reads.has(tensor));
     const [reader] = readers;
-    if (readers.length === 1 && reader.kind === 'kernel' && (readsInOrder(reader, tensor, this.program) || this.hasWindow(reader, tensor, group))) return;
+    if (readers.length === 1 && reader.kind === 'kernel' && loadsInIndices(reader).every((l) => l.tensor !== tensor) && (readsInOrder(reader, tensor, this.program) || this.hasWindow(reader, tensor, group))) return;
     const own = this.addTensor(tensor, `at.${this.nameOf(group)}`);
     this.groups[group] = [streamCopy(own, 'receive', tensor, own, this.program.tensors[tensor].shape), ...renameTensors(this.groups[group], new Map([[tensor, own]]))];
   }
