@@ -18,6 +18,7 @@ import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
 import { exampleAnswers, exampleImages, exampleNetworks } from '../models/networks.js';
 import { lowerCase, sampleCase, type Lowered } from '../ops/harness.js';
+import { bipolarNetworks } from '../support/bipolarNetworks.js';
 import { kinds, randomCase } from '../random/graphs.js';
 import { languageCases } from '../support/language.js';
 import { simulate } from './csim.js';
@@ -89,6 +90,13 @@ const models = (): Lowered[] =>
     return lowerCase({ name, graph, inputs: { [graph.inputs[0]]: exampleImages(data).pixels.slice(0, 784) } });
   });
 
+const bipolar = (): Lowered[] =>
+  bipolarNetworks().map((graph) => {
+    const inferred = runPasses(graph);
+    const count = (inferred.values.x.shape as readonly number[]).reduce((a, b) => a * b, 1);
+    return lowerCase({ name: graph.name, graph: inferred, inputs: { x: Array.from({ length: count }, (_, i) => Math.sin(i + 0.5)) } });
+  });
+
 const random = (): Lowered[] => kinds.flatMap((kind) => Array.from({ length: 7 }, (_, i) => randomCase(kind, 301 + i))).map((c) => lowerCase({ ...c, graph: runPasses(c.graph) }));
 
 const hasCompiler = spawnSync('g++', ['--version']).status === 0;
@@ -98,6 +106,7 @@ if (names.length === 0) {
   // A circuit has no state and stores whole elements; the other cases of the language have one.
   const isPlain = ({ unit: { program } }: Lowered): boolean => Object.values(program.buffers).every((b) => b.role !== 'state') && Object.values(program.tensors).every((t) => t.layout.elementBits === t.layout.containerBits);
   test('operations that no sample has', () => compare(languageCases().filter(isPlain), hasCompiler));
+  test('bipolar layers', () => compare(bipolar(), hasCompiler));
   test('the example models', () => compare(models(), hasCompiler));
   test('random graphs', () => compare(random(), hasCompiler));
 }
