@@ -36,6 +36,7 @@ export const diagnosticCodes = {
   'program/invalid': 'a Program that breaks an invariant (a fault of the compiler, or of a hand-written Program)',
   'schedule/illegal': 'a schedule step that is not legal here',
   'target/unsupported': 'something that the target cannot do',
+  'target/board': 'a board that is not known, or a board file with a wrong field',
   'tuning/record': 'a tuning file that is damaged or was made for something else',
   'compile/assembler': 'text that the assembler refused (a fault of the compiler)',
   'module/not-a-module': 'bytes that are not a sigmaflow module',

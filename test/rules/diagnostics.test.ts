@@ -21,6 +21,7 @@ import { lower } from '../../codegen/schedule/lower.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
 import { applySteps } from '../../codegen/schedule/steps.js';
+import { readBoard } from '../../sdk/cli/boards.js';
 import { writeAll } from '../../sdk/cli/files.js';
 import { main } from '../../sdk/cli/main.js';
 import { readNpy } from '../../sdk/data/npy.js';
@@ -131,6 +132,7 @@ const cases: Record<Code, Case> = {
   'program/invalid': { raise: () => verify(makeUnit({ y: { shape: [4], dtype: 'int8', role: 'output' } }, [makeKernel({ space: [{ name: 'i', extent: 4 }], stores: [{ tensor: 'z', at: [axis('i')], value: int(1, 'int8') }] })])), text: ' k: there is no tensor "z"' },
   'schedule/illegal': { raise: () => applySteps(nestOf(makeKernel({ space: [{ name: 'i', extent: 6 }], stores: [] })), [{ step: 'split', loop: 'i', factor: 4 }]), text: ' k: "split i by 4" is not legal here: 4 does not divide 6' },
   'target/unsupported': { raise: () => targetOf('simd12'), text: ' simd12: there is no such target\n  Did you mean "simd128"?' },
+  'target/board': { raise: () => readBoard('pynq-z1', root), text: ' pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.' },
   'tuning/record': { raise: () => parseTuning('{"format":2}', 'r.json'), text: ' r.json: this is no tuning file: its format is 2, and 1 is known\n  Make one with "sigmaflow tune MODEL.onnx -o FILE".' },
   'compile/assembler': { raise: () => assemble({ 'a.ts': 'export function run(): i32 { return missing; }' }, { entry: 'a.ts', features: [], memoryBase: 64, pages: 1, optimizeLevel: 0, shrinkLevel: 0 }), text: " a.ts: ERROR TS2304: Cannot find name 'missing'.\n     :\n   1 │ export function run(): i32 { return missing; }\n     │                                     ~~~~~~~\n     └─ in a.ts(1,37)\n  FAILURE 1 compile error(s)\n  This is a fault of the compiler. Report it with the model, or with what `--emit source` wrote." },
   'module/not-a-module': { raise: () => loadSync(Uint8Array.of(1, 2, 3)), text: ' module: expected a WebAssembly module, which begins with 00 61 73 6d 01 00 00 00; found 01 02 03\n  Give the .wasm file that `sigmaflow compile` wrote.' },
