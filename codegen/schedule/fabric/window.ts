@@ -36,36 +36,40 @@ export interface Window {
   readonly otherwise?: Expr;
 }
 
-/** How a kernel's loads of a tensor are windows; undefined where they are not. */
+/** How a kernel's loads of a tensor are windows: at one place each, or over a reduction; undefined where they are not. */
 export function windowOf(kernel: Kernel, tensor: string, program: Program): Window | undefined {
   const loads = loadsOf(kernel).filter((l) => l.tensor === tensor);
-  const [load] = loads;
+  const [first] = loads;
   const { shape } = program.tensors[tensor];
   const order = spaceOrder(kernel);
-  if (!order || !load || shape.length < 2 || kernel.op === 'store') return undefined;
-  const key = JSON.stringify([load.at, load.guard, load.otherwise]);
-  if (loads.some((l) => JSON.stringify([l.at, l.guard, l.otherwise]) !== key)) return undefined;
+  if (!order || !first || shape.length < 2 || kernel.op === 'store') return undefined;
   const dims = streamOrder(shape.length);
   const channels = dims[dims.length - 1];
-  const images = plainAxis(load.at[0], kernel.space);
+  const images = plainAxis(first.at[0], kernel.space);
   if (images === undefined || (images === '' && shape[0] !== 1) || (images !== '' && extentOf(images, kernel) !== shape[0])) return undefined;
   const sides: Side[] = [];
   for (const dim of dims.slice(1, -1)) {
-    const side = sideOf(load.at[dim], dim, kernel, shape[dim]);
+    const side = sideOf(loads.map((l) => l.at[dim]), dim, kernel, shape[dim]);
     if (!side) return undefined;
     sides.push(side);
   }
   const taken = new Set([images, ...sides.map((s) => s.axis)]);
   if (taken.size !== sides.length + 1) return undefined;
-  if (load.at[channels].terms.some((t) => typeof t.of !== 'string' && 'value' in t.of) || [...taken].some((a) => a !== '' && mentionsAxis(load.at[channels], a))) return undefined;
   // The window's own loops are outermost, in the order of the stream.
   const outer = order.filter((a) => extentOf(a, kernel) > 1);
   const wanted = [...taken].filter((a) => a !== '' && extentOf(a, kernel) > 1);
   if (wanted.some((a, i) => outer[i] !== a)) return undefined;
-  if ((load.guard ?? []).some((c) => !sides.some((s) => guards(c, load.at[s.dim], shape[s.dim])))) return undefined;
+  const around = JSON.stringify(loads.find((l) => l.guard)?.otherwise);
+  for (const l of loads) {
+    if (plainAxis(l.at[0], kernel.space) !== images) return undefined;
+    if (l.at[channels].terms.some((t) => typeof t.of !== 'string' && 'value' in t.of) || [...taken].some((a) => a !== '' && mentionsAxis(l.at[channels], a))) return undefined;
+    if ((l.guard ?? []).some((c) => !sides.some((s) => guards(c, l.at[s.dim], shape[s.dim])))) return undefined;
+    if (l.guard && (JSON.stringify(l.otherwise) !== around || (l.otherwise!.op !== 'int' && l.otherwise!.op !== 'float'))) return undefined;
+  }
   const padded = sides.some((s) => s.before > 0 || s.stride * (s.extent - 1) + s.reach - s.before >= shape[s.dim]);
-  if (padded && (!load.guard || !load.otherwise || (load.otherwise.op !== 'int' && load.otherwise.op !== 'float'))) return undefined;
-  return { tensor, sides, channels, ...(images !== '' && shape[0] > 1 ? { images } : {}), ...(padded ? { otherwise: load.otherwise } : {}) };
+  const otherwise = loads.find((l) => l.guard)?.otherwise;
+  if (padded && !otherwise) return undefined;
+  return { tensor, sides, channels, ...(images !== '' && shape[0] > 1 ? { images } : {}), ...(padded ? { otherwise } : {}) };
 }
 
 function extentOf(name: string, kernel: Kernel): number {
@@ -80,20 +84,30 @@ function guards(c: Condition, at: Index, extent: number): boolean {
   return c.lo === 0 && c.hi === extent && JSON.stringify(c.index) === JSON.stringify(at);
 }
 
-function sideOf(index: Index, dim: number, kernel: Kernel, size: number): Side | undefined {
+/** One dimension of all loads: stride * axis + what reductions and the loads' own offsets add. */
+function sideOf(indices: readonly Index[], dim: number, kernel: Kernel, size: number): Side | undefined {
   let found: { axis: string; stride: number } | undefined;
-  let reach = 0;
-  for (const { coeff, of } of index.terms) {
-    if (typeof of !== 'string' || coeff < 1) return undefined;
-    const reduced = kernel.reduce.find((a) => a.name === of);
-    if (reduced) reach += coeff * (reduced.extent - 1);
-    else if (found || extentOf(of, kernel) === 1) return undefined;
-    else found = { axis: of, stride: coeff };
+  let [first, last] = [Infinity, -Infinity];
+  for (const { offset, terms } of indices) {
+    let reach = 0;
+    let own: typeof found;
+    for (const { coeff, of } of terms) {
+      if (typeof of !== 'string' || coeff < 1) return undefined;
+      const reduced = kernel.reduce.find((a) => a.name === of);
+      if (reduced) reach += coeff * (reduced.extent - 1);
+      else if (own || extentOf(of, kernel) === 1) return undefined;
+      else own = { axis: of, stride: coeff };
+    }
+    if (!own || (found && (found.axis !== own.axis || found.stride !== own.stride))) return undefined;
+    found = own;
+    first = Math.min(first, offset);
+    last = Math.max(last, offset + reach);
   }
-  if (!found || index.offset > 0) return undefined;
+  // A window that begins behind its place takes what lies before with it.
+  first = Math.min(first, 0);
+  if (!found) return undefined;
   const extent = extentOf(found.axis, kernel);
-  const before = -index.offset;
-  return { dim, ...found, extent, before, reach, places: Math.max(size + before, found.stride * (extent - 1) + reach + 1) };
+  return { dim, ...found, extent, before: -first, reach: last - first, places: Math.max(size - first, found.stride * (extent - 1) + last - first + 1) };
 }
 
 /** True where windows of two tensors cover the same places at the same time, so that one pass can take both. */
