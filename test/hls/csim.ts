@@ -59,11 +59,11 @@ function sourceOf(units: readonly ProgramUnit[]): string {
 }
 
 /** Compiles cases into one program, runs it, and gives a message for every case whose bits differ from the interpreter's. */
-export async function simulate(cases: readonly Lowered[], units: readonly ProgramUnit[], headers: readonly string[] = [simulation]): Promise<string[]> {
+export async function simulate(cases: readonly Lowered[], units: readonly ProgramUnit[], headers: readonly string[] = [simulation], more: readonly string[] = []): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-csim-'));
   try {
     writeFileSync(join(folder, 'all.cpp'), sourceOf(units));
-    await command('g++', [...flags, ...headers.flatMap((h) => ['-I', h]), '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
+    await command('g++', [...flags, ...more, ...headers.flatMap((h) => ['-I', h]), '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
     const memories = units.map(({ program }) => new ArrayBuffer(program.arenaBytes!));
     cases.forEach((c, i) => writeInputs(c, units[i], memories[i]));
     const inputs = units.flatMap((u, i) => places(u, u.program.inputs).map((p) => new Uint8Array(memories[i], p.offset, p.bytes)));

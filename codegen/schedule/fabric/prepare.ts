@@ -45,7 +45,8 @@ export function prepareFabric(unit: ProgramUnit, steps: string[]): Processes {
 function inlineCopies(start: Program, steps: string[]): Program {
   let program = start;
   const carried = carriedTensors(program.blocks);
-  for (const copy of program.blocks) {
+  for (let b = 0; b < program.blocks.length; b++) {
+    const copy = program.blocks[b];
     if (copy.kind !== 'kernel' || copy.op !== 'copy' || copy.stores.length !== 1 || copy.epilogue.length > 0) continue;
     const [{ tensor, at, value }] = copy.stores;
     if (value.op !== 'load' || value.guard || carried.has(tensor) || carried.has(value.tensor)) continue;
@@ -62,6 +63,7 @@ function inlineCopies(start: Program, steps: string[]): Program {
     const map = (blocks: readonly Block[]): Block[] => blocks.flatMap((b): Block[] => (b === copy ? [] : b.kind === 'repeat' ? [{ ...b, body: map(b.body) }] : [loadsOf(b).some((l) => l.tensor === tensor) ? rewrite(b) : b]));
     steps.push(`read ${tensor} in ${value.tensor}`);
     program = { ...program, blocks: map(program.blocks) };
+    b--;
   }
   return program;
 }

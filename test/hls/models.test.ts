@@ -1,0 +1,60 @@
+/**
+ * Whole networks as circuits: those of the shared data (TFC, bench networks in float32 and 8 bits, and others) and the Bayesian
+ * twins of our posteriors. C simulation by g++ gives the bits of the WebAssembly module.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runPasses } from '../../codegen/compile.js';
+import { importOnnx } from '../../codegen/import/onnx.js';
+import type { Graph } from '../../codegen/ir/graph.js';
+import type { NumericArray } from '../../codegen/ir/interpret.js';
+import type { ProgramUnit } from '../../codegen/ir/program.js';
+import { verify } from '../../codegen/ir/verify.js';
+import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
+import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
+import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
+import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';
+import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
+import { lower } from '../../codegen/schedule/lower.js';
+import { compile, modelGraph } from '../../sdk/compile.js';
+import { architectures } from '../../sdk/model/architectures.js';
+import { loadSync } from '../../sdk/runtime/index.js';
+import { randomInputs, sharedNetworks } from '../models/networks.js';
+import type { Lowered } from '../ops/harness.js';
+import { simulate } from './csim.js';
+
+/** Four outputs at once where channels allow it, two products. */
+function folded(unit: ProgramUnit): ProgramUnit {
+  const { program } = prepareFabric(unit, []).unit;
+  const greatest = (extent: number, most: number): number => Array.from({ length: most }, (_, i) => most - i).find((d) => extent % d === 0)!;
+  const folding = Object.fromEntries(kernelsOf(program.blocks).map((k) => {
+    const { outputs, products } = foldableLoops(k, program);
+    return [k.name, { pe: greatest(outputs?.extent ?? 1, 4), simd: greatest(products?.extent ?? 1, 2) }];
+  }));
+  const circuit = scheduleFabric(unit, { folding });
+  verify(circuit);
+  return circuit;
+}
+
+async function compare(name: string, graph: Graph, options: TwinOptions): Promise<void> {
+  const passed = runPasses(graph, 1, options);
+  const unit = lower(passed);
+  const { wasm } = await compile(graph, { ...options, batch: 1 });
+  const inputs = randomInputs(passed, 7);
+  const found = loadSync(wasm as Uint8Array<ArrayBuffer>).run(inputs);
+  const results = new Map<string, NumericArray>(passed.outputs.map((o, i) => [unit.program.outputs[i], (found[o] as { data: Float32Array }).data.slice() as NumericArray]));
+  const c: Lowered = { name, graph, inputs, expanded: passed, unit, results };
+  assert.equal(await simulate([c], [folded(unit)], undefined, ['-O1']), []);
+}
+
+const posterior = (name: string): Graph => modelGraph(architectures[name](), { posterior: readFileSync(new URL(`../../examples/bayesian/${name}.safetensors`, import.meta.url)) });
+
+if (spawnSync('g++', ['--version']).status !== 0) test('networks as circuits', () => console.log('SKIP networks as circuits: g++ is missing; apt-get install -y g++'));
+else {
+  for (const { name, bytes } of sharedNetworks()) test(name, () => compare(name, importOnnx(bytes), {}));
+  for (const name of ['mlp', 'lenet5']) for (const twin of ['moments', 'mean'] as const) test(`${name}, ${twin}`, () => compare(name, posterior(name), { twin }));
+}
+
+test.run();
