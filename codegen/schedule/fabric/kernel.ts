@@ -50,11 +50,10 @@ export function foldableLoops(kernel: Kernel, program: Program): FoldableLoops {
 }
 
 function isOfWindow(axis: string, kernel: Kernel, program: Program): boolean {
-  if (kernel.reduce.length === 0) return false;
   const tensors = new Set(loadsOf(kernel).map((l) => l.tensor));
   return [...tensors].some((t) => {
     if (program.buffers[program.tensors[t].buffer].role === 'constant') return false;
-    const window = windowOf(kernel, t, program);
+    const window = readsInOrder(kernel, t, program) ? undefined : windowOf(kernel, t, program);
     return window !== undefined && (window.images === axis || window.sides.some((s) => s.axis === axis));
   });
 }

@@ -18,6 +18,7 @@ import { inlineConstants } from '../inline.js';
 import { joinReductions } from '../join.js';
 import { unusedName, withoutUnused } from '../lower.js';
 import { startAtBias } from '../start.js';
+import { countMatches } from './bipolar.js';
 import { plainAxis, spaceOrder, streamCopy, streamOrder } from './order.js';
 import { alike, windowOf } from './window.js';
 
@@ -32,6 +33,7 @@ export interface Processes {
 export function prepareFabric(unit: ProgramUnit, steps: string[]): Processes {
   let u = joinReductions(inlineConstants(unit, steps), steps);
   u = fuseAll(u, steps);
+  u = countMatches(u, steps);
   u = { ...u, program: startAtBias(u.program, steps) };
   u = withoutUnused({ ...u, program: inlineCopies(u.program, steps) });
   const draft = new Draft(stageInterface(u.program));
