@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "ap_int.h"
-#include "hls_stream.h"
+#include <ap_int.h>
+#include <hls_stream.h>
 
 namespace sigmaflow {
 
@@ -107,11 +107,17 @@ template <int bits> struct integer<bits, true> {
   static type most() { return ~least(); }
 };
 
-/// An integer as one of another width, clamped to it.
-template <int bits, bool isSigned, class S> typename integer<bits, isSigned>::type clamped(S a) {
+/// An integer as one of another width, clamped to it. Compared in a signed type of both: the tool's headers compare 32 and 64 bits
+/// of unlike signs as C++ does.
+template <int bits, bool isSigned, int N> typename integer<bits, isSigned>::type clamped(ap_int<N> a) {
 #pragma HLS INLINE
   typedef integer<bits, isSigned> to;
-  return a < to::least() ? to::least() : a > to::most() ? to::most() : typename to::type(a);
+  typedef ap_int<(N > bits ? N : bits) + 1> both;
+  return both(a) < both(to::least()) ? to::least() : both(a) > both(to::most()) ? to::most() : typename to::type(a);
+}
+template <int bits, bool isSigned, int N> typename integer<bits, isSigned>::type clamped(ap_uint<N> a) {
+#pragma HLS INLINE
+  return clamped<bits, isSigned>(ap_int<N + 1>(a));
 }
 
 // ---- Floats

@@ -11,7 +11,8 @@ import { emitHls } from '../../codegen/emit/hls/design.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { compareOutputs, Difference, writeInputs, type Lowered } from '../ops/harness.js';
 
-const simulation = fileURLToPath(new URL('../../boards/simulation', import.meta.url));
+/** The folder of our own headers. */
+export const simulation = fileURLToPath(new URL('../../boards/simulation', import.meta.url));
 const flags = ['-std=c++14', '-O0', '-ffp-contract=off', '-fno-fast-math', '-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas', '-Wno-type-limits', '-Wno-unused-label'];
 
 /** Runs a command to its end; gives its standard output. */
@@ -58,12 +59,15 @@ function sourceOf(units: readonly ProgramUnit[]): string {
   return ['#include <cstdio>', '#include "sigmaflow_hls.h"', 'using namespace sigmaflow;', ...bodies, 'int main() {', ...main, '}', ''].join('\n');
 }
 
-/** Compiles cases into one program, runs it, and gives a message for every case whose bits differ from the interpreter's. */
+/**
+ * Compiles cases into one program, runs it, and gives a message for every case whose bits differ from the interpreter's. Headers
+ * are looked for in the given folders in order; several are not ours alone, and their warnings are not heard. `more`: flags.
+ */
 export async function simulate(cases: readonly Lowered[], units: readonly ProgramUnit[], headers: readonly string[] = [simulation], more: readonly string[] = []): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'sigmaflow-csim-'));
   try {
     writeFileSync(join(folder, 'all.cpp'), sourceOf(units));
-    await command('g++', [...flags, ...more, ...headers.flatMap((h) => ['-I', h]), '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
+    await command('g++', [...flags, ...more, ...headers.flatMap((h) => [headers.length === 1 ? '-I' : '-isystem', h]), '-o', join(folder, 'all'), join(folder, 'all.cpp')]);
     const memories = units.map(({ program }) => new ArrayBuffer(program.arenaBytes!));
     cases.forEach((c, i) => writeInputs(c, units[i], memories[i]));
     const inputs = units.flatMap((u, i) => places(u, u.program.inputs).map((p) => new Uint8Array(memories[i], p.offset, p.bytes)));

@@ -178,10 +178,17 @@ export const shapeOf = (local: string): readonly number[] => shapes.get(local)!;
 
 const symbols = { add: '+', sub: '-', mul: '*', and: '&', or: '|', xor: '^', lt: '<', le: '<=', eq: '==', ne: '!=', ge: '>=', gt: '>' } as const;
 
-/** A condition as bool. */
+/**
+ * A condition as bool. Integers of unlike signs are compared in a type that holds both: the tool's own headers compare 32 and 64
+ * bits as C++ does, which makes the signed one unsigned.
+ */
 function conditionText(e: Expr, scope: Scope): string {
-  if (e.op === 'lt' || e.op === 'le' || e.op === 'eq' || e.op === 'ne' || e.op === 'ge' || e.op === 'gt') return `${exprText(e.a, scope)} ${symbols[e.op]} ${exprText(e.b, scope)}`;
-  return `${exprText(e, scope)} != 0`;
+  if (e.op !== 'lt' && e.op !== 'le' && e.op !== 'eq' && e.op !== 'ne' && e.op !== 'ge' && e.op !== 'gt') return `${exprText(e, scope)} != 0`;
+  const types = [exprType(e.a, scope), exprType(e.b, scope)] as const;
+  const [a, b] = [exprText(e.a, scope), exprText(e.b, scope)];
+  if (types.includes('float32') || describe(types[0]).signed === describe(types[1]).signed) return `${a} ${symbols[e.op]} ${b}`;
+  const both = commonType(...types);
+  return `${both}(${a}) ${symbols[e.op]} ${both}(${b})`;
 }
 
 /** An expression of exactly its own type. */
