@@ -36,7 +36,8 @@ export const thisProcess: ModuleHost = {
   },
 };
 
-const nodeScript = `
+/** For `node -e`: arguments are the folder of a run and the entries. */
+export const nodeScript = `
 const fs = require('fs');
 const [folder, ...entries] = process.argv.slice(1);
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(folder + '/module.wasm')), {});
@@ -68,7 +69,8 @@ open(folder + "/memory", "wb").write(memory.read(store, 0, memory.data_len(store
 json.dump(statuses, open(folder + "/statuses", "w"))
 `;
 
-function otherProcess(name: string, command: string, args: readonly string[]): ModuleHost {
+/** `prepare` is called in the folder of a run, where module.wasm is, before the command. */
+export function otherProcess(name: string, command: string, args: readonly string[], prepare?: (folder: string, entries: readonly string[]) => void): ModuleHost {
   return {
     name,
     run(wasm, writes, entries) {
@@ -77,6 +79,7 @@ function otherProcess(name: string, command: string, args: readonly string[]): M
         writeFileSync(join(folder, 'module.wasm'), wasm);
         writeFileSync(join(folder, 'writes'), Buffer.concat(writes.map((w) => w.bytes)));
         writeFileSync(join(folder, 'places'), JSON.stringify(writes.map((w) => [w.offset, w.bytes.length])));
+        prepare?.(folder, entries);
         const { status, stderr, error } = spawnSync(command, [...args, folder, ...entries], { encoding: 'utf8', maxBuffer: 2 ** 24 });
         if (status !== 0) throw new Error(`${name} ended with status ${status}: ${error?.message ?? stderr.slice(0, 2000)}`);
         const memory = readFileSync(join(folder, 'memory'));
