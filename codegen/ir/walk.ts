@@ -37,6 +37,13 @@ export function dependsOn(index: Index, axis: string): boolean {
   return found;
 }
 
+/** The axes of an index, also inside quotients, remainders and data-dependent values. */
+export function axesIn(index: Index): Set<string> {
+  const found = new Set<string>();
+  walkIndex(index, { index: (i) => { for (const { of } of i.terms) if (typeof of === 'string') found.add(of); } });
+  return found;
+}
+
 function walkGuard(guard: readonly Condition[] | undefined, v: Visitor): void {
   for (const c of guard ?? []) walkIndex(c.index, v);
 }

@@ -1,0 +1,72 @@
+/**
+ * What one operation takes on a 7-series fabric. Integers by FINN-R's formulas for LUTs (facts of its estimates: products of W and A
+ * bits, sums, comparisons); floats as the vendor's operator cores (PG060, as Vivado HLS instantiates them at 100 MHz: adders with
+ * full and multipliers with maximal use of DSP48E1), rounded to two digits. All are estimates, for designs side by side and for what
+ * is far from the limit of a part; synthesis says what is.
+ */
+import { latencies } from '../../targets/fpga.js';
+
+/** LUTs, flip-flops, DSP slices and block RAMs of 18 Kib. */
+export interface Usage {
+  readonly lut: number;
+  readonly ff: number;
+  readonly dsp: number;
+  readonly bram18: number;
+}
+
+export const nothing: Usage = { lut: 0, ff: 0, dsp: 0, bram18: 0 };
+export const usage = (lut: number, ff = 0, dsp = 0, bram18 = 0): Usage => ({ lut, ff, dsp, bram18 });
+
+/** a + times * b. */
+export function added(a: Usage, b: Usage, times = 1): Usage {
+  return { lut: a.lut + times * b.lut, ff: a.ff + times * b.ff, dsp: a.dsp + times * b.dsp, bram18: a.bram18 + times * b.bram18 };
+}
+
+export interface OperatorOptions {
+  /** Products of operands with so many bits together, and more, are DSP slices; Infinity for none. */
+  readonly dspFrom?: number;
+}
+
+/** Narrower operands than 10 bits each are left to LUTs, as the vendor's tool does where nothing is said. */
+export const defaultDspFrom = 20;
+
+/** Single precision. */
+export const floatCores: Readonly<Record<keyof Omit<typeof latencies, 'load' | 'integer'>, Usage>> = {
+  add: usage(390, 210, 2),
+  mul: usage(320, 140, 3),
+  div: usage(990, 760),
+  sqrt: usage(620, 410),
+  compare: usage(240, 70),
+  convert: usage(550, 340),
+};
+
+/** A product of integers. `isFixed`: one of the factors is a constant: sums of its digits, of which a third is not zero. */
+export function product(a: number, b: number, { dspFrom = defaultDspFrom }: OperatorOptions, isFixed = false): Usage {
+  const bits = a + b;
+  if (bits >= dspFrom) return usage(0, bits, slices(Math.max(a, b), Math.min(a, b)));
+  const lut = (2 * Math.ceil(bits / 6) - 1) * bits;
+  return usage(isFixed ? Math.min(lut, bits * Math.ceil(Math.min(a, b) / 3)) : lut, bits);
+}
+
+/** DSP48E1 multiply 25 by 18 signed bits (UG479); wider factors are cut into digits of 24 and 17. */
+function slices(wide: number, narrow: number): number {
+  return wide <= 25 && narrow <= 18 ? 1 : Math.ceil((wide - 1) / 24) * Math.ceil((narrow - 1) / 17);
+}
+
+/** A tree that adds `terms` of so many bits, and the sum of `total` bits that goes on. */
+export function sumTree(terms: number, bits: number, total: number): Usage {
+  return usage(bits * (2 * terms - 1) + total, bits * terms);
+}
+
+/** A LUT a bit: sums, logic, choices. */
+export const perBit = (bits: number): Usage => usage(bits, bits);
+
+/** The ones of a word: a tree of counters, about a LUT a bit. */
+export const countedBits = (bits: number): Usage => usage(bits, Math.ceil(Math.log2(bits + 1)));
+
+/** What arithmetic takes on top of its sum (FINN-R: 10 %), and a process by itself (FINN-R: 300 LUTs of a matrix-vector unit). */
+export const arithmeticOverhead = 1.1;
+export const control = { reduction: usage(300, 200), plain: usage(100, 80) } as const;
+
+/** An AXI master of 32 bits to memory, as Vitis HLS reports it. */
+export const memoryPort = usage(580, 510, 0, 2);

@@ -1,0 +1,45 @@
+/**
+ * Networks of the shapes that FPGA submissions to MLPerf Tiny had, with random weights: their circuits have the submissions' sizes,
+ * and what they answer means nothing.
+ */
+import type { Graph } from '../../codegen/ir/graph.js';
+import { GraphBuilder } from './graphs.js';
+import { Random } from './random.js';
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** KWS-W3A3: 490-256-256-256-12, weights and activations of 3 bits, an input of 8. */
+export function keywordNetwork(seed = 1): Graph {
+  const net = new GraphBuilder();
+  const random = new Random(seed);
+  const sizes = [490, 256, 256, 256, 12];
+  let x = net.quant(net.input('x', [1, sizes[0]]), 0.33674246, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+  for (let i = 1; i < sizes.length; i++) {
+    const values = Array.from({ length: sizes[i - 1] * sizes[i] }, () => random.float(-1, 1));
+    const w = net.quant(net.constant(`w${i}`, [sizes[i - 1], sizes[i]], values), 0.33, 3, { signed: 1, narrow: 1, rounding_mode: 'ROUND' });
+    x = net.node('Mul', [net.node('MatMul', [x, w]), net.scalar(1 / Math.sqrt(sizes[i - 1] * (i === 1 ? 50 : 1)))]);
+    if (i < sizes.length - 1) x = net.quant(net.node('Relu', [x]), 0.2, 3, { signed: 0, narrow: 0, rounding_mode: 'ROUND' });
+  }
+  return { ...net.build(x), name: 'keywords' };
+}
+
+/** CNV-W1A1: six convolutions of 3x3 without padding, two pools of 2x2, three dense layers; bipolar behind the input of 8 bits. */
+export function bipolarImageNetwork(seed = 1): Graph {
+  const net = new GraphBuilder();
+  const random = new Random(seed);
+  const weight = (name: string, shape: readonly number[]): string => net.node('BipolarQuant', [net.constant(name, shape, Array.from({ length: product(shape) }, () => random.float(-1, 1))), net.scalar(1)]);
+  const sign = (x: string): string => net.node('BipolarQuant', [x, net.scalar(1)]);
+  let x = net.quant(net.input('x', [1, 3, 32, 32]), 1 / 128, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+  const channels = [3, 64, 64, 128, 128, 256, 256];
+  for (let i = 1; i < channels.length; i++) {
+    x = sign(net.node('Conv', [x, weight(`conv${i}`, [channels[i], channels[i - 1], 3, 3])], { kernel_shape: [3, 3] }));
+    if (i === 2 || i === 4) x = net.node('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] });
+  }
+  x = net.node('Flatten', [x]);
+  const sizes = [256, 512, 512, 10];
+  for (let i = 1; i < sizes.length; i++) {
+    x = net.node('MatMul', [x, weight(`dense${i}`, [sizes[i - 1], sizes[i]])]);
+    if (i < sizes.length - 1) x = sign(x);
+  }
+  return { ...net.build(x), name: 'images' };
+}
