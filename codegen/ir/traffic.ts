@@ -17,7 +17,7 @@ export interface TrafficVisitor {
 }
 
 /** A slot an axis; data-dependent indices have no traffic. */
-class Axes implements IndexScope {
+export class Axes implements IndexScope {
   readonly axes: Int32Array;
   private readonly slots: ReadonlyMap<string, number>;
   constructor(axes: Int32Array, slots: ReadonlyMap<string, number> = new Map()) {
@@ -29,6 +29,9 @@ class Axes implements IndexScope {
   }
   value(): NumberClosure {
     return fail('program/invalid', undefined, 'a stream is read or written at a data-dependent index');
+  }
+  get names(): string[] {
+    return [...this.slots.keys()];
   }
   with(axis: string): Axes {
     return new Axes(this.axes, new Map(this.slots).set(axis, this.slots.size));
@@ -104,7 +107,8 @@ function compile(body: readonly Stmt[], program: Program, tensors: ReadonlySet<s
   return actions.length === 0 ? undefined : () => { for (const a of actions) a(); };
 }
 
-function conditions(guard: readonly Condition[], scope: Axes): () => boolean {
+/** True where all of a guard holds. */
+export function conditions(guard: readonly Condition[], scope: Axes): () => boolean {
   const parts = guard.map((c) => ({ index: compileIndex(c.index, scope), lo: c.lo, hi: c.hi }));
   return () => parts.every((c) => { const i = c.index(); return i >= c.lo && i < c.hi; });
 }
@@ -121,6 +125,7 @@ function elementNumber(shape: readonly number[], at: readonly Index[]): Index {
   return { offset, terms };
 }
 
-function depth(body: readonly Stmt[]): number {
+/** How many loops lie in one another. */
+export function depth(body: readonly Stmt[]): number {
   return body.reduce((most, s) => Math.max(most, s.kind === 'loop' ? 1 + depth(s.body) : s.kind === 'if' ? depth(s.body) : 0), 0);
 }

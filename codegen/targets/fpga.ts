@@ -14,3 +14,9 @@ export const mostCopies = 4096;
 
 /** Cycles of a float32 core at about 100 MHz, and the bits that a block memory's two ports read in a cycle. */
 export const latencies = { add: 4, mul: 3, div: 12, sqrt: 12, compare: 1, convert: 3, load: 2, integer: 1 } as const;
+
+/** Levels of a tree of integer additions that fit one cycle. */
+export const additionsOfCycle = 4;
+
+/** Cycles to enter a loop and to leave it, where it is not alone in its process: a state ahead of it and one behind. */
+export const loopOverhead = 2;

@@ -1,0 +1,205 @@
+/**
+ * Circuits in time. Chains, forks and joins against closed forms; foldings against FINN's cycles (a layer takes (MH / PE) (MW / SIMD)
+ * a vector); and all of it against a simulation that looks at every cycle.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runPasses } from '../../codegen/compile.js';
+import { importOnnx } from '../../codegen/import/onnx.js';
+import { axis, load } from '../../codegen/ir/build.js';
+import type { Graph } from '../../codegen/ir/graph.js';
+import type { Kernel, Local, Program, Stmt } from '../../codegen/ir/program.js';
+import { verify } from '../../codegen/ir/verify.js';
+import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
+import { explainDeadlock, Simulation, simulateDataflow, type Timing } from '../../codegen/schedule/fabric/simulate.js';
+import { processCycles, timetables } from '../../codegen/schedule/fabric/timetable.js';
+import { lower } from '../../codegen/schedule/lower.js';
+import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
+import { makeKernel, makeUnit, type TensorSpec } from '../support/programs.js';
+import { kinds, randomCase } from '../random/graphs.js';
+import { sharedFile } from '../support/shared.js';
+import { simulateEveryCycle } from './everyCycle.js';
+
+const circuit = (graph: Graph, options: FabricOptions = {}): Program => scheduleFabric(lower(runPasses(graph, 1)), options).program;
+
+/** Statements that read one word of each of `from` and write one of `to`. */
+const move = (from: readonly string[], to: string, i: string): Stmt[] => [
+  ...from.map((tensor): Stmt => ({ kind: 'let', name: tensor, type: 'int8', value: load(tensor, [i]) })),
+  { kind: 'store', tensor: to, at: [axis(i)], value: from.map((name) => ({ op: 'ref' as const, name })).reduce((a, _b) => a) },
+];
+
+const loop = (name: string, extent: number, body: readonly Stmt[], initiationInterval?: number): Stmt => ({ kind: 'loop', axis: name, start: 0, extent, mode: initiationInterval ? 'pipeline' : 'serial', ...(initiationInterval ? { initiationInterval } : {}), body });
+
+interface Part {
+  readonly from: readonly string[];
+  readonly to: string;
+  readonly body: readonly Stmt[];
+  readonly locals?: readonly Local[];
+}
+
+/** Processes of a kernel each; every tensor that is neither x nor y is a stream of words of one element. */
+function build(n: number, parts: Readonly<Record<string, Part>>, depth = 2): Program {
+  const names = Object.keys(parts);
+  const tensors: Record<string, TensorSpec> = Object.fromEntries(['x', ...names.map((p) => parts[p].to)].map((t) => [t, { dtype: 'int8', shape: [n], ...(t === 'x' ? { role: 'input' } : t === 'y' ? { role: 'output' } : {}) }]));
+  const blocks = names.map((name): Kernel => {
+    const { from, to, body, locals = [] } = parts[name];
+    return makeKernel({ name, space: [{ name: 'i', extent: n }], stores: [{ tensor: to, at: [axis('i')], value: load(from[0], ['i']) }], scheduled: { steps: [], locals, body } });
+  });
+  const { program } = makeUnit(tensors, blocks);
+  const streams = names.flatMap((to) => parts[to].from.filter((t) => t !== 'x').map((tensor) => ({ tensor, to, lanes: 1, depth })));
+  return { ...program, dataflow: { processes: names.map((name) => ({ name, blocks: 1 })), streams } };
+}
+
+const copy = (n: number, from: readonly string[], to: string, interval = 1): Part => ({ from, to, body: [loop('i', n, move(from, to, 'i'), interval)] });
+
+/** What the every-cycle simulation finds too, and the sums that hold for every process. */
+function checked(program: Program, depths: Readonly<Record<string, number>> = {}, images = 1): Timing {
+  const table = timetables(program);
+  const found = new Simulation(program, table).run({ depths, images });
+  const reference = simulateEveryCycle(program, table, { depths, images });
+  assert.equal(found.processes.map((p) => p.end), reference.ends);
+  assert.equal(found.streams.map((s) => s.most), reference.most);
+  assert.is(found.deadlock !== undefined, reference.ends.includes(Infinity));
+  for (const p of found.processes) if (p.end < Infinity) assert.is(p.start + p.working + p.waitingToRead + p.waitingToWrite, p.end, p.name);
+  return found;
+}
+
+test('one loop: depth + interval (N - 1)', () => {
+  // Two cycles fetch from memory, one writes.
+  for (const [n, interval] of [[2, 1], [10, 1], [10, 3]]) {
+    const only = build(n, { a: copy(n, ['x'], 'y', interval) });
+    assert.equal(processCycles(only), { a: 3 + interval * (n - 1) });
+    assert.is(checked(only).latency, 3 + interval * (n - 1));
+    assert.is(checked(only, {}, 4).interval, 3 + interval * (n - 1));
+  }
+});
+
+test('a chain: the depths of all, and once the longest loop', () => {
+  for (const slow of [0, 1, 2, 3]) {
+    const n = 20;
+    const interval = (i: number): number => (i === slow ? 5 : 1);
+    const program = build(n, { a: copy(n, ['x'], 't', interval(0)), b: copy(n, ['t'], 'u', interval(1)), c: copy(n, ['u'], 'v', interval(2)), d: copy(n, ['v'], 'y', interval(3)) });
+    verify({ program, data: new Map() });
+    const once = checked(program);
+    // A word is read in the cycle after it is written.
+    assert.is(once.latency, 3 + 2 + 2 + 2 + 5 * (n - 1));
+    assert.is(once.deadlock, undefined);
+    const many = checked(program, {}, 5);
+    assert.is(many.interval, Math.max(...Object.values(processCycles(program))));
+    assert.is(once.interval, many.interval);
+    assert.ok(many.streams.every((s) => s.most <= 2));
+    // Before the slow process words wait for it; behind it, it for words.
+    many.processes.forEach((p, i) => {
+      if (i < slow) assert.ok(p.waitingToWrite > 0 && p.waitingToRead === 0, p.name);
+      if (i > slow) assert.ok(p.waitingToRead > 0 && p.waitingToWrite === 0, p.name);
+    });
+  }
+});
+
+test('loops around a loop: one pipeline where they hold nothing else, else a few cycles each time', () => {
+  const places: Stmt[] = [{ kind: 'store', tensor: 'y', at: [{ offset: 0, terms: [{ coeff: 6, of: 'o' }, { coeff: 1, of: 'i' }] }], value: { op: 'int', type: 'int8', value: 1 } }];
+  const local: Local = { name: 'r', type: 'int8', shape: [] };
+  const set: Stmt = { kind: 'set', name: 'r', at: [], value: { op: 'int', type: 'int8', value: 0 } };
+  const cycles = (body: readonly Stmt[]): number => processCycles(build(24, { a: { from: ['x'], to: 'y', body, locals: [local] } })).a;
+  assert.is(cycles([loop('o', 4, [loop('i', 6, places, 1)])]), 1 + 23);
+  assert.is(cycles([loop('o', 4, [set, loop('i', 6, places, 1)])]), 4 * (1 + 2 + 6));
+  assert.is(cycles([loop('o', 4, [loop('i', 6, places, 1), set])]), 4 * (2 + 6 + 1));
+  // Unrolled: all words of an iteration, a cycle each.
+  assert.is(cycles([loop('o', 4, [{ kind: 'loop', axis: 'i', start: 0, extent: 6, mode: 'unrolled', body: places }], 1)]), 1 + 3);
+});
+
+/** a sends words to b and to c; b takes a row before it sends the first of it; c takes both at once. */
+function forkAndJoin(rows: number, row: number): Program {
+  const at = { offset: 0, terms: [{ coeff: row, of: 'o' }, { coeff: 1, of: 'i' }] };
+  const keep: Stmt = { kind: 'set', name: 'r', at: [axis('i')], value: load('t', [at]) };
+  const send: Stmt = { kind: 'store', tensor: 'u', at: [at], value: { op: 'local', name: 'r', at: [axis('i')] } };
+  return build(rows * row, {
+    a: copy(rows * row, ['x'], 't'),
+    b: { from: ['t'], to: 'u', locals: [{ name: 'r', type: 'int8', shape: [row] }], body: [loop('o', rows, [loop('i', row, [keep], 1), loop('i', row, [send], 1)])] },
+    c: copy(rows * row, ['u', 't'], 'y'),
+  });
+}
+
+test('a fork whose one branch needs a whole row: it stops with less than a row in the other', () => {
+  for (const row of [3, 8, 17]) {
+    const program = forkAndJoin(4, row);
+    verify({ program, data: new Map() });
+    for (const depth of [2, row - 1]) {
+      const stopped = checked(program, { 't to c': depth });
+      assert.is(stopped.latency, Infinity);
+      assert.is(stopped.interval, Infinity);
+      assert.equal(stopped.deadlock, [
+        { process: 'a', stream: 't to c', for: 'room', of: 'c' },
+        { process: 'b', stream: 't to b', for: 'word', of: 'a' },
+        { process: 'c', stream: 'u to c', for: 'word', of: 'b' },
+      ]);
+      assert.is(explainDeadlock(stopped.deadlock!), 'a waits for room for a word to c in t to c; b waits for a word from a in t to b; c waits for a word from b in u to c');
+    }
+    const runs = checked(program, { 't to c': row });
+    assert.is(runs.deadlock, undefined);
+    assert.is(runs.streams.find((s) => s.name === 't to c')!.most, row);
+    // b alone: a row read and a row sent, four times; c a word behind it.
+    assert.is(runs.processes[1].waitingToWrite, 0);
+    assert.is(runs.latency, runs.processes[1].end + 2);
+  }
+});
+
+test('a stream that never has room', () => {
+  const program = build(5, { a: copy(5, ['x'], 't'), b: copy(5, ['t'], 'u'), c: copy(5, ['u'], 'y') });
+  const { deadlock } = checked(program, { 'u to c': 0 });
+  assert.equal(deadlock!.slice(0, 2), [{ process: 'b', stream: 'u to c', for: 'room', of: 'c' }, { process: 'c', stream: 'u to c', for: 'word', of: 'b' }]);
+  assert.equal(deadlock![2], { process: 'a', stream: 't to b', for: 'room', of: 'b' });
+});
+
+test('a queue of one word takes a word every other cycle', () => {
+  const program = build(10, { a: copy(10, ['x'], 't'), b: copy(10, ['t'], 'y') });
+  assert.is(checked(program, { 't to b': 1 }).latency, 3 + 2 + 2 * 9);
+});
+
+test('it ends at a cycle', () => {
+  const program = build(10, { a: copy(10, ['x'], 't'), b: copy(10, ['t'], 'y') });
+  const ended = simulateDataflow(program, { stopAt: 5 });
+  assert.is(ended.isStopped, true);
+  assert.is(ended.deadlock, undefined);
+  assert.is(ended.latency, Infinity);
+});
+
+test('dense layers: (MH / PE) (MW / SIMD) cycles, after the vector has come', () => {
+  for (const [pe, simd] of [[1, 1], [4, 1], [1, 8], [8, 16], [16, 32]]) {
+    const program = circuit(denseNetwork([64, 32, 10], { weights: 4, activations: 4 }));
+    const [first] = program.blocks.filter((b) => b.kind === 'kernel' && b.reduce.length > 0);
+    const folded = circuit(denseNetwork([64, 32, 10], { weights: 4, activations: 4 }), { folding: { [(first as Kernel).name]: { pe, simd } } });
+    const own = processCycles(folded)[folded.dataflow!.processes.find((p) => p.name === (first as Kernel).name)!.name];
+    const compute = (32 / pe) * (64 / simd);
+    assert.ok(own >= compute + 64 && own <= compute + 64 + 20, `PE ${pe} SIMD ${simd}: ${own} cycles`);
+  }
+});
+
+test('words, order and waiting of networks: as every cycle says', () => {
+  const networks = [
+    circuit(denseNetwork([24, 12, 5], { weights: 2, activations: 2 })),
+    circuit(convolutionNetwork({ channels: [3, 4, 2], extent: 6, kernel: 3, padding: 1 }, { weights: 4, activations: 4 })),
+    ...kinds.flatMap((kind) => Array.from({ length: 4 }, (_, i) => circuit(randomCase(kind, 901 + i).graph))),
+  ];
+  for (const program of networks) {
+    const endless = Object.fromEntries(program.dataflow!.streams.map((s) => [`${s.tensor} to ${s.to}`, Infinity]));
+    for (const [depths, images] of [[{}, 1], [{}, 3], [endless, 3]] as const) checked(program, depths, images);
+    // Where nothing lacks room, the slowest process gives the interval.
+    assert.is(simulateDataflow(program, { depths: endless, images: 4 }).interval, Math.max(...Object.values(processCycles(program))));
+  }
+});
+
+const resnet = sharedFile('bench/ic_resnet8.qdq_u8s8.onnx');
+if (resnet) {
+  test('ResNet-8: at least its products, and its skips need more than two words', () => {
+    const program = circuit(importOnnx(resnet));
+    const own = processCycles(program);
+    // 3x3 convolutions: places x outputs x products.
+    for (const [name, products] of [['conv0', 32 * 32 * 16 * 27], ['conv1', 32 * 32 * 16 * 144], ['conv4', 16 * 16 * 32 * 144], ['conv9', 8 * 8 * 64 * 576]] as const) {
+      assert.ok(own[name] >= products && own[name] <= 1.15 * products, `${name}: ${own[name]} cycles for ${products} products`);
+    }
+    assert.equal(simulateDataflow(program).deadlock!.slice(0, 3).map((w) => w.process), ['conv0', 'conv1', 'conv2']);
+  });
+}
+
+test.run();
