@@ -96,12 +96,12 @@ export interface Artifact {
   readonly stages: { readonly graph: string; readonly program: string; readonly source: string; readonly wat?: string };
 }
 
-/** The passes that every model goes through, from an imported graph to one of which every node has kernels. */
-export function runPasses(graph: Graph, batch?: number, options: TwinOptions = {}): Graph {
+/** The passes that every model goes through, from an imported graph to one of which every node has kernels. `integersOnly`: see `streamline`. */
+export function runPasses(graph: Graph, batch?: number, options: TwinOptions & { readonly integersOnly?: boolean } = {}): Graph {
   let g = makeTwin(infer(graph, { batch }), options).graph;
   g = clean(fold(g));
   g = foldBatchNormalization(g);
-  g = streamline(g);
+  g = streamline(g, options.integersOnly);
   g = expand(clean(fold(g, { quantizers: true })));
   return infer(g);
 }

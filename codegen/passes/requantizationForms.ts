@@ -189,9 +189,23 @@ export interface ShiftForm {
  * ties that round both up and down within one channel, and scales of very different size, defeat it.
  */
 export function shiftForm(f: MonotoneFunction, steps: Steps, range: readonly [number, number]): ShiftForm | undefined {
+  return shiftFormOf(30, f, steps, range);
+}
+
+/** The same with multipliers of as few bits as agree: those of one and of two DSP blocks (17 and 24 bits) are tried early. */
+export function leastShiftForm(f: MonotoneFunction, steps: Steps, range: readonly [number, number]): ShiftForm | undefined {
+  for (const bits of [8, 12, 15, 17, 20, 22, 24, 27, 30]) {
+    const form = shiftFormOf(bits, f, steps, range);
+    if (form) return form;
+  }
+  return undefined;
+}
+
+/** `bits`: of the largest multiplier. */
+function shiftFormOf(bits: number, f: MonotoneFunction, steps: Steps, range: readonly [number, number]): ShiftForm | undefined {
   const scales = Float64Array.from({ length: steps.channels }, (_, c) => f.pieces.reduce((s, p) => Math.max(s, Math.abs(p.scale[c])), 0));
   const largest = scales.reduce((a, b) => Math.max(a, b));
-  const shift = largest > 0 ? Math.min(29 - Math.floor(Math.log2(largest)), 61) : 61;
+  const shift = largest > 0 ? Math.min(bits - 1 - Math.floor(Math.log2(largest)), 61) : 61;
   if (shift < 1) return undefined;
   const multiplier = new Int32Array(steps.channels);
   const bias = new Int32Array(steps.channels);
@@ -202,7 +216,7 @@ export function shiftForm(f: MonotoneFunction, steps: Steps, range: readonly [nu
     const magnitude = Math.max(Math.abs(least), Math.abs(greatest));
     const sides = twoSides(steps, c, least, greatest);
     // A channel with one level for all accumulators takes a multiplier too small to leave it.
-    const idle = 2 ** Math.min(shift - 2 - Math.ceil(Math.log2(magnitude + 1)), 29);
+    const idle = 2 ** Math.min(shift - 2 - Math.ceil(Math.log2(magnitude + 1)), bits - 1);
     const exact = scales[c] * 2 ** shift;
     let found = integerLine(sides, BigInt(isConstant(sides, least, greatest) ? Math.floor(idle) : Math.round(exact)), shift);
     if (!found && exact > 0) {

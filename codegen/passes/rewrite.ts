@@ -32,6 +32,8 @@ export class Rewrite {
   constructor(
     readonly old: Graph,
     private readonly quantizedConstants: ReadonlyMap<string, QuantizedConstant>,
+    /** Requantizations in integers alone. */
+    readonly integersOnly = false,
   ) {
     this.valueNames = new Set(Object.keys(old.values));
     for (const name of old.inputs) this.infos.set(name, valueInfo(old, name));

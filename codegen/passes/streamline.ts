@@ -70,16 +70,19 @@ const onIntegers: Readonly<Record<string, Rule>> = {
 const quantizers = new Set(['Quant', 'BipolarQuant', 'QuantizeLinear', 'DequantizeLinear', 'MultiThreshold', 'Trunc']);
 const anyInput = new Set(['Add', 'Sub', 'Mul', 'Div', 'Concat']);
 
-/** The streamlined graph, inferred and cleaned. Raises what `infer` raises. */
-export function streamline(graph: Graph): Graph {
-  return streamlineWithNotes(graph).graph;
+/**
+ * The streamlined graph, inferred and cleaned. Raises what `infer` raises. `integersOnly`: requantizations are thresholds, or a
+ * multiplier and shift of as few bits as agree with them, as circuits want; else also float32 lines, which processors do faster.
+ */
+export function streamline(graph: Graph, integersOnly = false): Graph {
+  return streamlineWithNotes(graph, integersOnly).graph;
 }
 
 /** The same, and why nodes stay float that have something quantized to work with. */
-export function streamlineWithNotes(graph: Graph): { graph: Graph; notes: readonly Note[] } {
+export function streamlineWithNotes(graph: Graph, integersOnly = false): { graph: Graph; notes: readonly Note[] } {
   const withQuantizers = fold(clean(graph));
   const folded = fold(withQuantizers, { quantizers: true });
-  const s = new Rewrite(folded, findQuantizedConstants(withQuantizers));
+  const s = new Rewrite(folded, findQuantizedConstants(withQuantizers), integersOnly);
   for (const node of folded.nodes) {
     const takesIntegers = anyInput.has(node.op) ? node.inputs.some((name) => s.integer(name)) : s.integer(node.inputs[0]) !== undefined;
     const rule = always[node.op] ?? (takesIntegers ? onIntegers[node.op] : undefined);

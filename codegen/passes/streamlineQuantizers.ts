@@ -8,7 +8,7 @@ import { codeBounds } from '../ops/quantization.js';
 import { affineValue, alongAxis, applyAffine, channelConstant, one, reach, single, type Channelled, type IntegerValue } from './integerValue.js';
 import { readQuantizer, type Quantizer } from './quantizers.js';
 import { exactSteps, levelBoundary, type Boundary, type MonotoneFunction, type Steps } from './requantization.js';
-import { scaleForm, shiftForm } from './requantizationForms.js';
+import { leastShiftForm, scaleForm, shiftForm } from './requantizationForms.js';
 import type { Rewrite } from './rewrite.js';
 
 /** More thresholds than this in one layer are not made: the layer stays float. */
@@ -19,6 +19,9 @@ const comparedThresholds = 3;
 
 /** Beyond this many, the integer form where the float form is not proved. */
 const shiftedThresholds = 31;
+
+/** And in a circuit: comparators of four bits cost less than a multiplier. */
+const circuitThresholds = 15;
 
 /** The levels of a quantizer of u, between u's least and greatest value. */
 interface Levels {
@@ -229,7 +232,7 @@ function isIdentity(steps: Steps, range: readonly [number, number]): boolean {
 function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction, steps: Steps, levels: Levels, range: readonly [number, number]): string {
   const y = node.outputs[0];
   const attributes = { base: steps.base, ...(u.axis < 0 ? {} : { axis: u.axis }) };
-  const form = steps.levels > comparedThresholds ? scaleForm(f, steps, levels.boundaries, levels.base + 1, range) : undefined;
+  const form = steps.levels > comparedThresholds && !s.integersOnly ? scaleForm(f, steps, levels.boundaries, levels.base + 1, range) : undefined;
   const none = (): string => s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
   const floats = (hint: string, data: Float32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'float32', shape: [data.length], data });
   const integers = (hint: string, data: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [data.length], data });
@@ -241,7 +244,7 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
     if (isCentred) inputs.push('', integers('bias', form.bias), integers('centre', isShared ? form.centre.slice(0, 1) : form.centre));
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels })[0];
   }
-  const shifted = steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
+  const shifted = s.integersOnly ? (steps.levels > circuitThresholds ? leastShiftForm(f, steps, range) : undefined) : steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
   if (shifted) {
     const inputs = [u.q, none(), '', integers('multiplier', shifted.multiplier), integers('offset', shifted.bias), integers('remainder', shifted.remainder)];
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'shift', shift: shifted.shift, levels: steps.levels })[0];

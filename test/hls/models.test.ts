@@ -1,6 +1,7 @@
 /**
  * Whole networks as circuits: those of the shared data (TFC, bench networks in float32 and 8 bits, and others) and the Bayesian
- * twins of our posteriors. C simulation by g++ gives the bits of the WebAssembly module.
+ * twins of our posteriors. Requantized in integers alone, C simulation by g++ gives the bits of the WebAssembly module, which
+ * multiplies floats.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -39,7 +40,7 @@ function folded(unit: ProgramUnit): ProgramUnit {
 }
 
 async function compare(name: string, graph: Graph, options: TwinOptions): Promise<void> {
-  const passed = runPasses(graph, 1, options);
+  const passed = runPasses(graph, 1, { ...options, integersOnly: true });
   const unit = lower(passed);
   const { wasm } = await compile(graph, { ...options, batch: 1 });
   const inputs = randomInputs(passed, 7);

@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { roundHalfEven, roundingModes, type RoundingMode } from '../../codegen/functions/rounding.js';
 import { exactSteps, levelBoundary, type Boundary, type MonotoneFunction, type Steps } from '../../codegen/passes/requantization.js';
-import { scaleForm, shiftForm, type ScaleForm, type ShiftForm } from '../../codegen/passes/requantizationForms.js';
+import { leastShiftForm, scaleForm, shiftForm, type ScaleForm, type ShiftForm } from '../../codegen/passes/requantizationForms.js';
 
 // ---- The independent evaluation: numbers are n / 2^bits ----
 
@@ -91,7 +91,7 @@ function boundariesOf(mode: RoundingMode, min: number, max: number): readonly Bo
   return Array.from({ length: max - min }, (_, i) => levelBoundary(mode, min + 1 + i));
 }
 
-const tally = { cases: 0, values: 0, scale: 0, shift: 0, ties: 0 };
+const tally = { cases: 0, values: 0, scale: 0, shift: 0, shorter: 0, ties: 0 };
 
 function check(it: Case): void {
   const { f, mode, min, max, range } = it;
@@ -99,6 +99,9 @@ function check(it: Case): void {
   const steps = exactSteps(f, () => boundaries, min, range);
   const scale = scaleForm(f, steps, () => boundaries, min + 1, range);
   const shift = shiftForm(f, steps, range);
+  const least = leastShiftForm(f, steps, range);
+  assert.ok(!shift || least, 'fewer bits are tried before all of them');
+  if (least && shift && least.shift < shift.shift) tally.shorter++;
   tally.cases++;
   if (scale) tally.scale++;
   if (shift) tally.shift++;
@@ -113,6 +116,7 @@ function check(it: Case): void {
       if (bySteps(steps, c, acc) !== expected) assert.is(bySteps(steps, c, acc), expected, `thresholds: ${where()}`);
       if (scale && byScale(scale, steps, c, acc) !== expected) assert.is(byScale(scale, steps, c, acc), expected, `scale: ${where()}`);
       if (shift && byShift(shift, steps, c, acc) !== expected) assert.is(byShift(shift, steps, c, acc), expected, `shift: ${where()}`);
+      if (least && byShift(least, steps, c, acc) !== expected) assert.is(byShift(least, steps, c, acc), expected, `least shift: ${where()}`);
       const u = f.pieces[0].scale[c] * acc + f.pieces[0].offset[c];
       if (u - Math.floor(u) === 0.5) tally.ties++;
       tally.values++;
@@ -269,6 +273,7 @@ test('the forms were admitted often enough to mean something', () => {
   console.log(`requantization: ${tally.cases} cases, ${tally.values} values, ${tally.ties} ties; scale form in ${tally.scale}, shift form in ${tally.shift}`);
   assert.ok(tally.scale > tally.cases / 2);
   assert.ok(tally.shift > tally.cases / 3);
+  assert.ok(tally.shorter > tally.shift / 2, `${tally.shorter} of ${tally.shift} shift forms have fewer bits`);
 });
 
 test.run();

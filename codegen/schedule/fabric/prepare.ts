@@ -5,6 +5,7 @@
  * Whatever a stream cannot carry in the order in which a kernel makes or needs it is kept whole: a copy at the end of the one
  * process sends it, a copy at the start of the other receives it. So every Program becomes a circuit.
  */
+import { describe, smallestInteger } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
 import { mapExpr, mapLoads, substitute } from '../../ir/indexing.js';
 import { elementCount } from '../../ir/graph.js';
@@ -35,10 +36,24 @@ export function prepareFabric(unit: ProgramUnit, steps: string[]): Processes {
   u = fuseAll(u, steps);
   u = countMatches(u, steps);
   u = { ...u, program: startAtBias(u.program, steps) };
-  u = withoutUnused({ ...u, program: inlineCopies(u.program, steps) });
+  u = withoutUnused({ ...u, program: narrowConstants(inlineCopies(u.program, steps), steps) });
   const draft = new Draft(stageInterface(u.program));
   draft.streams();
   return { unit: withoutUnused({ program: draft.program, data: u.data }), processes: draft.processes(), streams: draft.carried };
+}
+
+// ---- Constants -----------------------------------------------------------------------------------------------------
+
+/** Constants are as wide as their values: thresholds of the true accumulator, multipliers of their own bits. */
+function narrowConstants(program: Program, steps: string[]): Program {
+  const tensors = Object.fromEntries(Object.entries(program.tensors).map(([name, t]): [string, Tensor] => {
+    if (program.buffers[t.buffer].role !== 'constant' || t.dtype === 'float32' || !t.range) return [name, t];
+    const dtype = smallestInteger(...t.range);
+    if (describe(dtype).bits >= describe(t.dtype).bits) return [name, t];
+    steps.push(`narrow ${name} from ${t.dtype} to ${dtype}`);
+    return [name, { ...t, dtype }];
+  }));
+  return { ...program, tensors };
 }
 
 // ---- Copies --------------------------------------------------------------------------------------------------------
