@@ -109,6 +109,51 @@ export function checkFolder(folder: string, option = '-o or --output'): void {
   }
 }
 
+/**
+ * Raises file/unwritable where a folder of files cannot be written whole: a file is there, or others' files are. With `force` it may
+ * hold what was written before, which is known by the files named in `signs`.
+ */
+export function checkProjectFolder(folder: string, signs: readonly string[], force: boolean): void {
+  checkFolder(folder);
+  const names = isFolder(folder) ? fs.readdirSync(folder) : [];
+  if (names.length === 0) return;
+  const isOwn = signs.every((name) => names.includes(name));
+  if (!isOwn) fail('file/unwritable', folder, `expected an empty folder, found ${names.length} other ${names.length === 1 ? 'entry' : 'entries'} in it (${names[0]})`, 'Choose another place with -o or --output.');
+  if (!force) fail('file/unwritable', folder, 'there is a project in this folder already', 'Replace it with --force, or choose another place with -o or --output.');
+}
+
+/**
+ * Writes files by path into a folder, all or none: they go to a temporary folder beside it, which takes its place at the end. Of a
+ * folder that is there already only the entries of the same names are replaced. Raises file/unwritable.
+ */
+export function writeFolder(folder: string, files: Readonly<Record<string, Uint8Array | string>>): void {
+  const place = path.resolve(folder);
+  const temporary = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.part`);
+  let made: string | undefined;
+  try {
+    made = fs.mkdirSync(path.dirname(place), { recursive: true });
+    for (const [name, bytes] of Object.entries(files)) {
+      const file = path.join(temporary, ...name.split('/'));
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, bytes);
+    }
+    if (!fs.existsSync(place)) {
+      fs.renameSync(temporary, place);
+      return;
+    }
+    for (const name of fs.readdirSync(temporary)) {
+      fs.rmSync(path.join(place, name), { recursive: true, force: true });
+      fs.renameSync(path.join(temporary, name), path.join(place, name));
+    }
+    fs.rmdirSync(temporary);
+  } catch (error) {
+    fs.rmSync(temporary, { recursive: true, force: true });
+    if (made !== undefined) removeEmpty(made);
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    fail('file/unwritable', folder, reason(error), 'Choose another place with -o or --output.');
+  }
+}
+
 const isFolder = (place: string): boolean => fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 function removeEmpty(folder: string): void {

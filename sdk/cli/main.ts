@@ -12,6 +12,7 @@ import { commandHelp, parseArguments, usage, type Command, type Context } from '
 const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly command: Command }> }>> = {
   compile: { summary: 'a model into one WebAssembly module', load: () => import('./compile.js') },
   run: { summary: 'inputs through a model or a module', load: () => import('./run.js') },
+  hls: { summary: 'a model as a circuit: a project for an FPGA', load: () => import('./hls.js') },
   quantize: { summary: 'a float model into one of 8 bits or fewer', load: () => import('./quantize.js') },
   verify: { summary: 'whether every engine gives the same bits', load: () => import('./verify.js') },
   profile: { summary: 'where a model\'s time goes, step by step', load: () => import('./profile.js') },

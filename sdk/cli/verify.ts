@@ -4,14 +4,16 @@
  * First modules that keep every tensor (built without buffer reuse) are held against the interpreter, then the outputs
  * of the modules as users get them. The float64 reference is no matter of bits: its largest deviation is said.
  */
+import type { Artifact } from '../../codegen/compile.js';
 import { formatShape } from '../../codegen/ir/graph.js';
 import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkControls, controlsOf, samplesOption, type Controls } from './controls.js';
 import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
-import { batchOption, largestBatch, readModel, targets as allTargets, type ModelFile, posteriorOptions } from './models.js';
+import { compileSimulation, lowerForCircuit, makeCircuit, requireCompiler, type Simulation } from './circuits.js';
+import { atFile, batchOption, largestBatch, readModel, targets as allTargets, type ModelFile, posteriorOptions } from './models.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
-import { drawnFrom, randomInputs, readInputs, runInBatches, type Inputs, type Tensor } from './tensors.js';
+import { drawnFrom, randomInputs, readInputs, runInBatches, type Call, type Inputs, type Tensor } from './tensors.js';
 import { plural, table } from './text.js';
 import { runCommand } from './wasi.js';
 
@@ -32,14 +34,17 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     batchOption,
     ...posteriorOptions,
     { ...samplesOption, doc: 'of --twin sample: samples of the weights, 1 to 65536 (default 2)' },
+    { name: 'engine', value: 'hls', doc: 'also the circuit of "sigmaflow hls", by C simulation with g++', choices: ['hls'] },
     { name: 'fast-math', doc: `also the build of compile --fast-math, held to ${tolerance} of the largest value instead of to its bits` },
   ],
-  examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy'],
+  examples: ['sigmaflow verify mlp.onnx --random 8 --seed 3', 'sigmaflow verify mlp.onnx --input digits.npy', 'sigmaflow verify mlp.onnx --engine hls'],
   async run(args, context) {
     const batch = args.integer('batch', 1, largestBatch);
     const random = args.integer('random', 1, 1_000_000);
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
     if (args.flag('input') && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
+    const withCircuit = args.flag('engine');
+    if (withCircuit) requireCompiler();
     const model = readModel(args.positionals[0], args);
     const reference = referenceEngine(model, batch);
     const { samples } = controlsOf(args);
@@ -47,14 +52,14 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     const controls = { samples: samples ?? 2, seed };
     const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs, controls) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed, controls);
     context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
-    const differences = await verifyModel(model, batch, inputs, reference, controls, context, args.flag('fast-math'));
+    const differences = await verifyModel(model, batch, inputs, reference, controls, context, { fastMath: args.flag('fast-math'), withCircuit });
     context.print(differences === 0 ? `\nAll engines agree in every bit${args.flag('fast-math') ? ', fast math apart' : ''}.` : '\nThe engines differ.');
     return differences === 0 ? 0 : 1;
   },
 };
 
 /** Prints what was found; returns the number of differences. */
-async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, controls: Controls, { print }: Context, fastMath: boolean): Promise<number> {
+async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, controls: Controls, { print, root }: Context, { fastMath, withCircuit }: { fastMath: boolean; withCircuit: boolean }): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
   for (const target of allTargets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
   const skipped = allTargets.filter((target) => releases.get(target)!.manifest.features.includes('relaxed-simd') && relaxedHost() === undefined);
@@ -84,6 +89,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots, controls) });
+  if (withCircuit) runs.push({ name: 'hls', outputs: simulated(first, model.file, root, (call) => runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, call)) });
   const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { batch, target: 'relaxed', fastMath })).call) : undefined;
   if (fastMath && !fast) print(`SKIP fast math: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}`);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
@@ -108,4 +114,15 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
     print(table(lines));
   }
   return differences.length;
+}
+
+/** What C simulation of the model's circuit gives. */
+function simulated({ graph, manifest }: Artifact, file: string, root: string, run: (call: Call) => Record<string, Tensor>): Record<string, Tensor> {
+  let simulation: Simulation | undefined;
+  try {
+    simulation = atFile(file, () => compileSimulation(makeCircuit(lowerForCircuit(graph)), manifest, root));
+    return run(simulation.call);
+  } finally {
+    simulation?.remove();
+  }
 }

@@ -30,7 +30,7 @@ test('through the bin: help, version, an unknown command', () => {
   assert.is(version.status, 0);
   const help = bin(['--help']);
   assert.is(help.status, 0);
-  for (const name of ['compile', 'run', 'quantize', 'verify', 'profile', 'inspect', 'doctor', 'uncertainty', 'demo']) assert.match(help.out, new RegExp(`^  ${name} `, 'm'));
+  for (const name of ['compile', 'run', 'hls', 'quantize', 'verify', 'profile', 'inspect', 'doctor', 'uncertainty', 'demo']) assert.match(help.out, new RegExp(`^  ${name} `, 'm'));
   const unknown = bin(['compiel', 'x.onnx']);
   assert.is(unknown.status, 2);
   assert.is(unknown.out, '');
@@ -39,7 +39,7 @@ test('through the bin: help, version, an unknown command', () => {
 
 test('no command, and the help of each', async () => {
   assert.is((await command()).status, 2);
-  for (const name of ['compile', 'run', 'quantize', 'verify', 'profile', 'inspect', 'doctor', 'uncertainty', 'demo']) {
+  for (const name of ['compile', 'run', 'hls', 'quantize', 'verify', 'profile', 'inspect', 'doctor', 'uncertainty', 'demo']) {
     const { status, out } = await command(name, '--help');
     assert.is(status, 0);
     assert.match(out, new RegExp(`^usage: sigmaflow ${name}`));

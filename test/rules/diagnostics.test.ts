@@ -22,6 +22,7 @@ import { parseTuning } from '../../codegen/schedule/records.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
 import { applySteps } from '../../codegen/schedule/steps.js';
 import { readBoard } from '../../sdk/cli/boards.js';
+import { requireCompiler } from '../../sdk/cli/circuits.js';
 import { writeAll } from '../../sdk/cli/files.js';
 import { main } from '../../sdk/cli/main.js';
 import { readNpy } from '../../sdk/data/npy.js';
@@ -30,7 +31,7 @@ import { poolOn } from '../../sdk/pool/pool.js';
 import { quantize } from '../../sdk/quantize.js';
 import { ModelError, type ModelErrorCode } from '../../sdk/runtime/error.js';
 import { loadSync } from '../../sdk/runtime/index.js';
-import { command, root, temporaryFolder } from '../cli/command.js';
+import { command, example, root, temporaryFolder } from '../cli/command.js';
 import { killable } from '../pool/threads.js';
 import { tinyModule, type TinyTypes } from '../runtime/tiny.js';
 import { GraphBuilder } from '../support/graphs.js';
@@ -102,6 +103,17 @@ async function broken(): Promise<string> {
   return text.trimEnd();
 }
 
+/** Runs where no program can be found. */
+const withoutPrograms = (run: () => void) => (): void => {
+  const before = process.env.PATH;
+  process.env.PATH = '';
+  try {
+    run();
+  } finally {
+    process.env.PATH = before;
+  }
+};
+
 const cases: Record<Code, Case> = {
   'file/unreadable': { raise: () => line('inspect', folder.at('model.onnx')), text: ' DIR/model.onnx: there is no such file\n  Check the path.' },
   'file/unwritable': { raise: () => writeAll([{ file: path.dirname(folder.at('x')), bytes: 'text' }]), text: ' DIR: expected the name of a file, found a folder\n  Name a file in it.' },
@@ -133,6 +145,9 @@ const cases: Record<Code, Case> = {
   'schedule/illegal': { raise: () => applySteps(nestOf(makeKernel({ space: [{ name: 'i', extent: 6 }], stores: [] })), [{ step: 'split', loop: 'i', factor: 4 }]), text: ' k: "split i by 4" is not legal here: 4 does not divide 6' },
   'target/unsupported': { raise: () => targetOf('simd12'), text: ' simd12: there is no such target\n  Did you mean "simd128"?' },
   'target/board': { raise: () => readBoard('pynq-z1', root), text: ' pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.' },
+  'hls/goal': { raise: () => line('hls', example, '--board', 'pynq-z2', '--clock', '5GHz', '-o', folder.at('out')), text: ' --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.' },
+  'hls/folding': { raise: () => line('hls', example, '--board', 'pynq-z2', '--folding', folder.save('f.json', '[]'), '-o', folder.at('out')), text: ' DIR/f.json: expected an object with a folding by kernel\n  Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.' },
+  'hls/simulation': { raise: withoutPrograms(requireCompiler), text: ' g++: C simulation needs the compiler g++, which is not here\n  Install it: apt-get install -y g++.' },
   'tuning/record': { raise: () => parseTuning('{"format":2}', 'r.json'), text: ' r.json: this is no tuning file: its format is 2, and 1 is known\n  Make one with "sigmaflow tune MODEL.onnx -o FILE".' },
   'compile/assembler': { raise: () => assemble({ 'a.ts': 'export function run(): i32 { return missing; }' }, { entry: 'a.ts', features: [], memoryBase: 64, pages: 1, optimizeLevel: 0, shrinkLevel: 0 }), text: " a.ts: ERROR TS2304: Cannot find name 'missing'.\n     :\n   1 │ export function run(): i32 { return missing; }\n     │                                     ~~~~~~~\n     └─ in a.ts(1,37)\n  FAILURE 1 compile error(s)\n  This is a fault of the compiler. Report it with the model, or with what `--emit source` wrote." },
   'module/not-a-module': { raise: () => loadSync(Uint8Array.of(1, 2, 3)), text: ' module: expected a WebAssembly module, which begins with 00 61 73 6d 01 00 00 00; found 01 02 03\n  Give the .wasm file that `sigmaflow compile` wrote.' },

@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'sdk/demo': ['codegen', 'sdk'],
   'sdk/profile': ['codegen', 'sdk/host', 'sdk/runtime', 'sdk/compile.ts', 'sdk/measure.ts', 'sdk/html.ts'],
   'sdk/uncertainty': ['codegen', 'sdk/metrics', 'sdk/runtime', 'sdk/compile.ts', 'sdk/html.ts'],
+  'sdk/hls': ['codegen', 'sdk/html.ts'],
   'sdk/html.ts': [],
   'sdk/measure.ts': [],
   'sdk/cli': ['codegen', 'sdk'],

@@ -1,0 +1,143 @@
+/**
+ * What the compiler did to make a circuit small, each with its effect in figures: facts of the graph before and after the passes, of
+ * the kernels, and of the circuit. Not here: how they look (report.ts).
+ */
+import { describe } from '../../codegen/ir/datatype.js';
+import type { Graph } from '../../codegen/ir/graph.js';
+import type { Expr, Kernel, Program } from '../../codegen/ir/program.js';
+import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
+import { walkExpr } from '../../codegen/ir/walk.js';
+import type { Project } from './project.js';
+
+/** One optimization and what it did here. */
+export interface Optimization {
+  readonly name: string;
+  readonly effect: string;
+  /** Whether the model gave it something to do. */
+  readonly applies: boolean;
+}
+
+/** An integer accumulator: bits by its operands' types, and those that its weights can reach. */
+export interface AccumulatorWidth {
+  readonly kernel: string;
+  readonly products: number;
+  readonly byTypes: number;
+  readonly proved: number;
+}
+
+const plural = (n: number, what: string, many = `${what}s`): string => `${n.toLocaleString('en-US')} ${n === 1 ? what : many}`;
+const count = (graph: Graph, ops: readonly string[]): number => graph.nodes.filter((n) => ops.includes(n.op)).length;
+
+const quantizers = ['Quant', 'BipolarQuant', 'QuantizeLinear', 'MultiThreshold', 'Trunc'];
+const activations = ['Relu', 'Clip', 'LeakyRelu', 'PRelu', 'Sigmoid', 'Tanh', 'HardSigmoid', 'Sign'];
+
+/** Signed bits that hold [low, high]; of an unsigned range its own. */
+function bitsOf(low: number, high: number): number {
+  const unsigned = Math.ceil(Math.log2(high + 1));
+  return low >= 0 ? Math.max(1, unsigned) : Math.max(Math.ceil(Math.log2(-low)), unsigned) + 1;
+}
+
+/** The tensors that an expression reads. */
+function tensorsIn(e: Expr): string[] {
+  const found: string[] = [];
+  walkExpr(e, { expr: (x) => { if (x.op === 'load') found.push(x.tensor); } });
+  return found;
+}
+
+/** Sums of integer products, as wide as the types of their operands would need, and as they are. */
+export function accumulatorWidths(program: Program): AccumulatorWidth[] {
+  return kernelsOf(program.blocks).flatMap((k) => {
+    const [acc] = k.accumulators;
+    if (k.accumulators.length !== 1 || !describe(acc.type).integer || acc.update.op !== 'add') return [];
+    const operands = productOperands(acc.update, k);
+    if (!operands) return [];
+    const products = k.reduce.reduce((n, a) => n * a.extent, 1);
+    const [a, b] = operands.map((t) => describe(program.tensors[t].dtype));
+    const ends = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max].map((x) => x * products);
+    return [{ kernel: k.name, products, byTypes: bitsOf(Math.min(...ends, 0), Math.max(...ends, 0)), proved: describe(acc.type).bits }];
+  });
+}
+
+/** The two integer tensors of which a sum adds up products. */
+function productOperands(update: Expr, kernel: Kernel): [string, string] | undefined {
+  const lets = new Map(kernel.body.map((l) => [l.name, l.value]));
+  let found: [string, string] | undefined;
+  const look = (e: Expr): void => walkExpr(e, {
+    expr: (x) => {
+      if (x.op === 'ref' && lets.has(x.name)) look(lets.get(x.name)!);
+      if (x.op !== 'mul') return;
+      const sides = [x.a, x.b].map((side) => tensorsIn(side.op === 'ref' && lets.has(side.name) ? lets.get(side.name)! : side));
+      if (sides.every((s) => s.length === 1)) found ??= [sides[0][0], sides[1][0]];
+    },
+  });
+  look(update);
+  return found;
+}
+
+/** Everything that was done, in the order of the compiler. */
+export function optimizations({ imported, graph, lowered, unit }: Project): Optimization[] {
+  const { program } = unit;
+  const kernels = kernelsOf(program.blocks);
+  const [normalizations, left] = [count(imported, ['BatchNormalization']), count(graph, ['BatchNormalization'])];
+  const merged = [count(imported, quantizers), count(imported, activations)];
+  const thresholds = Object.values(program.tensors).filter((t) => /_thresholds(@|$)/.test(t.name));
+  const before = kernelsOf(lowered.program.blocks).length;
+  const fused = (program.steps ?? []).filter((s) => /^(fuse|read|join) /.test(s));
+  const widths = accumulatorWidths(program);
+  const [wide, narrow] = [widths.reduce((n, w) => n + w.byTypes, 0), widths.reduce((n, w) => n + w.proved, 0)];
+  const constants = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role === 'constant');
+  const stored = constants.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1) * describe(t.dtype).bits, 0);
+  const counted = kernels.filter((k) => JSON.stringify(k.scheduled ?? k).includes('"popcount"'));
+  const streams = program.dataflow?.streams ?? [];
+  const streamBits = (s: (typeof streams)[number]): number => s.lanes * describe(program.tensors[s.tensor].dtype).bits;
+  const whole = streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) * describe(program.tensors[s.tensor].dtype).bits, 0);
+  const queued = streams.reduce((n, s) => n + s.depth * streamBits(s), 0);
+  const windows = kernels.flatMap((k) => (k.scheduled?.locals ?? []).filter((l) => l.name.endsWith('.window')).map((l) => ({ bits: l.shape.reduce((a, b) => a * b, 1) * describe(l.type).bits })));
+  return [
+    {
+      name: 'Batch normalization folded',
+      applies: normalizations > 0,
+      effect: normalizations === 0 ? 'the model has none' : `${normalizations - left} of ${normalizations} went into weights, biases or thresholds; no circuit is left of them`,
+    },
+    {
+      name: 'Activation and quantizer merged into the layer before',
+      applies: merged[0] > 0,
+      effect: merged[0] === 0 ? 'the model has no quantizers: it computes in float32' : `${plural(merged[0], 'quantizer')} and ${plural(merged[1], 'activation')} of the model ended as ${thresholds.length === 0 ? 'integer arithmetic' : `comparisons with thresholds behind ${plural(thresholds.length, 'sum')}`}`,
+    },
+    {
+      name: 'Thresholds clipped to what a sum can reach',
+      applies: thresholds.length > 0,
+      effect: thresholds.length === 0 ? 'there are none' : thresholds.map((t) => `${t.name.replace(/_thresholds.*/, '')}: ${t.shape.reduce((a, b) => a * b, 1).toLocaleString('en-US')} of ${t.range ? `${bitsOf(t.range[0], t.range[1])} bits (${t.range[0]} to ${t.range[1]})` : t.dtype}`).join('; '),
+    },
+    {
+      name: 'Accumulators as wide as their weights can reach',
+      applies: narrow < wide,
+      effect: widths.length === 0 ? 'there are no sums of integer products' : `${plural(narrow, 'bit')} in ${plural(widths.length, 'sum')}, where the types of the operands would need ${wide} (table below)`,
+    },
+    {
+      name: 'Kernels fused',
+      applies: fused.length > 0,
+      effect: `${plural(before, 'kernel')} of the model became ${plural(kernels.filter((k) => !['load', 'store', 'send', 'receive'].includes(k.op)).length, 'process', 'processes')} that compute: ${fused.length === 0 ? 'nothing to fuse' : plural(fused.length, 'step')}`,
+    },
+    {
+      name: 'Bipolar products as XNOR and a count of ones',
+      applies: counted.length > 0,
+      effect: counted.length === 0 ? 'no layer has weights and activations of one bit' : counted.map((k) => k.name).join(', '),
+    },
+    {
+      name: 'Constants in as many bits as they need',
+      applies: stored > 0,
+      effect: `${kib(stored)} of weights, thresholds and other constants, as they are stored (float32 weights would be ${kib(constants.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1) * 32, 0))})`,
+    },
+    {
+      name: 'Streams instead of whole tensors',
+      applies: streams.length > 0,
+      effect: `${plural(streams.length, 'queue')} of ${kib(queued)} and ${windows.length === 0 ? 'no line buffers' : `${plural(windows.length, 'window')} of ${kib(windows.reduce((n, w) => n + w.bits, 0))}`} hold what would be ${kib(whole)} of tensors`,
+    },
+  ];
+}
+
+/** Bits as KiB. */
+function kib(bits: number): string {
+  return bits < 8192 ? `${Math.ceil(bits / 8).toLocaleString('en-US')} bytes` : `${(bits / 8192).toFixed(1)} KiB`;
+}

@@ -1,0 +1,162 @@
+/**
+ * `sigmaflow hls` and the engine hls of `verify`, as users run them: the project's C simulation passes and sees one flipped bit, and
+ * what cannot be made is refused by one diagnostic with nothing left behind.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readNpy, writeNpy } from '../../sdk/data/npy.js';
+import { command, example, root, temporaryFolder } from './command.js';
+
+const folder = temporaryFolder();
+const { at, save } = folder;
+const hasCompiler = spawnSync('g++', ['--version']).status === 0;
+const needsCompiler = (name: string, run: () => unknown): void => test(name, hasCompiler ? async () => void (await run()) : () => console.log(`SKIP ${name}: g++ is missing; apt-get install -y g++`));
+
+/** The project's own C simulation. */
+function csim(project: string, ...argv: string[]): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync('make', ['-s', '-C', project, 'csim', ...argv], { encoding: 'utf8' });
+  return { status, out: stdout, err: stderr };
+}
+
+const list = (place: string): string[] => (fs.readdirSync(place, { recursive: true }) as string[]).sort();
+const files = (place: string): string[] => list(place).filter((name) => fs.statSync(path.join(place, name)).isFile());
+
+/** The diagnostic of a refused command line, with the test's folder taken out; nothing else is printed, nothing is left behind. */
+async function refusal(status: number, ...argv: string[]): Promise<string> {
+  const before = list(at('.'));
+  const result = await command(...argv);
+  assert.is(result.status, status, result.out + result.err);
+  assert.is(result.out, '');
+  assert.equal(list(at('.')), before, 'files were left behind');
+  return result.err.replaceAll(path.dirname(at('x')), 'DIR').trimEnd();
+}
+const hls = (...argv: string[]): Promise<string> => refusal(1, 'hls', example, '--board', 'pynq-z2', ...argv);
+
+const project = at('mlp');
+test('a project for the PYNQ-Z2: every file of it', async () => {
+  const { status, out, err } = await command('hls', example, '--board', 'pynq-z2', '-o', project);
+  assert.is(status, 0, err);
+  assert.match(out, /^\S+mlp: \d+ files for PYNQ-Z2 \(xc7z020clg400-1\) at 100 MHz, \d+ processes, 8 calls in the test bench\nnext: make -C \S+mlp csim;/);
+  const headers = fs.readdirSync(path.join(root, 'boards', 'simulation')).filter((name) => name.endsWith('.h') && name !== 'sigmaflow_hls.h');
+  const expected = ['Makefile', 'README.md', 'folding.json', 'report.html', 'vitis_hls.tcl', 'vivado.tcl', 'host/driver.py', 'tb/testbench.cpp',
+    ...['mlp_w2a2.cpp', 'mlp_w2a2.h', 'kernels.h', 'weights.h', 'sigmaflow_hls.h'].map((name) => `src/${name}`), ...headers.map((name) => `sim/${name}`), 'tb/data/input_input.npy', 'tb/data/output_logits.npy'];
+  assert.equal(files(project), expected.sort());
+  assert.match(fs.readFileSync(path.join(project, 'vitis_hls.tcl'), 'utf8'), /^set_part xc7z020clg400-1\ncreate_clock -period 10 /m);
+  const text = fs.readFileSync(path.join(project, 'report.html'), 'utf8');
+  assert.not.match(text, /undefined|NaN|https?:/);
+});
+
+needsCompiler('its C simulation passes, and names the element whose expected bit is flipped', () => {
+  const { status, out, err } = csim(project);
+  assert.is(err, '');
+  assert.is(out, 'PASS: mlp_w2a2, 8 calls, 80 values equal in every bit\n');
+  assert.is(status, 0);
+  const file = path.join(project, 'tb', 'data', 'output_logits.npy');
+  const bytes = fs.readFileSync(file);
+  const { shape } = readNpy(new Uint8Array(bytes), file);
+  assert.equal(shape, [8, 1, 10]);
+  const flipped = Buffer.from(bytes);
+  flipped[flipped.length - 4 * (10 * 8 - 37)] ^= 1; // the lowest bit of element 7 of call 3
+  fs.writeFileSync(file, flipped);
+  const failed = csim(project);
+  assert.is.not(failed.status, 0);
+  assert.match(failed.out, /^FAIL: call 3, output_logits\[0, 7\] is (\S+) \([0-9a-f]{8}\), expected \S+ \([0-9a-f]{8}\)\nFAIL: 1 of 80 values differ\n$/);
+  fs.writeFileSync(file, bytes.subarray(0, bytes.length - 1));
+  assert.match(csim(project).out, /^FAIL: tb\/data\/output_logits\.npy is damaged, expected 80 elements of 4 bytes\n$/);
+  fs.writeFileSync(file, bytes);
+});
+
+test('without a compiler, make says what to install', () => {
+  const { status, err } = csim(project, 'CXX=no-such-compiler', '-B');
+  assert.is.not(status, 0);
+  assert.match(err, /^no-such-compiler is missing: install it \(Debian, Ubuntu: apt-get install -y g\+\+\), or name a compiler: make csim CXX=clang\+\+\n/);
+});
+
+needsCompiler('a folding, own inputs, a clock and the board file of an Arty; --force replaces the project and nothing else', async () => {
+  const asked = JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8')) as Record<string, { pe: number; simd: number }>;
+  const dense = Object.keys(asked).find((name) => /fc|gemm|matmul/i.test(name))!;
+  asked[dense] = { pe: 2, simd: 4 };
+  const folding = save('folding.json', JSON.stringify(asked));
+  const digits = save('digits.npy', writeNpy({ shape: [3, 1, 28, 28], data: Float32Array.from({ length: 3 * 784 }, (_, i) => (i % 5) / 5) }));
+  const board = path.join(root, 'boards', 'arty-a7-100t', 'board.json');
+  fs.mkdirSync(path.join(project, 'hls'));
+  fs.writeFileSync(path.join(project, 'hls', 'made'), 'by synthesis');
+  const { status, out, err } = await command('hls', example, '--board', board, '-o', project, '--force', '--clock', '0.08GHz', '--folding', folding, '--input', digits);
+  assert.is(status, 0, err);
+  assert.match(out, /for Arty A7-100T \(xc7a100tcsg324-1\) at 80 MHz, .* 3 calls in the test bench/);
+  assert.ok(fs.existsSync(path.join(project, 'hls', 'made')));
+  assert.not.ok(fs.existsSync(path.join(project, 'host', 'driver.py')), 'a driver of the project before');
+  assert.equal(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8'))[dense], { pe: 2, simd: 4 });
+  assert.match(fs.readFileSync(path.join(project, 'src', 'kernels.h'), 'utf8'), /#pragma HLS UNROLL/);
+  assert.is(csim(project).out, 'PASS: mlp_w2a2, 3 calls, 30 values equal in every bit\n');
+});
+
+needsCompiler('a network of moments in float32, and one of convolutions', async () => {
+  const weights = path.join(root, 'examples', 'bayesian', 'lenet5.safetensors');
+  for (const [name, ...model] of [['lenet', path.join(path.dirname(example), 'lenet_w4a4.onnx')], ['bayesian', 'lenet5', '--posterior', weights]]) {
+    const { status, err } = await command('hls', ...model, '--board', 'pynq-z2', '-o', at(name), '--random', '2');
+    assert.is(status, 0, err);
+    assert.match(csim(at(name), 'CXXFLAGS=-O0').out, /^PASS: /);
+  }
+});
+
+const tfc = fileURLToPath(new URL('../../../shared/data/qonnx/models/TFC_2W2A.onnx', import.meta.url));
+needsCompiler('verify --engine hls: the bits of every other engine, on TFC_2W2A', async () => {
+  if (!fs.existsSync(tfc)) return console.log('SKIP TFC_2W2A: ../shared/data/qonnx is missing');
+  const { status, out } = await command('verify', tfc, '--engine', 'hls');
+  assert.is(status, 0, out);
+  assert.match(out, /^  hls +[0-9a-f]{16}  equal$/m);
+  assert.match(out, /All engines agree in every bit\.$/m);
+});
+
+test('no g++: verify says how to install it', async () => {
+  const before = process.env.PATH;
+  process.env.PATH = '';
+  try {
+    assert.is(await refusal(1, 'verify', example, '--engine', 'hls'), 'error [hls/simulation] g++: C simulation needs the compiler g++, which is not here\n  Install it: apt-get install -y g++.');
+  } finally {
+    process.env.PATH = before;
+  }
+});
+
+test('boards and clocks that are none', async () => {
+  const out = ['-o', at('no')];
+  assert.is(await refusal(2, 'hls', example, ...out), 'error [cli/usage] --board: "hls" needs --board NAME\n  See `sigmaflow hls --help`.'.replace('--board: ', '-b: ').replace('needs --board', 'needs -b'));
+  assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2'), 'error [cli/usage] -o: "hls" needs -o DIR\n  See `sigmaflow hls --help`.');
+  assert.is(await refusal(1, 'hls', example, '--board', 'pynq-z1', ...out), 'error [target/board] pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.');
+  assert.is(await refusal(1, 'hls', example, '--board', 'raspberry-pi-4', ...out), 'error [target/board] raspberry-pi-4: expected a board with an FPGA, found a processor (Cortex-A72)\n  Take pynq-z2, arty-a7-100t or a board file of kind "fpga"; for a processor, compile --board.');
+  const board = JSON.parse(fs.readFileSync(path.join(root, 'boards', 'pynq-z2', 'board.json'), 'utf8'));
+  delete board.part;
+  const lacking = save('lacking.json', JSON.stringify(board));
+  assert.match(await refusal(1, 'hls', example, '--board', lacking, ...out), /^error \[target\/board\] DIR\/lacking\.json: the field "part" is missing: /);
+  assert.is(await hls(...out, '--clock', '5GHz'), 'error [hls/goal] --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.');
+  for (const clock of ['fast', '-5MHz', '10ns', '0']) {
+    assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, `--clock=${clock}`), `error [cli/usage] --clock: expected a frequency such as 100MHz, found "${clock}"\n  Units: Hz, kHz, MHz, GHz.\n  See \`sigmaflow hls --help\`.`);
+  }
+});
+
+test('foldings that do not fit', async () => {
+  const fold = (text: string): Promise<string> => hls('-o', at('no'), '--folding', save('bad.json', text));
+  assert.match(await fold('{'), /^error \[hls\/folding\] DIR\/bad\.json: expected JSON, found text that is not: .*\n  Write \{"KERNEL": \{"pe": 4, "simd": 2\}, \.\.\.\}, as folding\.json of a project has it\.$/);
+  assert.match(await fold('[1]'), /^error \[hls\/folding\] DIR\/bad\.json: expected an object with a folding by kernel\n/);
+  const names = Object.keys(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8')));
+  const dense = names.find((name) => /fc|gemm|matmul/i.test(name))!;
+  assert.match(await fold(JSON.stringify({ [dense]: { pe: 0 } })), /: "\S+" must be an object with whole numbers "pe" and "simd" from 1 on, found \{"pe":0\}\n/);
+  assert.match(await fold(JSON.stringify({ [dense]: { pe: 2, lanes: 3 } })), /: "\S+" must be an object with whole numbers "pe" and "simd" from 1 on, found /);
+  assert.match(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), new RegExp(`^error \\[hls/folding\\] DIR/bad\\.json: the model has no kernel "${dense}x"\n  Did you mean "${dense}"\\?$`));
+  assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+": simd 9973 does not divide its \d+ products\n  Take one of 1, 2, /);
+});
+
+test('places where no project can be', async () => {
+  assert.match(await hls('-o', save('file', 'x')), /^error \[file\/unwritable\] DIR\/file: expected a folder, found that .* is a file\n  Choose another place with -o or --output\.$/);
+  assert.is(await hls('-o', project), 'error [file/unwritable] DIR/mlp: there is a project in this folder already\n  Replace it with --force, or choose another place with -o or --output.');
+  fs.mkdirSync(at('mine/src'), { recursive: true });
+  assert.is(await hls('-o', at('mine'), '--force'), 'error [file/unwritable] DIR/mine: expected an empty folder, found 1 other entry in it (src)\n  Choose another place with -o or --output.');
+});
+
+test.after(folder.remove);
+test.run();
