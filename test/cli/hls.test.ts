@@ -95,6 +95,53 @@ needsCompiler('a folding, own inputs, a clock and the board file of an Arty; --f
   assert.is(csim(project).out, 'PASS: mlp_w2a2, 3 calls, 30 values equal in every bit\n');
 });
 
+/** Runs a program where there is one; true where it found nothing wrong. */
+function checks(program: string, ...argv: string[]): boolean {
+  const { status, stderr, error } = spawnSync(program, argv, { encoding: 'utf8' });
+  if (error) console.log(`SKIP a syntax check: ${program} is missing`);
+  else assert.is(status, 0, `${program} ${argv.join(' ')}: ${stderr}`);
+  return !error;
+}
+
+test('the syntax of scripts and drivers', () => {
+  const complete = save('complete.tcl', 'foreach file $argv { set in [open $file]; if {![info complete [read $in]]} { puts stderr $file; exit 1 } }');
+  checks('tclsh', complete, ...['vitis_hls.tcl', 'vivado.tcl', 'host/vitis.tcl'].map((name) => path.join(project, name)));
+  fs.mkdirSync(at('stubs'));
+  save('stubs/xil_printf.h', 'void xil_printf(const char *, ...);\n');
+  checks('gcc', '-std=c99', '-Wall', '-Wextra', '-Werror', '-Wno-int-to-pointer-cast', '-fsyntax-only', '-I', at('stubs'), path.join(project, 'host', 'main.c'));
+});
+
+const python = process.env.SIGMAFLOW_PYTHON ?? 'python3';
+test('the PYNQ driver: validation and shapes, on a circuit that answers what the test bench expects', async () => {
+  const { status, err } = await command('hls', example, '--board', 'pynq-z2', '-o', at('pynq'), '--random', '3');
+  assert.is(status, 0, err);
+  save('drive.py', [
+    'import sys, numpy as np',
+    'sys.path.insert(0, sys.argv[1] + "/host")',
+    'import driver',
+    'class Circuit(driver.Network):',
+    '    def __init__(self, wrong):',
+    '        self.answers = driver.vectors("output_logits", driver.data_folder()).copy()',
+    '        self.answers[1, 0, 4] += wrong',
+    '        self.at = 0',
+    '        self.buffers = {a: np.zeros(s, d) for a, (_, d, s) in {**driver.INPUTS, **driver.OUTPUTS}.items()}',
+    '    def call(self):',
+    '        assert np.array_equal(self.buffers["input_input"], driver.vectors("input_input", driver.data_folder())[self.at])',
+    '        self.buffers["output_logits"][:] = self.answers[self.at]',
+    '        self.at += 1',
+    'assert driver.validate(Circuit(0), driver.data_folder()) == 0',
+    'assert driver.validate(Circuit(1), driver.data_folder()) == 1',
+    'try:',
+    '    Circuit(0).run(np.zeros((3, 5)))',
+    'except ValueError as error:',
+    '    print(error)',
+  ].join('\n'));
+  const { status: ran, stdout, stderr } = spawnSync(python, [at('drive.py'), at('pynq')], { encoding: 'utf8' });
+  if (/No module named 'numpy'/.test(stderr) || ran === null) return console.log('SKIP the PYNQ driver: no Python with numpy; name one in SIGMAFLOW_PYTHON');
+  assert.is(ran, 0, stderr);
+  assert.match(stdout, /^PASS: every bit as expected\nFAIL: call 1, logits\[0, 4\] is \S+, expected \S+\nFAIL: 1 values differ\ninput: expected shape \[1, 1, 28, 28\] or \[calls\] and that, found \[3, 5\]\n$/);
+});
+
 needsCompiler('a network of moments in float32, and one of convolutions', async () => {
   const weights = path.join(root, 'examples', 'bayesian', 'lenet5.safetensors');
   for (const [name, ...model] of [['lenet', path.join(path.dirname(example), 'lenet_w4a4.onnx')], ['bayesian', 'lenet5', '--posterior', weights]]) {
