@@ -1,7 +1,7 @@
 /**
  * How a kernel touches memory: the stride of every access along every loop of a nest. What schedule defaults reason with.
  */
-import { address, simplify, substitute } from '../ir/indexing.js';
+import { address, isAxis, simplify, substitute } from '../ir/indexing.js';
 import type { Expr, Index, Program } from '../ir/program.js';
 import { dependsOn, factorDependsOn } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
@@ -19,6 +19,8 @@ export interface Access {
   readonly elementBits: number;
   /** Bits per iteration of a loop, where the address is affine in it; undefined where it is not. */
   stride(loop: string): number | undefined;
+  /** Of a loop of pairs, i = 2 p + q: by p elements are neighbours, or stay, and by q they lie anywhere. Lanes of it are two and two. */
+  pairs(loop: string): boolean;
   /** True where the coordinates depend on the loop. */
   depends(loop: string): boolean;
 }
@@ -47,6 +49,11 @@ export function accesses(nest: Nest, program: Program): Access[] {
           else if (factorDependsOn(term.of, loop)) return undefined;
         }
         return found;
+      },
+      pairs(loop) {
+        const own = bits.terms.filter(({ of }) => factorDependsOn(of, loop));
+        const halves = (i: Index, by: number): boolean => by === 2 && isAxis(i, loop);
+        return own.length > 0 && own.every(({ coeff, of }) => typeof of !== 'string' && ('rem' in of ? halves(of.rem, of.by) : 'div' in of && coeff === t.layout.elementBits && halves(of.div, of.by)));
       },
       depends: (loop) => at.some((i) => dependsOn(i, loop)),
     };

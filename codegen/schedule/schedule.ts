@@ -19,6 +19,7 @@ import { usesWideIntegers } from './defaults/lanes.js';
 import { fuseAll, loadsOf } from './fuse.js';
 import { imageByImage } from './images.js';
 import { inlineConstants, makeLate } from './inline.js';
+import { interleaveSums } from './interleave.js';
 import { joinReductions } from './join.js';
 import { assignLayouts, dropCoveredGuards, makeViews, stageInputs, stageOutputs } from './layout.js';
 import { unusedName, withoutUnused } from './lower.js';
@@ -58,6 +59,7 @@ export function prepare(unit: ProgramUnit, target: Target, steps: string[], keep
   u = assignLayouts(u, target, steps, keepAll);
   u = dropCoveredGuards(u);
   u = makeViews(u, steps);
+  u = interleaveSums(u, target, steps);
   if (target.fastMath) u = { ...u, program: reassociate(u.program, target, steps) };
   return keepAll ? u : imageByImage(u, steps);
 }

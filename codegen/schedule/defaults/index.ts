@@ -45,7 +45,7 @@ function splitDigits(start: Nest, program: Program): Nest {
     if (original.kind === 'partial') continue;
     const divisors = new Set<number>();
     for (const a of accesses(nest, program)) {
-      if (a.stride(original.name) !== undefined || a.constant) continue;
+      if (a.stride(original.name) !== undefined || a.constant || a.pairs(original.name)) continue;
       for (const digits of program.tensors[a.tensor].layout.dims) for (const d of digits) if (d.divisor > 1) divisors.add(d.divisor);
     }
     // From the largest part to the smallest: each split leaves the rest in `.i`.

@@ -19,6 +19,7 @@ export function laneLoop(nest: Nest, program: Program, target: Target): string |
     return all.every((a) => {
       if (a.guardLoops.has(l.name)) return false;
       const stride = a.stride(l.name);
+      if (stride === undefined && target.lanes === 4 && l.extent % 4 === 0 && a.elementBits === 32 && a.pairs(l.name)) return true;
       if (l.kind === 'partial') return a.store || stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));
       if (a.store) return stride === a.elementBits;
       return stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));

@@ -139,7 +139,7 @@ function registerTile(nest: Nest, program: Program, target: Target, lane: string
   const places = nest.loops.filter((l) => l.kind === 'space' && l.name !== lane && l.extent > 1);
   const isWeight = (a: Access): boolean => a.constant || (places.length > 0 && a.depends(lane) && !places.some((l) => a.depends(l.name)));
   const data = read.filter((a) => !isWeight(a));
-  const perLane = data.some((a) => a.depends(lane));
+  const perLane = data.some((a) => a.depends(lane) && !a.pairs(lane));
   const depthwise = perLane && read.some((a) => a.constant);
   const row = [...nest.loops].reverse().find((l) => l.kind === 'space' && l.name !== lane && l.extent > 1 && data.some((a) => a.depends(l.name)));
   const asked = choices.columns && vectors % choices.columns === 0 ? choices.columns : undefined;
