@@ -24,7 +24,7 @@ export function greater(scope: Scope, a: MomentExpr, b: MomentExpr): MomentExpr 
   const total = scope.float('maxV', add(f, a.variance, b.variance));
   const deviation = scope.float('maxS', unary('sqrt', f, total));
   const distance = scope.float('maxD', unary('abs', f, sub(f, a.mean, b.mean)));
-  const { tail, excess } = normalTail(scope, distance, total, deviation);
+  const { tail, excess } = normalTail(scope, distance, total, deviation, 'absolute');
   const isFirst = compare('ge', a.mean, b.mean);
   const high = scope.float('maxH', select(f, isFirst, a.variance, b.variance));
   // v_h Phi(t) + v_l Phi(-t), with v_l - v_h = a^2 - 2 v_h
