@@ -1,4 +1,6 @@
-/** Six channels of two positions as three vectors: loads and stores of halves, with the bits of the scalar build. */
+/**
+ * Six channels of two positions as three vectors, and of two sums: loads and stores of halves, with the bits of the scalar build.
+ */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../sdk/compile.js';
@@ -25,6 +27,22 @@ for (const [channels, size, pool] of [[6, 16, maxPool(2)], [6, 14, maxPool(2)], 
     if (size === 5) return;
     assert.match(simd128.source, /load64_lane/);
     assert.match(simd128.source, /store64_lane/);
+  });
+}
+
+// Sums of neighbouring lanes are the two of one channel; their places are two and two.
+for (const [inputs, channels] of [[1, 6], [3, 10]] as const) {
+  test(`two sums of ${channels} channels`, async () => {
+    const graph = network({ name: 'pairs', input: [inputs, 7, 9], layers: [convolution(channels, 3, { padding: 1, weight: weights(9 * inputs * channels), bias: weights(channels) }), maxPool(2), convolution(3, 1, { weight: weights(3 * channels), bias: weights(3) })] });
+    const input = Float32Array.from({ length: inputs * 63 }, () => random.float(-2, 2));
+    const [scalar, simd128] = await Promise.all((['scalar', 'simd128'] as const).map((target) => compile(graph, { target })));
+    const bits = ({ wasm }: { readonly wasm: Uint8Array }): number[] => {
+      const { mean, variance } = loadSync(wasm as Uint8Array<ArrayBuffer>).run({ input });
+      return [mean, variance].flatMap(({ data }) => [...new Int32Array(Float32Array.from(data as Float32Array).buffer)]);
+    };
+    assert.equal(bits(simd128), bits(scalar));
+    assert.match(simd128.stages.source, /load64_splat/);
+    assert.match(simd128.stages.source, /shuffle<i32>/);
   });
 }
 
