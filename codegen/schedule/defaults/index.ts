@@ -12,14 +12,14 @@ import { packedPlaces, popcount } from './bits.js';
 import { elementwise, joinLoops, orderByStore } from './elementwise.js';
 import { groupLoop } from './groups.js';
 import { lookup } from './lookup.js';
-import { laneLoop } from './lanes.js';
+import { arePairs, laneLoop } from './lanes.js';
 import { plain } from './plain.js';
 import { reduction } from './reduction.js';
 import { sharedLanes } from './shared.js';
 
 /** Nests for a kernel. Always legal; scalar loops where nothing better is known. */
 export function defaultSchedule(kernel: Kernel, program: Program, target: Target, choices: Choices = {}): KernelSchedule {
-  let nest = splitDigits(nestOf(kernel), program);
+  let nest = splitDigits(nestOf(kernel), program, target);
   const lane = target.lanes > 1 ? laneLoop(nest, program, target) : undefined;
   const counted = popcount(nest, program, target, choices) ?? packedPlaces(nest, program, target);
   if (counted) return counted;
@@ -39,13 +39,13 @@ export function defaultSchedule(kernel: Kernel, program: Program, target: Target
 }
 
 /** Splits loops along which an address has digits (views of channels-last tensors), so that it becomes affine. */
-function splitDigits(start: Nest, program: Program): Nest {
+function splitDigits(start: Nest, program: Program, target: Target): Nest {
   let nest = start;
   for (const original of start.loops) {
-    if (original.kind === 'partial') continue;
+    if (original.kind === 'partial' || arePairs(start, accesses(start, program), original, target)) continue;
     const divisors = new Set<number>();
     for (const a of accesses(nest, program)) {
-      if (a.stride(original.name) !== undefined || a.constant || a.pairs(original.name)) continue;
+      if (a.stride(original.name) !== undefined || a.constant) continue;
       for (const digits of program.tensors[a.tensor].layout.dims) for (const d of digits) if (d.divisor > 1) divisors.add(d.divisor);
     }
     // From the largest part to the smallest: each split leaves the rest in `.i`.

@@ -7,7 +7,7 @@ import { dependsOn, walkKernel } from '../../ir/walk.js';
 import type { Expr, Kernel, Program } from '../../ir/program.js';
 import type { Target } from '../../targets/target.js';
 import { accesses, type Access } from '../access.js';
-import type { Nest } from '../nest.js';
+import type { Loop, Nest } from '../nest.js';
 
 /** The space loop (or the partial sums) whose iterations can be lanes: unit stride in every access that is not constant. */
 export function laneLoop(nest: Nest, program: Program, target: Target): string | undefined {
@@ -16,10 +16,10 @@ export function laneLoop(nest: Nest, program: Program, target: Target): string |
   const all = accesses(nest, program);
   const candidates = nest.loops.filter((l) => {
     if (l.kind === 'reduce' || l.extent < 2) return false;
+    if (arePairs(nest, all, l, target)) return true;
     return all.every((a) => {
       if (a.guardLoops.has(l.name)) return false;
       const stride = a.stride(l.name);
-      if (stride === undefined && target.lanes === 4 && l.extent % 4 === 0 && a.elementBits === 32 && a.pairs(l.name)) return true;
       if (l.kind === 'partial') return a.store || stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));
       if (a.store) return stride === a.elementBits;
       return stride === 0 || stride === a.elementBits || (a.constant && isPackable(a));
@@ -28,6 +28,12 @@ export function laneLoop(nest: Nest, program: Program, target: Target): string |
   if (candidates.some((l) => l.kind === 'partial')) return candidates.find((l) => l.kind === 'partial')!.name;
   const best = candidates.sort((a, b) => b.extent - a.extent)[0];
   return best && (best.extent >= 4 || kernel.reduce.length > 0) ? best.name : undefined;
+}
+
+/** True of outputs of which neighbours are two sums of one channel (../interleave.ts), and which fill their lanes. */
+export function arePairs({ kernel }: Nest, all: readonly Access[], loop: Loop, target: Target): boolean {
+  if (target.lanes !== 4 || loop.kind !== 'space' || loop.extent % 4 !== 0 || kernel.reduce.length === 0) return false;
+  return all.every((a) => (a.constant && isPackable(a)) || a.stride(loop.name) === 0 || (a.elementBits === 32 && a.pairs(loop.name))) && all.every((a) => !a.store || a.pairs(loop.name));
 }
 
 /** True of what packing gives the lanes' order, and of tables, which lanes look up one by one. */
