@@ -10,12 +10,14 @@ import { axis, load } from '../../codegen/ir/build.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Kernel, Local, Program, Stmt } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
+import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
 import { explainDeadlock, Simulation, simulateDataflow, type Timing } from '../../codegen/schedule/fabric/simulate.js';
 import { processCycles, timetables } from '../../codegen/schedule/fabric/timetable.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
 import { makeKernel, makeUnit, type TensorSpec } from '../support/programs.js';
+import { network, type Net } from '../schedule/networks.js';
 import { kinds, randomCase } from '../random/graphs.js';
 import { sharedFile } from '../support/shared.js';
 import { simulateEveryCycle } from './everyCycle.js';
@@ -144,6 +146,56 @@ test('a fork whose one branch needs a whole row: it stops with less than a row i
   }
 });
 
+test('the least depths: a row in the other branch, two words everywhere else', () => {
+  for (const row of [3, 8, 17, 40]) {
+    const program = forkAndJoin(4, row);
+    const { depths, least, timing, endless } = leastDepths(program);
+    assert.equal(least, { 't to b': 2, 'u to c': 2, 't to c': row });
+    // Spare words between a fork and its join; whole registers of 32.
+    assert.equal(depths, { 't to b': 32, 'u to c': 32, 't to c': row + 16 <= 32 ? 32 : 64 });
+    assert.equal([timing.latency, timing.interval], [endless.latency, endless.interval]);
+    assert.is(checked(withDepths(program, least), {}, 3).interval, endless.interval);
+    assert.is.not(checked(withDepths(program, { ...least, 't to c': row - 1 })).deadlock, undefined);
+  }
+});
+
+test('the least depths of a chain: two words, and as many as come while a process does not read', () => {
+  const n = 24;
+  const plain = build(n, { a: copy(n, ['x'], 't'), b: copy(n, ['t'], 'u', 3), c: copy(n, ['u'], 'y') });
+  assert.equal(leastDepths(plain).depths, { 't to b': 2, 'u to c': 2 });
+  // b computes six words of six cycles while it reads none, then six in as many; a sends one every 12.
+  const local: Local = { name: 'r', type: 'int8', shape: [6] };
+  const at = { offset: 0, terms: [{ coeff: 6, of: 'o' }, { coeff: 1, of: 'i' }] };
+  const keep: Stmt = { kind: 'set', name: 'r', at: [axis('i')], value: load('t', [at]) };
+  const send: Stmt = { kind: 'store', tensor: 'y', at: [at], value: { op: 'local', name: 'r', at: [axis('i')] } };
+  const bursts = build(n, { a: copy(n, ['x'], 't', 12), b: { from: ['t'], to: 'y', locals: [local], body: [loop('o', 4, [loop('i', 6, [keep], 1), loop('i', 6, [send], 9)])] } });
+  const { least, endless, timing } = leastDepths(bursts);
+  assert.is(timing.interval, endless.interval);
+  const needed = least['t to b'];
+  assert.ok(needed > 2);
+  assert.is(checked(withDepths(bursts, least), {}, 3).interval, endless.interval);
+  const shorter = checked(withDepths(bursts, { 't to b': needed - 1 }), {}, 3);
+  assert.ok(shorter.interval > endless.interval || shorter.latency > endless.latency);
+});
+
+test('the least depths of a residual network: none can be shorter', () => {
+  const conv = (net: Net, x: string): string => net.node('Conv', [x, net.weight(2, 2, 3, 3)], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [1, 1], group: 1 });
+  const { unit } = network([1, 2, 6, 6], (net) => {
+    const x = net.node('Relu', ['x']);
+    return net.node('Add', [x, conv(net, net.node('Relu', [conv(net, x)]))]);
+  });
+  const { program } = scheduleFabric(unit);
+  const { least, endless } = leastDepths(program);
+  const inTime = (depths: Readonly<Record<string, number>>): boolean => {
+    const found = simulateDataflow(withDepths(program, depths), { images: 3 });
+    return found.latency <= endless.latency && found.interval <= endless.interval;
+  };
+  assert.ok(inTime(least));
+  // Two convolutions, each a row of six places and a place behind.
+  assert.ok(Math.max(...Object.values(least)) >= 2 * 7 * 2);
+  for (const [name, depth] of Object.entries(least)) if (depth > 2) assert.not.ok(inTime({ ...least, [name]: depth - 1 }), name);
+});
+
 test('a stream that never has room', () => {
   const program = build(5, { a: copy(5, ['x'], 't'), b: copy(5, ['t'], 'u'), c: copy(5, ['u'], 'y') });
   const { deadlock } = checked(program, { 'u to c': 0 });
@@ -198,6 +250,13 @@ if (resnet) {
     for (const [name, products] of [['conv0', 32 * 32 * 16 * 27], ['conv1', 32 * 32 * 16 * 144], ['conv4', 16 * 16 * 32 * 144], ['conv9', 8 * 8 * 64 * 576]] as const) {
       assert.ok(own[name] >= products && own[name] <= 1.15 * products, `${name}: ${own[name]} cycles for ${products} products`);
     }
+    const least = leastDepths(program);
+    assert.equal([least.timing.latency, least.timing.interval], [least.endless.latency, least.endless.interval]);
+    // Two convolutions of 3x3 around 32 places of 16 channels: each is a row and a place behind.
+    const skip = 't22_QuantizeLinear_Output_codes to conv2';
+    const behind = 2 * (32 + 1) * 16;
+    assert.ok(least.least[skip] >= behind && least.least[skip] <= behind + 10 * 16, `${least.least[skip]} words, ${behind} behind`);
+    assert.is.not(simulateDataflow(withDepths(program, { ...least.depths, [skip]: behind })).deadlock, undefined);
     assert.equal(simulateDataflow(program).deadlock!.slice(0, 3).map((w) => w.process), ['conv0', 'conv1', 'conv2']);
   });
 }

@@ -88,6 +88,8 @@ export class Simulation {
   readonly writers: readonly number[];
   readonly readers: readonly number[];
   private readonly depths: readonly number[];
+  /** By process, those at the other ends of its streams. */
+  private readonly neighbours: readonly (readonly number[])[];
 
   constructor(program: Program, table: Timetables) {
     const streams = program.dataflow?.streams ?? [];
@@ -97,6 +99,7 @@ export class Simulation {
     this.depths = streams.map((s) => s.depth);
     this.writers = streams.map((s) => parts.findIndex((p) => touched(p.body).writes.has(s.tensor)));
     this.readers = streams.map((s) => parts.findIndex((p) => p.name === s.to));
+    this.neighbours = parts.map((_, p) => [...new Set(streams.flatMap((_s, i) => (this.writers[i] === p ? [this.readers[i]] : this.readers[i] === p ? [this.writers[i]] : [])))]);
   }
 
   run({ depths = {}, images = 1, stopAt = Infinity }: TimeOptions = {}): Timing {
@@ -158,15 +161,29 @@ export class Simulation {
       }
     };
 
-    let work = processes.map((_, p) => p);
-    while (work.length > 0) {
-      for (const p of work) advance(p);
-      work = processes.flatMap((_, p) => {
-        const { blocked } = runners[p];
-        if (blocked === undefined || runners[p].isStopped) return [];
-        const s = blocked >> 1;
-        return (blocked & 1) === 1 ? (writes[s] - depth[s] < reads[s] ? [p] : []) : reads[s] < writes[s] ? [p] : [];
-      });
+    const canMove = (p: number): boolean => {
+      const { blocked } = runners[p];
+      if (blocked === undefined) return false;
+      const s = blocked >> 1;
+      return (blocked & 1) === 1 ? writes[s] - depth[s] < reads[s] : reads[s] < writes[s];
+    };
+    // Those that can move on, the longest waiting first; a lap around all of them is the longest queue.
+    const queue = new Int32Array(processes.length);
+    const isQueued = processes.map(() => false);
+    let [first, count] = [0, 0];
+    const push = (p: number): void => {
+      if (isQueued[p]) return;
+      isQueued[p] = true;
+      queue[(first + count++) % queue.length] = p;
+    };
+    processes.forEach((_, p) => push(p));
+    while (count > 0) {
+      const p = queue[first];
+      first = (first + 1) % queue.length;
+      count--;
+      isQueued[p] = false;
+      advance(p);
+      for (const q of this.neighbours[p]) if (canMove(q)) push(q);
     }
     return this.result(runners, depth, images, written, read, writes, reads);
   }
