@@ -47,7 +47,7 @@ export function moduleBytes(wasm: Uint8Array): ModuleBytes {
 }
 
 /** Compiles a model, and once more with a function for each step, which tells what each takes. */
-export async function modelBytes(model: ModelFile, options: { batch?: number; target: WasmTarget }): Promise<ModelBytes> {
+export async function modelBytes(model: ModelFile, options: { batch?: number; target: WasmTarget; processor?: 'x86-64' | 'arm64' }): Promise<ModelBytes> {
   const { wasm, unit, graph } = await build(model, options);
   const stepped = await build(model, { ...options, steps: true });
   const functions = functionCode(stepped.wasm);

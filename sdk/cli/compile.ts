@@ -3,11 +3,12 @@ import path from 'node:path';
 import type { Artifact } from '../../codegen/compile.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { bundleFiles } from '../compile.js';
+import { boardOption, machineOf } from './boards.js';
 import { usage, type Command } from './command.js';
 import { normalizeOption, preprocessingOf } from './datasets.js';
 import { build } from './engines.js';
 import { checkFolder, readBytes, writeAll, type Output } from './files.js';
-import { batchOption, largestBatch, readModel, processorOf, processorOption, targetOf, targetOption, targets, posteriorOptions } from './models.js';
+import { batchOption, largestBatch, readModel, processorOption, targetOption, targets, posteriorOptions } from './models.js';
 import { count, duration, table } from './text.js';
 
 const stages = ['graph', 'program', 'source', 'wat'] as const;
@@ -22,6 +23,7 @@ app imports load().`,
   positionals: ['MODEL.onnx'],
   options: [
     { name: 'output', short: 'o', value: 'DIR', doc: 'the folder to write to; made where it is missing' },
+    boardOption,
     targetOption,
     processorOption,
     { name: 'fast-math', doc: 'target relaxed: float sums by fused multiply-add; faster, and the bits differ between machines' },
@@ -33,7 +35,7 @@ app imports load().`,
     { name: 'wasi', doc: 'write also NAME.wasi.wasm, a command that reads .npy and writes .npy or JSON' },
     { name: 'emit', value: 'LIST', doc: `what stages made, some of ${stages.join(',')}: NAME.graph.txt, .program.txt, .source.ts, .wat` },
   ],
-  examples: ['sigmaflow compile mlp.onnx -o out', 'sigmaflow compile mlp.onnx -o out --bundle', 'sigmaflow compile mlp.onnx -o out --target scalar --batch 8 --wasi --emit graph,source'],
+  examples: ['sigmaflow compile mlp.onnx -o out', 'sigmaflow compile mlp.onnx -o out --bundle', 'sigmaflow compile mlp.onnx -o out --board raspberry-pi-5 --wasi', 'sigmaflow compile mlp.onnx -o out --target scalar --batch 8 --wasi --emit graph,source'],
   async run(args, context) {
     const [file] = args.positionals;
     const folder = args.required('output');
@@ -43,17 +45,16 @@ app imports load().`,
     checkFolder(folder);
     const bundle = args.flag('bundle');
     if (bundle && args.flag('target')) usage(command, '--target', 'a bundle has every target', 'Leave --target away, or --bundle.');
+    const { target, processor, title } = machineOf(args, context.root);
     const fastMath = args.flag('fast-math');
     if (fastMath && bundle) usage(command, '--fast-math', 'all builds of a bundle give the same bits', 'Leave --fast-math away, or --bundle.');
-    if (fastMath && targetOf(args) !== 'relaxed') usage(command, '--fast-math', 'fast math is relaxed SIMD', 'Say --target relaxed, or leave --fast-math away.');
+    if (fastMath && target !== 'relaxed') usage(command, '--fast-math', 'fast math is relaxed SIMD', 'Say --target relaxed, or leave --fast-math away.');
     const preprocessing = preprocessingOf(args);
     const model = readModel(file, args);
 
     const tuningFile = args.text('tuning');
     const tuning = tuningFile === undefined ? undefined : parseTuning(new TextDecoder().decode(readBytes(tuningFile)), tuningFile);
     const start = performance.now();
-    const target = targetOf(args);
-    const processor = processorOf(args);
     const artifact = await build(model, { target, processor, fastMath, batch, preprocessing, wasi: args.flag('wasi'), tuning, wat: emit.includes('wat') });
     const builds: Record<string, Artifact> = {};
     for (const other of bundle ? targets : []) builds[other] = other === target ? artifact : await build(model, { target: other, processor, batch, preprocessing, tuning: tuning?.target === other ? tuning : undefined });
@@ -69,7 +70,7 @@ app imports load().`,
       ...emit.map((stage) => ({ file: place(stageFile[stage]), bytes: artifact.stages[stage] ?? '' })),
     ]);
     const { constantBytes, arenaBytes } = artifact.manifest;
-    const figures = `weights ${count(constantBytes)} bytes, peak ${count(arenaBytes)} bytes at run time, compiled in ${duration(time)}`;
+    const figures = `weights ${count(constantBytes)} bytes, peak ${count(arenaBytes)} bytes at run time, compiled in ${duration(time)}${title === undefined ? '' : `\nfor ${title}: ${bundle ? '' : `target ${target}, `}tiles for ${processor}`}`;
     if (bundle) context.print(`${table(modules.slice(0, -1).map(({ file, bytes }) => [`${file}:`, count(bytes.length), 'bytes']), [1])}\n${figures}`);
     else context.print(`${place('wasm')}: ${count(artifact.wasm.length)} bytes, ${figures}`);
     return 0;

@@ -57,11 +57,11 @@ export function build({ file, name, bytes, readExternal, architecture, posterior
 export type Plan = Pick<Artifact, 'graph' | 'unit' | 'manifest'>;
 
 /** All stages of compiling but the assembler. */
-export function plan(model: ModelFile, options: { batch?: number; target: WasmTarget }): Plan {
+export function plan(model: ModelFile, options: { batch?: number; target: WasmTarget; processor?: 'x86-64' | 'arm64' }): Plan {
   const imported = importModel(model);
   return atFile(model.file, () => {
     const graph = runPasses(imported, options.batch, model.twin);
-    const target = targetOf(options.target);
+    const target = targetOf(options.target, options);
     const unit = buildProgram(graph, target);
     return { graph, unit, manifest: makeManifest(graph, unit, { target, programHash: hashText(printProgram(unit.program)), batched: batchedTensors(imported, graph.outputs, model.twin), sourceHash: sha256(model.bytes) }) };
   });

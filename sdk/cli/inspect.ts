@@ -3,11 +3,12 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import type { Buffer } from '../../codegen/ir/program.js';
 import type { Manifest, ManifestTensor } from '../runtime/manifest.js';
 import { readManifest } from '../runtime/index.js';
+import { boardOption, machineOf } from './boards.js';
 import { describeBytes, modelBytes, moduleBytes, type ModelBytes } from './bytes.js';
 import type { Command, Context } from './command.js';
 import { plan, type Plan } from './engines.js';
 import { layers, type Layer } from './layers.js';
-import { batchOption, builtIn, isModule, largestBatch, modelFile, targetOf, targetOption, posteriorOptions, readModelBytes } from './models.js';
+import { batchOption, builtIn, isModule, largestBatch, modelFile, targetOption, posteriorOptions, readModelBytes } from './models.js';
 import { count, table } from './text.js';
 
 export const command: Command = {
@@ -20,6 +21,7 @@ and its manifest.`,
   options: [
     { name: 'json', doc: 'print it as JSON' },
     { name: 'bytes', doc: 'also compile: weights, biases and requantization constants, and code, of each step' },
+    boardOption,
     targetOption,
     batchOption,
     ...posteriorOptions,
@@ -36,7 +38,8 @@ and its manifest.`,
       return 0;
     }
     const model = architecture ? builtIn(file, architecture, args) : modelFile(file, bytes, args);
-    const options = { batch, target: targetOf(args) };
+    const { target, processor } = machineOf(args, context.root);
+    const options = { batch, target, processor };
     const facts = { ...describeModel(plan(model, options)), ...(args.flag('bytes') ? { bytes: await modelBytes(model, options) } : {}) };
     if (args.flag('json')) context.print(JSON.stringify(facts, null, 2));
     else printModel(facts, context);

@@ -8,10 +8,11 @@ import { measure, repeated } from '../measure.js';
 import { loadSync } from '../runtime/index.js';
 import { planTuning, readTimes, tuningCommand, tuningPage } from '../tune/elsewhere.js';
 import { spaceOf, tune } from '../tune/tune.js';
+import { boardOption, machineOf, type Machine } from './boards.js';
 import { usage, type Command, type Context } from './command.js';
 import { importModel } from './engines.js';
 import { checkFile, readBytes, writeAll } from './files.js';
-import { atFile, batchOption, largestBatch, readModel, targetOf, targetOption, type ModelFile, type WasmTarget, posteriorOptions } from './models.js';
+import { atFile, batchOption, largestBatch, readModel, targetOption, type ModelFile, posteriorOptions } from './models.js';
 import { progressLine } from './progress.js';
 import { count, duration, plural, table } from './text.js';
 
@@ -26,6 +27,7 @@ For a machine without Node, --host writes a command or a page that measures ther
   options: [
     { name: 'output', short: 'o', value: 'FILE', doc: 'the tuning file; with --host the command or page' },
     { name: 'budget', value: 'TIME', doc: 'when to stop: 90s, 5m or seconds (default 60s)' },
+    boardOption,
     targetOption,
     batchOption,
     ...posteriorOptions,
@@ -37,23 +39,23 @@ For a machine without Node, --host writes a command or a page that measures ther
     const output = args.required('output');
     const budget = seconds(args.text('budget') ?? '60s');
     const batch = args.integer('batch', 1, largestBatch);
-    const target = targetOf(args);
+    const build: Build = { ...machineOf(args, context.root), batch };
     const host = args.text('host');
     const times = args.text('times');
     if (host !== undefined && times !== undefined) usage(command, '--times', '--host writes what measures, --times reads what was measured', 'Give one of them.');
     if ((host ?? times) !== undefined && args.flag('budget')) usage(command, '--budget', `there is no search with --${host === undefined ? 'times' : 'host'}`, 'Leave --budget away.');
     checkFile(output);
     const model = readModel(args.positionals[0], args);
-    if (host !== undefined) return writeHost(model, host, output, { target, batch }, context);
+    if (host !== undefined) return writeHost(model, host, output, build, context);
     if (times !== undefined) {
-      const plan = planTuning(spaceOfFile(model, { target, batch }));
+      const plan = planTuning(spaceOfFile(model, build));
       const file = readTimes(plan, new TextDecoder().decode(readBytes(times)), times);
       writeAll([{ file: output, bytes: textOf(file) }]);
       report(file, context);
-      context.print(`\n${output}: measured on ${file.measuredOn}. Use it: sigmaflow compile ${args.positionals[0]} -o DIR --target ${target} --tuning ${output}`);
+      context.print(`\n${output}: measured on ${file.measuredOn}. Use it: sigmaflow compile ${args.positionals[0]} -o DIR ${build.options} --tuning ${output}`);
       return 0;
     }
-    return search(model, output, budget, { target, batch }, context);
+    return search(model, output, budget, build, context);
   },
 };
 
@@ -64,8 +66,7 @@ function seconds(text: string): number {
   return value > 0 && value <= 86400 ? value : usage(command, '--budget', `expected a time such as 90s or 5m, at most a day; found "${text}"`);
 }
 
-interface Build {
-  readonly target: WasmTarget;
+interface Build extends Machine {
   readonly batch?: number;
 }
 
@@ -78,7 +79,7 @@ async function writeHost(model: ModelFile, host: string, output: string, build: 
   const schedules = plan.groups.reduce((n, g) => n + g.entrants.length, 0);
   print(`${output}: ${plural(schedules, 'schedule')} of ${plural(plan.groups.length, 'kernel')}, ${count(bytes.length)} bytes`);
   print(host === 'wasi' ? `There: wasmtime ${output} > times.json` : 'There: open it in the browser, start, save the times.');
-  print(`Back here: sigmaflow tune ${model.file} --times times.json -o RECORDS.json`);
+  print(`Back here: sigmaflow tune ${model.file} ${build.options} --times times.json -o RECORDS.json`);
   return 0;
 }
 
@@ -104,7 +105,7 @@ async function search(model: ModelFile, output: string, budget: number, build: B
     await compareWhole(model, build, file, print);
     const open = Object.values(file.kernels).filter((r) => !r.complete).length;
     print(open > 0 ? `${stopped ? 'Stopped' : 'The budget is spent'}: ${plural(open, 'kernel')} left with schedules to try. The same command goes on.` : 'Nothing is left to try.');
-    print(`${output}: use it with  sigmaflow compile ${model.file} -o DIR --target ${build.target} --tuning ${output}`);
+    print(`${output}: use it with  sigmaflow compile ${model.file} -o DIR ${build.options} --tuning ${output}`);
     return 0;
   } finally {
     process.removeListener('SIGINT', stop);

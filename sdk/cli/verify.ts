@@ -7,6 +7,7 @@
 import type { Artifact } from '../../codegen/compile.js';
 import { formatShape } from '../../codegen/ir/graph.js';
 import { describeDifference, firstDifference, firstDifferingTensor, hashElements, largestDeviation } from './bits.js';
+import { boardOption, machineOf, type Machine } from './boards.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkControls, controlsOf, samplesOption, type Controls } from './controls.js';
 import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
@@ -31,6 +32,7 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: '.npy, or .npz with arrays by input name', repeated: true },
     { name: 'random', value: 'N', doc: `draw N inputs (default 4): ${drawnFrom}` },
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1), and of the weights that --twin sample draws' },
+    { ...boardOption, doc: 'the modules as for this board: raspberry-pi-3, -4, -5, browser, or a board file' },
     batchOption,
     ...posteriorOptions,
     { ...samplesOption, doc: 'of --twin sample: samples of the weights, 1 to 65536 (default 2)' },
@@ -45,23 +47,24 @@ where a bit differs, with the first differing tensor and element. NaNs count as 
     if (args.flag('input') && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
     const withCircuit = args.flag('engine');
     if (withCircuit) requireCompiler();
+    const { processor, title } = machineOf(args, context.root);
     const model = readModel(args.positionals[0], args);
     const reference = referenceEngine(model, batch);
     const { samples } = controlsOf(args);
     checkControls(command, { samples }, reference.inputs);
     const controls = { samples: samples ?? 2, seed };
     const inputs = args.flag('input') ? readInputs(args.texts('input'), reference.inputs, controls) : randomInputs(reference.inputs, random ?? reference.batch * Math.ceil(4 / reference.batch), seed, controls);
-    context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}\n`);
-    const differences = await verifyModel(model, batch, inputs, reference, controls, context, { fastMath: args.flag('fast-math'), withCircuit });
+    context.print(`${model.name}: ${plural(inputs.count, 'input')}${args.flag('input') ? '' : ` drawn with seed ${seed} (${drawnFrom})`}, batch ${reference.batch}${title === undefined ? '' : `, modules for ${title}`}\n`);
+    const differences = await verifyModel(model, { batch, processor }, inputs, reference, controls, context, { fastMath: args.flag('fast-math'), withCircuit });
     context.print(differences === 0 ? `\nAll engines agree in every bit${args.flag('fast-math') ? ', fast math apart' : ''}.` : '\nThe engines differ.');
     return differences === 0 ? 0 : 1;
   },
 };
 
 /** Prints what was found; returns the number of differences. */
-async function verifyModel(model: ModelFile, batch: number | undefined, inputs: Inputs, reference: Engine, controls: Controls, { print, root }: Context, { fastMath, withCircuit }: { fastMath: boolean; withCircuit: boolean }): Promise<number> {
+async function verifyModel(model: ModelFile, options: { batch?: number; processor?: Machine['processor'] }, inputs: Inputs, reference: Engine, controls: Controls, { print, root }: Context, { fastMath, withCircuit }: { fastMath: boolean; withCircuit: boolean }): Promise<number> {
   const releases = new Map<string, Awaited<ReturnType<typeof build>>>();
-  for (const target of allTargets) releases.set(target, await build(model, { batch, target, wasi: target === 'scalar' }));
+  for (const target of allTargets) releases.set(target, await build(model, { ...options, target, wasi: target === 'scalar' }));
   const skipped = allTargets.filter((target) => releases.get(target)!.manifest.features.includes('relaxed-simd') && relaxedHost() === undefined);
   const targets = allTargets.filter((target) => !skipped.includes(target));
   for (const target of skipped) {
@@ -74,7 +77,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   const differences: string[] = [];
 
   // Every tensor that the interpreter and a module both have.
-  const inner = await Promise.all(targets.map(async (target) => ({ target, module: openModule(await build(model, { batch, target, debug: true })), compared: new Set<string>(), differs: '' })));
+  const inner = await Promise.all(targets.map(async (target) => ({ target, module: openModule(await build(model, { ...options, target, debug: true })), compared: new Set<string>(), differs: '' })));
   const interpreted = runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, (call) => {
     const expected = interpreter.all(call);
     for (const one of inner) if (one.differs === '') one.differs = firstDifferingTensor(one.compared, one.module.run(call), expected, interpreter.unit.program.tensors);
@@ -90,7 +93,7 @@ async function verifyModel(model: ModelFile, batch: number | undefined, inputs: 
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots, controls) });
   if (withCircuit) runs.push({ name: 'hls', outputs: simulated(first, model.file, root, (call) => runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, call)) });
-  const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { batch, target: 'relaxed', fastMath })).call) : undefined;
+  const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { ...options, target: 'relaxed', fastMath })).call) : undefined;
   if (fastMath && !fast) print(`SKIP fast math: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}`);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
   for (const slot of outputSlots) {

@@ -18,6 +18,8 @@ import { compareBits, makeTrial, openTrial } from './trial.js';
 export interface TuneOptions extends TwinOptions {
   /** Default simd128. */
   readonly target?: string;
+  /** What the defaults' tiles are made for; default x86-64. */
+  readonly processor?: 'x86-64' | 'arm64';
   readonly batch?: number;
   /** Seconds after which no new measurement starts; default 60. */
   readonly budget?: number;
@@ -58,9 +60,9 @@ const quick = 12;
 const careful = 70;
 
 /** The search's space of a model's bytes or Graph. */
-export function spaceOf(model: Uint8Array | Graph, options: Pick<TuneOptions, 'target' | 'batch' | 'name' | 'readExternal' | keyof TwinOptions>): SearchSpace {
+export function spaceOf(model: Uint8Array | Graph, options: Pick<TuneOptions, 'target' | 'processor' | 'batch' | 'name' | 'readExternal' | keyof TwinOptions>): SearchSpace {
   const graph = model instanceof Uint8Array ? importOnnx(model, { name: options.name, readExternal: options.readExternal }) : model;
-  return searchSpace(lower(runPasses(graph, options.batch, options)), targetOf(options.target ?? 'simd128'));
+  return searchSpace(lower(runPasses(graph, options.batch, options)), targetOf(options.target ?? 'simd128', options));
 }
 
 interface State {
