@@ -8,7 +8,7 @@ import { describe } from '../ir/datatype.js';
 import { fail } from '../ir/diagnostic.js';
 import type { Block, Kernel, Program } from '../ir/program.js';
 import type { Target } from '../targets/target.js';
-import { identifier } from './context.js';
+import { identifier, isWord } from './context.js';
 import { emitKernel, emitPlaced, kernelComment, type KernelText } from './kernel.js';
 import { counterName } from './scope.js';
 
@@ -30,7 +30,8 @@ export function emitAssemblyScript(program: Program, target: Target, entry = 'ru
   const named = new Map<string, string>();
   const prefix = entry === 'run' ? '' : `${entry}_`;
   const unique = (name: string): string => {
-    const base = `${prefix}${identifier(name)}`;
+    const own = `${prefix}${identifier(name)}`;
+    const base = isWord(own) ? `${own}_` : own;
     let result = base;
     for (let i = 2; names.has(result); i++) result = `${base}_${i}`;
     names.add(result);

@@ -139,6 +139,24 @@ export function identifier(name: string): string {
   return /^[A-Za-z_]/.test(text) ? text : `_${text}`;
 }
 
+/** Words of the language, its types and built-in functions: names that a function of the module cannot take. */
+const words = new Set(
+  `abstract any as asserts async await bool boolean break case catch class const constructor continue debugger declare default delete do
+  else enum export extends false finally for from function get if implements import in infer instanceof interface is isize keyof let
+  module namespace never new null number object of override package private protected public readonly return set static string super
+  switch symbol this throw true try type typeof undefined unique unknown usize var void while with yield
+  i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 v128 i8x16 i16x8 i32x4 i64x2 f32x4 f64x2 auto anyref externref funcref
+  abs add ceil changetype clz copysign ctz div eq floor idof inline instantiate isNaN isFinite load lazy max memory min mul ne nameof nearest
+  offsetof operator popcnt reinterpret rem rotl rotr select sizeof alignof sqrt start store sub trunc unchecked unmanaged unreachable
+  atomic bswap call_indirect lengthof heap console performance process trace abort seed
+  Array ArrayBuffer BigInt Boolean Date Error Float32Array Float64Array Function Infinity Int16Array Int32Array Int8Array JSON Map Math Mathf
+  NaN NativeMath NativeMathf Number Object Promise RegExp Set StaticArray String Symbol Uint16Array Uint32Array Uint8Array globalThis
+  __data_end __heap_base __memory_base`.split(/\s+/),
+);
+
+/** True for an identifier that a function of the module cannot have. */
+export const isWord = (name: string): boolean => words.has(name);
+
 /** The AssemblyScript type of a scalar. */
 export function scalarType(type: DataType): 'f32' | 'i32' | 'u32' | 'i64' | 'u64' {
   if (type === 'float32') return 'f32';

@@ -1,6 +1,6 @@
 /**
  * Whole networks as circuits: those of the shared data (TFC, bench networks in float32 and 8 bits, and others) and the Bayesian
- * twins of our posteriors. Requantized in integers alone, C simulation by g++ gives the bits of the WebAssembly module, which
+ * twins of our posteriors (with arguments, shared networks of these names). Requantized in integers alone, C simulation by g++ gives the bits of the WebAssembly module, which
  * multiplies floats.
  */
 import { spawnSync } from 'node:child_process';
@@ -22,7 +22,8 @@ import { lower } from '../../codegen/schedule/lower.js';
 import { compile, modelGraph } from '../../sdk/compile.js';
 import { architectures } from '../../sdk/model/architectures.js';
 import { loadSync } from '../../sdk/runtime/index.js';
-import { randomInputs, sharedNetworks } from '../models/networks.js';
+import { keywordSpotting } from '../../examples/keyword-spotting/make.js';
+import { randomInputs, sharedNetworks, type Inputs } from '../models/networks.js';
 import type { Lowered } from '../ops/harness.js';
 import { simulate } from './csim.js';
 
@@ -39,11 +40,11 @@ function folded(unit: ProgramUnit): ProgramUnit {
   return circuit;
 }
 
-async function compare(name: string, graph: Graph, options: TwinOptions): Promise<void> {
+async function compare(name: string, graph: Graph, options: TwinOptions, given?: Inputs): Promise<void> {
   const passed = runPasses(graph, 1, { ...options, integersOnly: true });
   const unit = lower(passed);
   const { wasm } = await compile(graph, { ...options, batch: 1 });
-  const inputs = randomInputs(passed, 7);
+  const inputs = given ?? randomInputs(passed, 7);
   const found = loadSync(wasm as Uint8Array<ArrayBuffer>).run(inputs);
   const results = new Map<string, NumericArray>(passed.outputs.map((o, i) => [unit.program.outputs[i], (found[o] as { data: Float32Array }).data.slice() as NumericArray]));
   const c: Lowered = { name, graph, inputs, expanded: passed, unit, results };
@@ -54,7 +55,11 @@ const posterior = (name: string): Graph => modelGraph(architectures[name](), { p
 
 if (spawnSync('g++', ['--version']).status !== 0) test('networks as circuits', () => console.log('SKIP networks as circuits: g++ is missing; apt-get install -y g++'));
 else {
-  for (const { name, bytes } of sharedNetworks()) test(name, () => compare(name, importOnnx(bytes), {}));
+  const wanted = process.argv.slice(2);
+  for (const { name, bytes } of sharedNetworks()) if (wanted.length === 0 || wanted.some((w) => name.includes(w))) test(name, () => compare(name, importOnnx(bytes), {}));
+  test('keyword spotting', async () => {
+    for (const seed of [1, 2, 3]) await compare('keyword spotting', keywordSpotting(), {}, { input: Int8Array.from({ length: 490 }, (_, i) => Math.round(100 * Math.sin(i * seed * 0.7))) as never });
+  });
   for (const name of ['mlp', 'lenet5']) for (const twin of ['moments', 'mean'] as const) test(`${name}, ${twin}`, () => compare(name, posterior(name), { twin }));
 }
 
