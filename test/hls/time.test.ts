@@ -10,8 +10,11 @@ import { axis, load } from '../../codegen/ir/build.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Kernel, Local, Program, Stmt } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
+import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
+import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';
+import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { explainDeadlock, Simulation, simulateDataflow, type Timing } from '../../codegen/schedule/fabric/simulate.js';
 import { processCycles, timetables } from '../../codegen/schedule/fabric/timetable.js';
 import { lower } from '../../codegen/schedule/lower.js';
@@ -23,6 +26,21 @@ import { sharedFile } from '../support/shared.js';
 import { simulateEveryCycle } from './everyCycle.js';
 
 const circuit = (graph: Graph, options: FabricOptions = {}): Program => scheduleFabric(lower(runPasses(graph, 1)), options).program;
+
+/** Every kernel folded in some way, so that words and what moves at once differ. */
+function folded(graph: Graph, seed: number): Program {
+  const unit = lower(graph);
+  const { program } = prepareFabric(unit, []).unit;
+  const divisor = (extent: number, n: number): number => {
+    const all = Array.from({ length: Math.min(extent, 16) }, (_, i) => i + 1).filter((d) => extent % d === 0);
+    return all[n % all.length];
+  };
+  const folding = Object.fromEntries(kernelsOf(program.blocks).map((k, i) => {
+    const { outputs, products } = foldableLoops(k, program);
+    return [k.name, { pe: divisor(outputs?.extent ?? 1, seed + i), simd: divisor(products?.extent ?? 1, seed + 2 * i) }];
+  }));
+  return scheduleFabric(unit, { folding }).program;
+}
 
 /** Statements that read one word of each of `from` and write one of `to`. */
 const move = (from: readonly string[], to: string, i: string): Stmt[] => [
@@ -108,6 +126,27 @@ test('loops around a loop: one pipeline where they hold nothing else, else a few
   assert.is(cycles([loop('o', 4, [loop('i', 6, places, 1), set])]), 4 * (2 + 6 + 1));
   // Unrolled: all words of an iteration, a cycle each.
   assert.is(cycles([loop('o', 4, [{ kind: 'loop', axis: 'i', start: 0, extent: 6, mode: 'unrolled', body: places }], 1)]), 1 + 3);
+});
+
+test('words under conditions: of the loops around, of the pipeline, of both, of unrolled copies', () => {
+  const value = { op: 'int', type: 'int8', value: 1 } as const;
+  const store = (...at: (string | [number, string])[]): Stmt => ({ kind: 'store', tensor: 't', at: [{ offset: 0, terms: at.map((a) => (typeof a === 'string' ? { coeff: 1, of: a } : { coeff: a[0], of: a[1] })) }], value });
+  const when = (lo: number, hi: number, body: Stmt, ...terms: [number, string][]): Stmt => ({ kind: 'if', guard: [{ index: { offset: 0, terms: terms.map(([coeff, of]) => ({ coeff, of })) }, lo, hi }], body: [body] });
+  const local: Local = { name: 'r', type: 'int8', shape: [] };
+  const set: Stmt = { kind: 'set', name: 'r', at: [], value };
+  const cyclesOf = (n: number, body: readonly Stmt[]): number[] => {
+    const program = build(n, { a: { from: ['x'], to: 't', body, locals: [local] }, b: copy(n, ['t'], 'y') });
+    const [{ patterns, starts }] = timetables(program).processes;
+    return patterns.flatMap(({ cycles }, p) => Array.from(cycles, (c) => starts[p] + c));
+  };
+  // An iteration of the outer loop: a cycle to set, two around the inner loop, its eight.
+  const outer = (body: Stmt): Stmt[] => [loop('o', 4, [set, loop('i', 8, [body], 1)])];
+  assert.equal(cyclesOf(4, outer(when(7, 8, store('o'), [1, 'i']))), [10, 21, 32, 43]);
+  assert.equal(cyclesOf(8, outer(when(2, 3, store('i'), [1, 'o']))), [25, 26, 27, 28, 29, 30, 31, 32]);
+  assert.equal(cyclesOf(4, outer(when(0, 1, store('o'), [1, 'i'], [-1, 'o']))), [3, 15, 27, 39]);
+  // Two of four copies; the interval stays that of four.
+  const lanes: Stmt = { kind: 'loop', axis: 'u', start: 0, extent: 4, mode: 'unrolled', body: [when(1, 3, store([2, 'i'], 'u'), [1, 'u'])] };
+  assert.equal(cyclesOf(6, [loop('i', 3, [lanes], 1)]), [0, 1, 4, 5, 8, 9]);
 });
 
 /** a sends words to b and to c; b takes a row before it sends the first of it; c takes both at once. */
@@ -231,7 +270,7 @@ test('words, order and waiting of networks: as every cycle says', () => {
   const networks = [
     circuit(denseNetwork([24, 12, 5], { weights: 2, activations: 2 })),
     circuit(convolutionNetwork({ channels: [3, 4, 2], extent: 6, kernel: 3, padding: 1 }, { weights: 4, activations: 4 })),
-    ...kinds.flatMap((kind) => Array.from({ length: 4 }, (_, i) => circuit(randomCase(kind, 901 + i).graph))),
+    ...kinds.flatMap((kind) => Array.from({ length: 4 }, (_, i) => folded(runPasses(randomCase(kind, 901 + i).graph), i))),
   ];
   for (const program of networks) {
     const endless = Object.fromEntries(program.dataflow!.streams.map((s) => [`${s.tensor} to ${s.to}`, Infinity]));
