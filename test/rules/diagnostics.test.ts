@@ -17,6 +17,9 @@ import { readSafetensors } from '../../codegen/import/safetensors.js';
 import { TensorProto_DataType as T } from '../../codegen/import/onnx_pb.js';
 import { infer } from '../../codegen/passes/infer.js';
 import { moments } from '../../codegen/passes/twins/moments.js';
+import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
+import { parseFolding } from '../../codegen/schedule/fabric/folding.js';
+import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
 import { nestOf } from '../../codegen/schedule/nest.js';
@@ -36,6 +39,7 @@ import { killable } from '../pool/threads.js';
 import { tinyModule, type TinyTypes } from '../runtime/tiny.js';
 import { GraphBuilder } from '../support/graphs.js';
 import { floats, intAttribute, modelBytes, node, tensorInput, type ModelInit } from '../support/onnxModels.js';
+import { matrixVectorUnit } from '../support/matrixVector.js';
 import { makeKernel, makeUnit } from '../support/programs.js';
 
 type Code = DiagnosticCode | ModelErrorCode;
@@ -143,6 +147,9 @@ const cases: Record<Code, Case> = {
   'graph/too-large': { raise: file({ initializers: [{ name: 'w', dims: [1048576n, 1048576n], dataType: T.FLOAT }], nodes: [node('Relu', ['x'], ['y'])] }), text: ' w: a tensor of shape [1048576, 1048576] has more than 2^28 elements\n  Use a smaller model.' },
   'program/invalid': { raise: () => verify(makeUnit({ y: { shape: [4], dtype: 'int8', role: 'output' } }, [makeKernel({ space: [{ name: 'i', extent: 4 }], stores: [{ tensor: 'z', at: [axis('i')], value: int(1, 'int8') }] })])), text: ' k: there is no tensor "z"' },
   'schedule/illegal': { raise: () => applySteps(nestOf(makeKernel({ space: [{ name: 'i', extent: 6 }], stores: [] })), [{ step: 'split', loop: 'i', factor: 4 }]), text: ' k: "split i by 4" is not legal here: 4 does not divide 6' },
+  'fabric/does-not-fit': { raise: () => chooseFolding(prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), []), { lut: 500, ff: 9999, dsp: 9, bram18: 9 }), text: ' x.load: the smallest circuit takes 1,931 LUTs, and the part has 500: 1,431 too many\n  x.load alone takes 680.\n  Take a larger part, or a network with fewer or narrower weights.' },
+  'fabric/goal': { raise: () => chooseFolding(prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), []), { lut: 53200, ff: 106400, dsp: 220, bram18: 280 }, { interval: 20 }), text: ' x.load: for an image every 20 cycles it would have to take less than its 66 cycles, and no folding makes it faster\n' },
+  'fabric/folding': { raise: () => parseFolding({ dense: { pe: 5 } }, 'f.json', prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), [])), text: ' f.json: dense cannot have pe 5: it must divide 32\n  Take one of 1, 2, 4, 8, 16, 32.' },
   'target/unsupported': { raise: () => targetOf('simd12'), text: ' simd12: there is no such target\n  Did you mean "simd128"?' },
   'target/board': { raise: () => readBoard('pynq-z1', root), text: ' pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.' },
   'hls/goal': { raise: () => line('hls', example, '--board', 'pynq-z2', '--clock', '5GHz', '-o', folder.at('out')), text: ' --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.' },

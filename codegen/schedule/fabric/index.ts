@@ -18,6 +18,11 @@ export interface FabricOptions {
   readonly folding?: Readonly<Record<string, Folding>>;
   /** Words by stream, `TENSOR to PROCESS`; 2 where nothing is said. */
   readonly depths?: Readonly<Record<string, number>>;
+  /**
+   * For estimates: constants keep their order and tensors have no addresses, so the result is not to be run. Holds the kernels of
+   * earlier drafts of the same processes, by what they depend on.
+   */
+  readonly drafts?: Map<string, Kernel>;
 }
 
 /** The name of a stream in tables and options. */
@@ -44,15 +49,21 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
       const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
-      const nest = foldedNest(b, program, foldings.get(b)!);
-      const packed = packConstants(b, { nests: [nest], packs: {} }, program, data);
-      program = packed.program;
       const taken = new Map([...own].map((t) => [t, lanes.get(streamName({ tensor: t, to: process }))?.taken ?? 1]));
-      return pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, taken), program, own);
+      const key = JSON.stringify([b.name, foldings.get(b), [...taken]]);
+      const known = options.drafts?.get(key);
+      if (known) return known;
+      const nest = foldedNest(b, program, foldings.get(b)!);
+      const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data);
+      program = packed.program;
+      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, taken), program, own);
+      options.drafts?.set(key, made);
+      return made;
     });
   const blocks = parts.flatMap((p) => map(p.body, p.name));
   const queues: Stream[] = [...streams].flatMap(([tensor, to]) =>
     to.map((reader): Stream => ({ tensor, to: reader, lanes: lanes.get(streamName({ tensor, to: reader }))!.word, depth: options.depths?.[streamName({ tensor, to: reader })] ?? 2 })));
+  if (options.drafts) return { program: { ...program, blocks, dataflow: { processes, streams: queues } }, data };
   const whole = withoutUnused({ program: { ...program, blocks, dataflow: { processes, streams: queues } }, data });
   return { ...whole, program: { ...planMemory(whole.program, { reuse: false }), target: fpga.name, ...(steps.length > 0 ? { steps } : {}) } };
 }

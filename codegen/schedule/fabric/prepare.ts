@@ -222,6 +222,17 @@ function inMemoryOrder(shape: readonly number[]): boolean {
 
 /** True where a kernel reads a tensor once at every point of its space, in the order of the stream, and not within a reduction. */
 export function readsInOrder(kernel: Kernel, tensor: string, program: Program): boolean {
+  const known = readOrders.get(kernel) ?? new Map<string, boolean>();
+  readOrders.set(kernel, known);
+  const key = JSON.stringify([tensor, program.tensors[tensor].shape]);
+  if (!known.has(key)) known.set(key, findsInOrder(kernel, tensor, program));
+  return known.get(key)!;
+}
+
+/** By kernel, then by tensor: a walk over all elements, made once. */
+const readOrders = new WeakMap<Kernel, Map<string, boolean>>();
+
+function findsInOrder(kernel: Kernel, tensor: string, program: Program): boolean {
   const { shape } = program.tensors[tensor];
   const order = kernel.op === 'store' ? kernel.space.map((a) => a.name) : spaceOrder(kernel);
   const loads = loadsOf(kernel).filter((l) => l.tensor === tensor);

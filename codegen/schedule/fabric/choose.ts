@@ -1,0 +1,247 @@
+/**
+ * The folding of a circuit, chosen: the smallest that meets a latency or an interval, or the one with the smallest interval that fits
+ * a part. As FINN does for a target of images a second: from everything one by one, the slowest process gets more at once until the
+ * goal is met; then every kernel gives back what the goal does not need. Estimates decide (resources.ts, cycles.ts): nothing is
+ * compiled, nothing measured.
+ */
+import { DiagnosticError, fail } from '../../ir/diagnostic.js';
+import type { Kernel, Program } from '../../ir/program.js';
+import { kernelsOf, processesOf, touched } from '../../ir/verifyDataflow.js';
+import { mostCopies } from '../../targets/fpga.js';
+import { processCycles, type ProcessCycles } from './cycles.js';
+import { foldables, type Foldable } from './folding.js';
+import { circuitOf } from './index.js';
+import type { Folding } from './kernel.js';
+import { lutsPerBlock } from './memory.js';
+import type { OperatorOptions, Usage } from './operators.js';
+import type { Processes } from './prepare.js';
+import { estimateResources, type Estimate } from './resources.js';
+
+/** In cycles of the clock; with neither, as fast as the part allows. */
+export interface FoldingGoal {
+  /** From the first word of an image to its last result. */
+  readonly latency?: number;
+  /** From one image to the next. */
+  readonly interval?: number;
+}
+
+export interface ChosenFolding {
+  readonly folding: Readonly<Record<string, Folding>>;
+  readonly estimate: Estimate;
+  readonly cycles: readonly ProcessCycles[];
+  /** Cycles of the processes along the longest way through the circuit, as if none began before the one in front of it has ended: at most. */
+  readonly latency: number;
+  /** Cycles of the slowest process: where no queue makes it wait. */
+  readonly interval: number;
+}
+
+/** How many LUTs of a part go with one DSP slice: XC7Z020 has 242, XC7A100T 264. */
+const lutsPerSlice = 250;
+const sizeOf = (u: Usage): number => u.lut + u.ff / 4 + lutsPerBlock * u.bram18 + lutsPerSlice * u.dsp;
+
+const names = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
+type Kind = keyof typeof names;
+const kinds = Object.keys(names) as Kind[];
+const number = (n: number): string => n.toLocaleString('en-US');
+
+/**
+ * Chooses a folding for prepared processes on a part. Raises fabric/does-not-fit where the part is too small, for the goal or at
+ * all, and fabric/goal where no folding meets the goal.
+ */
+export function chooseFolding(prepared: Processes, part: Usage, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
+  const search = new Search(prepared, part, goal, options);
+  let best = search.relaxed(search.fastEnough());
+  // What was given back may do for another step.
+  while (goal.latency === undefined && goal.interval === undefined) {
+    const next = search.relaxed(search.fastEnough(best));
+    if (next.interval >= best.interval) break;
+    best = next;
+  }
+  return best;
+}
+
+/** What a folding gives. `drafts`: kernels of earlier evaluations of the same processes. */
+export function evaluateFolding(prepared: Processes, folding: Readonly<Record<string, Folding>>, options: OperatorOptions = {}, drafts = new Map<string, Kernel>()): ChosenFolding {
+  const { program } = circuitOf(prepared, { folding, drafts }, []);
+  const estimate = estimateResources(program, options);
+  const cycles = processCycles(program);
+  return { folding, estimate, cycles, latency: longestWay(program, cycles), interval: Math.max(...cycles.map((c) => c.cycles)) };
+}
+
+function longestWay(program: Program, cycles: readonly ProcessCycles[]): number {
+  const ends = new Map<string, number>();
+  processesOf(program).forEach((p, i) => {
+    const { reads } = touched(p.body);
+    const before = program.dataflow!.streams.filter((s) => s.to === p.name && reads.has(s.tensor)).map((s) => writerOf(program, s.tensor));
+    ends.set(p.name, cycles[i].cycles + Math.max(0, ...before.map((name) => ends.get(name) ?? 0)));
+  });
+  return Math.max(0, ...ends.values());
+}
+
+function writerOf(program: Program, tensor: string): string {
+  return processesOf(program).find((p) => touched(p.body).writes.has(tensor))!.name;
+}
+
+class Search {
+  private readonly known = new Map<string, ChosenFolding | undefined>();
+  private readonly drafts = new Map<string, Kernel>();
+  private readonly prepared: Processes;
+  private readonly part: Usage;
+  private readonly goal: FoldingGoal;
+  private readonly options: OperatorOptions;
+  private readonly kernels: readonly Foldable[];
+  /** By process: the kernels that make it faster, its own and those that send to it. */
+  private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
+
+  constructor(prepared: Processes, part: Usage, goal: FoldingGoal, options: OperatorOptions) {
+    this.prepared = prepared;
+    this.part = part;
+    this.goal = goal;
+    this.options = options;
+    this.kernels = foldables(prepared);
+    const program = { ...prepared.unit.program, dataflow: { processes: prepared.processes, streams: [] } };
+    const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.kernels.find((f) => f.name === k.name) ?? [])]));
+    this.levers = new Map([...own].map(([name, list]) => {
+      const senders = [...prepared.streams].flatMap(([tensor, to]) => (to.includes(name) ? (own.get(writerOf(program, tensor)) ?? []) : []));
+      return [name, [...list, ...senders]];
+    }));
+  }
+
+  private of(folding: Readonly<Record<string, Folding>>): ChosenFolding | undefined {
+    const key = JSON.stringify(this.kernels.map((k) => [folding[k.name].pe, folding[k.name].simd]));
+    if (!this.known.has(key)) this.known.set(key, this.legal(() => evaluateFolding(this.prepared, folding, this.options, this.drafts)));
+    return this.known.get(key);
+  }
+
+  /** Undefined where the tools' limits forbid a folding. */
+  private legal(f: () => ChosenFolding): ChosenFolding | undefined {
+    try {
+      return f();
+    } catch (error) {
+      if (error instanceof DiagnosticError && error.diagnostic.code === 'schedule/illegal') return undefined;
+      throw error;
+    }
+  }
+
+  private meets({ latency, interval }: ChosenFolding): boolean {
+    return latency <= (this.goal.latency ?? Infinity) && interval <= (this.goal.interval ?? Infinity);
+  }
+
+  private get hasGoal(): boolean {
+    return this.goal.latency !== undefined || this.goal.interval !== undefined;
+  }
+
+  private missing({ estimate }: ChosenFolding): Kind | undefined {
+    return kinds.find((k) => estimate.total[k] > this.part[k]);
+  }
+
+  /** All one by one; refused where even that does not fit. */
+  private smallest(): ChosenFolding {
+    const least = this.of(Object.fromEntries(this.kernels.map((k) => [k.name, { pe: 1, simd: 1 }])))!;
+    const kind = this.missing(least);
+    return kind ? this.refuseAll(least, kind) : least;
+  }
+
+  /** The slowest process faster and faster. */
+  fastEnough(start = this.smallest()): ChosenFolding {
+    let now = start;
+    while (!this.hasGoal || !this.meets(now)) {
+      let tooLarge: ChosenFolding | undefined;
+      let next: ChosenFolding | undefined;
+      // Towards an interval the slowest counts, towards a latency all do.
+      const slowest = [...now.cycles].sort((a, b) => b.cycles - a.cycles);
+      const isForLatency = this.goal.latency !== undefined && now.interval <= (this.goal.interval ?? Infinity);
+      const order = isForLatency ? slowest : slowest.slice(0, 1);
+      for (const { name } of order) {
+        const raised = this.raised(now, name);
+        next = raised.find((r) => !this.missing(r));
+        tooLarge ??= next ? undefined : raised[0];
+        if (next) break;
+      }
+      if (!next) {
+        if (!this.hasGoal) return now;
+        if (tooLarge) this.refuse(now, tooLarge);
+        return this.unreachable(now, order[0].name);
+      }
+      now = next;
+    }
+    return now;
+  }
+
+  /** Foldings of a step more in which the process takes fewer cycles; what saves most of them for its size first. */
+  private raised(now: ChosenFolding, process: string): ChosenFolding[] {
+    const cyclesOf = (c: ChosenFolding): number => c.cycles.find((p) => p.name === process)!.cycles;
+    const tried = (this.levers.get(process) ?? []).flatMap((k) => this.larger(k, now.folding[k.name])).flatMap(([name, folding]) => {
+      const found = this.of({ ...now.folding, [name]: folding });
+      return found && cyclesOf(found) < cyclesOf(now) ? [found] : [];
+    });
+    const worth = (c: ChosenFolding): number => (cyclesOf(now) - cyclesOf(c)) / Math.max(1, sizeOf(c.estimate.total) - sizeOf(now.estimate.total));
+    return tried.sort((a, b) => worth(b) - worth(a));
+  }
+
+  /** The foldings of a kernel that do more at once: for every PE with the least SIMD, and no more than a step of SIMD or PE needs. */
+  private larger(k: Foldable, { pe, simd }: Folding): [string, Folding][] {
+    const after = (list: readonly number[], n: number): number => list.find((x) => x > n) ?? Infinity;
+    const limit = Math.min(mostCopies, Math.max(...[after(k.pe, pe) * simd, pe * after(k.simd, simd)].filter(Number.isFinite)));
+    return k.pe.flatMap((p) => {
+      const s = after(k.simd, (pe * simd) / p);
+      return p * s <= limit ? [[k.name, { pe: p, simd: s }] satisfies [string, Folding]] : [];
+    });
+  }
+
+  /** Every kernel as small as what was reached allows, the largest first. */
+  relaxed(found: ChosenFolding): ChosenFolding {
+    let now = found;
+    const most = { latency: this.goal.latency ?? Infinity, interval: this.goal.interval ?? (this.goal.latency === undefined ? found.interval : Infinity) };
+    const own = (k: Foldable): number => now.folding[k.name].pe * now.folding[k.name].simd;
+    for (const k of [...this.kernels].sort((a, b) => own(b) - own(a))) {
+      for (const which of ['pe', 'simd'] as const) {
+        for (;;) {
+          const { pe, simd } = now.folding[k.name];
+          const less = [...k[which]].reverse().find((n) => n < (which === 'pe' ? pe : simd));
+          if (less === undefined) break;
+          const next = this.of({ ...now.folding, [k.name]: which === 'pe' ? { pe: less, simd } : { pe, simd: less } });
+          if (!next || next.latency > most.latency || next.interval > most.interval || this.missing(next) || sizeOf(next.estimate.total) >= sizeOf(now.estimate.total)) break;
+          now = next;
+        }
+      }
+    }
+    return now;
+  }
+
+  // ---- Refusals ----------------------------------------------------------------------------------------------------
+
+  private refuseAll(now: ChosenFolding, kind: Kind): never {
+    const largest = [...now.estimate.processes].sort((a, b) => b[kind] - a[kind])[0];
+    const takes = now.estimate.total[kind];
+    fail('fabric/does-not-fit', largest.name, `the smallest circuit takes ${number(takes)} ${names[kind]}, and the part has ${number(this.part[kind])}: ${number(takes - this.part[kind])} too many`,
+      `${largest.name} alone takes ${number(largest[kind])}.`, 'Take a larger part, or a network with fewer or narrower weights.');
+  }
+
+  private refuse(now: ChosenFolding, tooLarge: ChosenFolding): never {
+    const kind = this.missing(tooLarge)!;
+    const kernel = this.kernels.find((k) => JSON.stringify(now.folding[k.name]) !== JSON.stringify(tooLarge.folding[k.name]))!.name;
+    const text = ({ pe, simd }: Folding): string => `PE ${pe} and SIMD ${simd}`;
+    fail('fabric/does-not-fit', kernel, `${this.goalText()} it needs ${text(tooLarge.folding[kernel])} at least, with which the circuit takes ${number(tooLarge.estimate.total[kind])} ${names[kind]}, and the part has ${number(this.part[kind])}`,
+      `With ${text(now.folding[kernel])} it fits, at ${this.reached(now)}.`, `That folding is ${foldingText(now.folding)}.`);
+  }
+
+  private unreachable(now: ChosenFolding, slowest: string): never {
+    const { cycles } = now.cycles.find((c) => c.name === slowest)!;
+    fail('fabric/goal', slowest, `${this.goalText()} it would have to take less than its ${number(cycles)} cycles, and no folding makes it faster`, `The circuit reaches ${this.reached(now)}.`, 'Ask for less, or take a higher clock.');
+  }
+
+  private goalText(): string {
+    const { latency, interval } = this.goal;
+    return `for ${[...(interval === undefined ? [] : [`an image every ${number(interval)} cycles`]), ...(latency === undefined ? [] : [`a latency of ${number(latency)} cycles`])].join(' and ')}`;
+  }
+
+  private reached(now: ChosenFolding): string {
+    return `an image every ${number(now.interval)} cycles and a latency of ${number(now.latency)}`;
+  }
+}
+
+/** As a folding file has it. */
+export function foldingText(folding: Readonly<Record<string, Folding>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(folding).filter(([, f]) => f.pe > 1 || f.simd > 1)));
+}
