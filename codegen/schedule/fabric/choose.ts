@@ -1,8 +1,8 @@
 /**
  * The folding of a circuit, chosen: the smallest that meets a latency or an interval, or the one with the smallest interval that fits
  * a part. As FINN does for a target of images a second: from everything one by one, the slowest process gets more at once until the
- * goal is met; then every kernel gives back what the goal does not need. Estimates decide (resources.ts, cycles.ts): nothing is
- * compiled, nothing measured.
+ * goal is met; then every kernel gives back what the goal does not need. Estimates decide (resources.ts, cycles.ts), and
+ * for a latency the simulation in time (simulate.ts).
  */
 import { DiagnosticError, fail } from '../../ir/diagnostic.js';
 import type { Kernel, Program } from '../../ir/program.js';
@@ -10,12 +10,13 @@ import { kernelsOf, processesOf, touched } from '../../ir/verifyDataflow.js';
 import { mostCopies } from '../../targets/fpga.js';
 import { processCycles, type ProcessCycles } from './cycles.js';
 import { foldables, type Foldable } from './folding.js';
-import { circuitOf } from './index.js';
+import { circuitOf, streamName } from './index.js';
 import type { Folding } from './kernel.js';
 import { lutsPerBlock } from './memory.js';
 import type { OperatorOptions, Usage } from './operators.js';
 import type { Processes } from './prepare.js';
 import { estimateResources, type Estimate } from './resources.js';
+import { simulateDataflow } from './simulate.js';
 
 /** In cycles of the clock; with neither, as fast as the part allows. */
 export interface FoldingGoal {
@@ -29,15 +30,18 @@ export interface ChosenFolding {
   readonly folding: Readonly<Record<string, Folding>>;
   readonly estimate: Estimate;
   readonly cycles: readonly ProcessCycles[];
-  /** Cycles of the processes along the longest way through the circuit, as if none began before the one in front of it has ended: at most. */
+  /** From the start to the last result of one image, simulated with queues that are never full. */
   readonly latency: number;
-  /** Cycles of the slowest process: where no queue makes it wait. */
+  /** Cycles of the slowest process: from image to image, where no queue makes it wait. */
   readonly interval: number;
 }
 
 /** How many LUTs of a part go with one DSP slice: XC7Z020 has 242, XC7A100T 264. */
 const lutsPerSlice = 250;
 const sizeOf = (u: Usage): number => u.lut + u.ff / 4 + lutsPerBlock * u.bram18 + lutsPerSlice * u.dsp;
+
+/** Processes that a step towards a latency looks at, and foldings of each: every one is simulated. */
+const most = { processes: 4, steps: 2 };
 
 const names = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
 type Kind = keyof typeof names;
@@ -50,14 +54,7 @@ const number = (n: number): string => n.toLocaleString('en-US');
  */
 export function chooseFolding(prepared: Processes, part: Usage, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
   const search = new Search(prepared, part, goal, options);
-  let best = search.relaxed(search.fastEnough());
-  // What was given back may do for another step.
-  while (goal.latency === undefined && goal.interval === undefined) {
-    const next = search.relaxed(search.fastEnough(best));
-    if (next.interval >= best.interval) break;
-    best = next;
-  }
-  return best;
+  return search.leastOf(search.fastEnough());
 }
 
 /** What a folding gives. `drafts`: kernels of earlier evaluations of the same processes. */
@@ -65,17 +62,15 @@ export function evaluateFolding(prepared: Processes, folding: Readonly<Record<st
   const { program } = circuitOf(prepared, { folding, drafts }, []);
   const estimate = estimateResources(program, options);
   const cycles = processCycles(program);
-  return { folding, estimate, cycles, latency: longestWay(program, cycles), interval: Math.max(...cycles.map((c) => c.cycles)) };
-}
-
-function longestWay(program: Program, cycles: readonly ProcessCycles[]): number {
-  const ends = new Map<string, number>();
-  processesOf(program).forEach((p, i) => {
-    const { reads } = touched(p.body);
-    const before = program.dataflow!.streams.filter((s) => s.to === p.name && reads.has(s.tensor)).map((s) => writerOf(program, s.tensor));
-    ends.set(p.name, cycles[i].cycles + Math.max(0, ...before.map((name) => ends.get(name) ?? 0)));
-  });
-  return Math.max(0, ...ends.values());
+  let latency: number | undefined;
+  return {
+    folding, estimate, cycles, interval: Math.max(...cycles.map((c) => c.cycles)),
+    // Of most foldings that a search looks at nobody asks.
+    get latency(): number {
+      const depths = Object.fromEntries(program.dataflow!.streams.map((s) => [streamName(s), Infinity]));
+      return (latency ??= simulateDataflow(program, { depths }).latency);
+    },
+  };
 }
 
 function writerOf(program: Program, tensor: string): string {
@@ -123,8 +118,8 @@ class Search {
     }
   }
 
-  private meets({ latency, interval }: ChosenFolding): boolean {
-    return latency <= (this.goal.latency ?? Infinity) && interval <= (this.goal.interval ?? Infinity);
+  private meets(c: ChosenFolding): boolean {
+    return c.interval <= (this.goal.interval ?? Infinity) && (this.goal.latency === undefined || c.latency <= this.goal.latency);
   }
 
   private get hasGoal(): boolean {
@@ -142,30 +137,34 @@ class Search {
     return kind ? this.refuseAll(least, kind) : least;
   }
 
-  /** The slowest process faster and faster. */
-  fastEnough(start = this.smallest()): ChosenFolding {
-    let now = start;
+  /** The slowest process faster and faster; where the part is full, what was given away too much is taken back. */
+  fastEnough(): ChosenFolding {
+    let now = this.smallest();
+    let full = Infinity;
     while (!this.hasGoal || !this.meets(now)) {
-      let tooLarge: ChosenFolding | undefined;
-      let next: ChosenFolding | undefined;
-      // Towards an interval the slowest counts, towards a latency all do.
-      const slowest = [...now.cycles].sort((a, b) => b.cycles - a.cycles);
       const isForLatency = this.goal.latency !== undefined && now.interval <= (this.goal.interval ?? Infinity);
-      const order = isForLatency ? slowest : slowest.slice(0, 1);
-      for (const { name } of order) {
-        const raised = this.raised(now, name);
-        next = raised.find((r) => !this.missing(r));
-        tooLarge ??= next ? undefined : raised[0];
-        if (next) break;
+      const speed = (c: ChosenFolding): number => (isForLatency ? c.latency : c.interval);
+      const slowest = [...now.cycles].sort((x, y) => y.cycles - x.cycles);
+      const raised = isForLatency ? this.sooner(now, slowest) : this.raised(now, slowest[0].name);
+      const tooLarge = raised.find((r) => this.missing(r));
+      let next = raised.find((r) => !this.missing(r));
+      if (!next && tooLarge && speed(now) < full) {
+        full = speed(now);
+        next = this.relaxed(now, (c) => c.interval <= now.interval && (!isForLatency || c.latency <= now.latency));
+        if (next === now) next = undefined;
       }
       if (!next) {
         if (!this.hasGoal) return now;
-        if (tooLarge) this.refuse(now, tooLarge);
-        return this.unreachable(now, order[0].name);
+        return tooLarge ? this.refuse(now, tooLarge) : this.unreachable(now, slowest[0].name);
       }
       now = next;
     }
     return now;
+  }
+
+  /** What a goal does not need; without one, what the slowest process does not. */
+  leastOf(found: ChosenFolding): ChosenFolding {
+    return this.relaxed(found, (c) => (this.hasGoal ? this.meets(c) : c.interval <= found.interval));
   }
 
   /** Foldings of a step more in which the process takes fewer cycles; what saves most of them for its size first. */
@@ -179,6 +178,20 @@ class Search {
     return tried.sort((a, b) => worth(b) - worth(a));
   }
 
+  /** Foldings of a step more with a shorter latency, by what they shorten it for their size: of the slowest few processes, or of any. */
+  private sooner(now: ChosenFolding, slowest: readonly ProcessCycles[]): ChosenFolding[] {
+    const worth = (c: ChosenFolding): number => (now.latency - c.latency) / Math.max(1, sizeOf(c.estimate.total) - sizeOf(now.estimate.total));
+    const found: ChosenFolding[] = [];
+    for (let i = 0; i < slowest.length && !found.some((c) => !this.missing(c)); i += most.processes) {
+      const tried = slowest.slice(i, i + most.processes).flatMap(({ name }) => {
+        const raised = this.raised(now, name);
+        return [...raised.filter((r) => !this.missing(r)).slice(0, most.steps), ...raised.filter((r) => this.missing(r)).slice(0, 1)];
+      });
+      found.push(...[...new Set(tried)].filter((c) => c.latency < now.latency).sort((a, b) => worth(b) - worth(a)));
+    }
+    return found;
+  }
+
   /** The foldings of a kernel that do more at once: for every PE with the least SIMD, and no more than a step of SIMD or PE needs. */
   private larger(k: Foldable, { pe, simd }: Folding): [string, Folding][] {
     const after = (list: readonly number[], n: number): number => list.find((x) => x > n) ?? Infinity;
@@ -189,10 +202,9 @@ class Search {
     });
   }
 
-  /** Every kernel as small as what was reached allows, the largest first. */
-  relaxed(found: ChosenFolding): ChosenFolding {
+  /** Every kernel as small as `isKept` allows, the largest first. */
+  private relaxed(found: ChosenFolding, isKept: (c: ChosenFolding) => boolean): ChosenFolding {
     let now = found;
-    const most = { latency: this.goal.latency ?? Infinity, interval: this.goal.interval ?? (this.goal.latency === undefined ? found.interval : Infinity) };
     const own = (k: Foldable): number => now.folding[k.name].pe * now.folding[k.name].simd;
     for (const k of [...this.kernels].sort((a, b) => own(b) - own(a))) {
       for (const which of ['pe', 'simd'] as const) {
@@ -201,7 +213,7 @@ class Search {
           const less = [...k[which]].reverse().find((n) => n < (which === 'pe' ? pe : simd));
           if (less === undefined) break;
           const next = this.of({ ...now.folding, [k.name]: which === 'pe' ? { pe: less, simd } : { pe, simd: less } });
-          if (!next || next.latency > most.latency || next.interval > most.interval || this.missing(next) || sizeOf(next.estimate.total) >= sizeOf(now.estimate.total)) break;
+          if (!next || sizeOf(next.estimate.total) >= sizeOf(now.estimate.total) || this.missing(next) || !isKept(next)) break;
           now = next;
         }
       }
@@ -228,7 +240,7 @@ class Search {
 
   private unreachable(now: ChosenFolding, slowest: string): never {
     const { cycles } = now.cycles.find((c) => c.name === slowest)!;
-    fail('fabric/goal', slowest, `${this.goalText()} it would have to take less than its ${number(cycles)} cycles, and no folding makes it faster`, `The circuit reaches ${this.reached(now)}.`, 'Ask for less, or take a higher clock.');
+    fail('fabric/goal', slowest, `${this.goalText()} it would have to take less than its ${number(cycles)} cycles, and no folding that synthesis takes makes it faster`, `The circuit reaches ${this.reached(now)}.`, 'Ask for less, or take a higher clock.');
   }
 
   private goalText(): string {

@@ -1,24 +1,36 @@
 /**
  * Cycles of the processes of a circuit in closed form, from the trips of their loops: what a process takes for one run if it never
- * waits for a stream. How they wait for one another is for the simulation in time.
+ * waits for a stream. The model is that of the timetables (timetable.ts), without walking the loops: for searches that look at
+ * hundreds of foldings.
  */
-import type { Block, Condition, Expr, Index, Program, Stmt } from '../../ir/program.js';
-import { processesOf } from '../../ir/verifyDataflow.js';
-import { operandsOf } from '../../ir/walk.js';
-import { latencies } from '../../targets/fpga.js';
-import { hasRolled, isRolled, latencyOf } from './pipeline.js';
+import { moved } from '../../ir/traffic.js';
+import type { Block, Condition, Index, Kernel, Program, Stmt } from '../../ir/program.js';
+import { processesOf, touched } from '../../ir/verifyDataflow.js';
+import { loopOverhead } from '../../targets/fpga.js';
+import { depthOf } from './latency.js';
+import { hasRolled, isRolled } from './pipeline.js';
 
 export interface ProcessCycles {
   readonly name: string;
-  /** Work and filling: the whole run. */
+  /** Work, filling of pipelines and the control of loops: the whole run. */
   readonly cycles: number;
-  /** Iterations times their interval: (MH / PE) (MW / SIMD) places of a matrix-vector unit. */
+  /** Iterations times their interval: with FINN's names, (MH / PE) (MW / SIMD) for every place of a matrix-vector unit. */
   readonly work: number;
 }
 
+/** Lanes of the streams that a process reads and writes, by tensor. */
+type Lanes = ReadonlyMap<string, readonly number[]>;
+type LoopStmt = Stmt & { readonly kind: 'loop' };
+
 /** The processes of a scheduled circuit in order. */
 export function processCycles(program: Program): ProcessCycles[] {
-  return processesOf(program).map((p) => ({ name: p.name, ...cyclesOfBlocks(p.body) }));
+  return processesOf(program).map((p) => {
+    const { writes } = touched(p.body);
+    const lanes = new Map<string, number[]>();
+    for (const s of program.dataflow!.streams) if (s.to === p.name || writes.has(s.tensor)) lanes.set(s.tensor, [...(lanes.get(s.tensor) ?? []), s.lanes]);
+    const { cycles, work } = cyclesOfBlocks(p.body, program, lanes, p.body.length === 1);
+    return { name: p.name, cycles: Math.max(1, cycles), work };
+  });
 }
 
 interface Cycles {
@@ -26,12 +38,12 @@ interface Cycles {
   readonly work: number;
 }
 
-function cyclesOfBlocks(blocks: readonly Block[]): Cycles {
+function cyclesOfBlocks(blocks: readonly Block[], program: Program, lanes: Lanes, isAlone: boolean): Cycles {
   let [cycles, work] = [0, 0];
   for (const b of blocks) {
     const times = b.kind === 'kernel' ? 1 : typeof b.count === 'number' ? b.count : b.count.max;
-    const own = b.kind === 'kernel' ? cyclesOf(b.scheduled?.body ?? []) : cyclesOfBlocks(b.body);
-    cycles += times * own.cycles;
+    const own = b.kind === 'kernel' ? cyclesOf(b, program, lanes, isAlone) : cyclesOfBlocks(b.body, program, lanes, false);
+    cycles += times * own.cycles + (b.kind === 'kernel' ? 0 : loopOverhead);
     work += times * own.work;
   }
   return { cycles, work };
@@ -40,36 +52,72 @@ function cyclesOfBlocks(blocks: readonly Block[]): Cycles {
 /** The values that loops around a statement take where it runs. */
 type Running = ReadonlyMap<string, readonly number[]>;
 
-function cyclesOf(body: readonly Stmt[]): Cycles {
+function cyclesOf(kernel: Kernel, program: Program, lanes: Lanes, isAlone: boolean): Cycles {
+  const { body } = kernel.scheduled!;
   let [cycles, work] = [0, 0];
-  const visit = (list: readonly Stmt[], running: Running, flattened: number): void => {
-    const entries = (): number => [...running.values()].reduce((n, v) => n * v.length, 1) / flattened;
-    const isBare = !hasRolled(list) && list.some((s) => s.kind !== 'if');
-    // Statements behind one another that no pipeline has: a step of the control.
-    if (isBare) {
-      cycles += entries() * pipelineDepth(list);
-      work += entries();
-      return;
-    }
+  const pipeline = (inner: readonly Stmt[], trips: number, interval: number, entries: number, overhead: number): void => {
+    const words = wordsOf(inner, lanes);
+    const every = Math.max(interval, words);
+    cycles += entries * (overhead + depthOf(inner, kernel, program, new Set(lanes.keys())) + words - 1 + every * (trips - 1));
+    work += entries * every * trips;
+  };
+  const visit = (list: readonly Stmt[], running: Running, isOnly: boolean): void => {
+    const entries = [...running.values()].reduce((n, v) => n * v.length, 1);
+    let straight: Stmt[] = [];
+    const finish = (): void => {
+      if (straight.length > 0) pipeline(straight, 1, 1, entries, 0);
+      straight = [];
+    };
     for (const s of list) {
-      if (s.kind === 'if') visit(s.body, narrowed(running, s.guard), flattened);
-      else if (s.kind === 'loop' && hasRolled([s])) {
-        if (isRolled(s) && !hasRolled(s.body)) {
-          const interval = s.initiationInterval ?? 1;
-          const trips = flattened * s.extent;
-          cycles += entries() * (pipelineDepth(s.body) + interval * (trips - 1));
-          work += entries() * interval * trips;
-        } else {
-          // A loop that is all of another's body runs in the same pipeline.
-          const inner = new Map(running).set(s.axis, Array.from({ length: s.extent }, (_, i) => s.start + i));
-          const isPerfect = s.body.length === 1 && s.body[0].kind === 'loop' && isRolled(s.body[0]);
-          visit(s.body, inner, isPerfect ? flattened * s.extent : 1);
-        }
+      if ((s.kind !== 'loop' && s.kind !== 'if') || !hasRolled([s])) {
+        straight.push(s);
+        continue;
+      }
+      finish();
+      if (s.kind === 'if') {
+        visit(s.body, narrowed(running, s.guard), false);
+        continue;
+      }
+      const nest = perfectNest(s);
+      if (nest) {
+        const last = nest[nest.length - 1];
+        pipeline(last.body, nest.reduce((n, l) => n * l.extent, 1), last.initiationInterval ?? 1, entries, isOnly ? 0 : loopOverhead);
+        continue;
+      }
+      if (!isOnly && isRolled(s) && s.extent > 1) cycles += entries * loopOverhead;
+      visit(s.body, new Map(running).set(s.axis, Array.from({ length: s.extent }, (_, i) => s.start + i)), false);
+    }
+    finish();
+  };
+  const items = body.filter((s, i) => hasRolled([s]) || i === 0 || hasRolled([body[i - 1]])).length;
+  visit(body, new Map(), isAlone && items === 1);
+  return { cycles, work };
+}
+
+/** A rolled loop and those that are all of another's body, down to the innermost: one pipeline. Undefined where there is more. */
+function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
+  if (!hasRolled(loop.body)) return [loop];
+  const [only] = loop.body;
+  if (loop.body.length !== 1 || only.kind !== 'loop' || !isRolled(only)) return undefined;
+  const inner = perfectNest(only);
+  return inner && [loop, ...inner];
+}
+
+/** The most words that an iteration moves through one stream: each takes a cycle. */
+function wordsOf(body: readonly Stmt[], lanes: Lanes): number {
+  const words = new Map<string, number>();
+  const visit = (list: readonly Stmt[], copies: number): void => {
+    for (const s of list) {
+      if (s.kind === 'loop') visit(s.body, copies * s.extent);
+      else if (s.kind === 'if') visit(s.body, copies);
+      else {
+        const tensor = moved(s)?.tensor;
+        (tensor === undefined ? [] : (lanes.get(tensor) ?? [])).forEach((n, i) => words.set(`${tensor} ${i}`, (words.get(`${tensor} ${i}`) ?? 0) + Math.ceil(copies / n)));
       }
     }
   };
-  visit(body, new Map(), 1);
-  return { cycles, work };
+  visit(body, 1);
+  return Math.max(1, ...words.values());
 }
 
 /** Where conditions on one loop each hold; others are taken to hold. */
@@ -101,28 +149,3 @@ function valueOf(index: Index, v: number): number {
     return n;
   }, index.offset);
 }
-
-/** Cycles from the first step of an iteration to the last: reads of memory, the longest chain of float cores, a step for the integers. */
-export function pipelineDepth(body: readonly Stmt[]): number {
-  const lets = new Map<string, number>();
-  let longest = 0;
-  const chain = (e: Expr): number => {
-    if (e.op === 'ref') return lets.get(e.name) ?? 0;
-    if (e.op === 'load' || e.op === 'local') return latencies.load;
-    return operandsOf(e).reduce((n, x) => Math.max(n, chain(x)), 0) + (isFloatCompare(e) ? latencies.compare : latencyOf(e));
-  };
-  const visit = (list: readonly Stmt[]): void => {
-    for (const s of list) {
-      if (s.kind === 'loop' || s.kind === 'if') visit(s.body);
-      else {
-        const own = chain(s.value);
-        longest = Math.max(longest, own);
-        if (s.kind === 'let') lets.set(s.name, own);
-      }
-    }
-  };
-  visit(body);
-  return longest + latencies.integer;
-}
-
-const isFloatCompare = (e: Expr): boolean => 'b' in e && !('type' in e) && (e.a.op === 'float' || e.b.op === 'float');

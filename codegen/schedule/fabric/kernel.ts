@@ -82,6 +82,9 @@ export function foldedNest(kernel: Kernel, program: Program, folding: Folding): 
     const inner = !hasFreeOrder(kernel) && kernel.partials === 1 && outputs ? space.filter((l) => l.name === outputs.name || l.name === `${outputs.name}.o`) : [];
     const order = [...named(space.filter((l) => !inner.includes(l))), ...named(rest.filter((l) => l.kind !== 'space')), ...(tree ? [tree] : []), ...named(inner), ...(tile ? [tile] : [])];
     nest = applySteps(nest, [{ step: 'reorder', order }]);
+  } else if (tile && nest.loops[nest.loops.length - 1].name !== tile) {
+    // Loops of one iteration are no loops inside what is done at once.
+    nest = applySteps(nest, [{ step: 'reorder', order: [...nest.loops.map((l) => l.name).filter((name) => name !== tile), tile] }]);
   }
   return applySteps(nest, [tile, tree].flatMap((loop): Step[] => (loop === undefined ? [] : [{ step: 'unroll', loop }])));
 }
