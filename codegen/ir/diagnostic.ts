@@ -42,7 +42,6 @@ export const diagnosticCodes = {
   'hls/simulation': 'a C simulation that cannot run',
   'fabric/does-not-fit': 'a circuit that is larger than the part',
   'fabric/goal': 'a latency or interval that no folding meets',
-  'fabric/folding': 'a folding file that does not fit the model',
   'tuning/record': 'a tuning file that is damaged or was made for something else',
   'compile/assembler': 'text that the assembler refused (a fault of the compiler)',
   'module/not-a-module': 'bytes that are not a sigmaflow module',

@@ -1,6 +1,6 @@
 /**
- * Foldings chosen and read: a goal is met by what the estimates and the simulation say of the circuit that is made, nothing smaller
- * around it would do, what does not fit or cannot be reached is refused by name, and a folding file is checked against the model.
+ * Foldings chosen: a goal is met by what the estimates and the simulation say of the circuit that is made, nothing smaller around it
+ * would do, and what does not fit or cannot be reached is refused by name.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ import { runPasses } from '../../codegen/compile.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { chooseFolding, evaluateFolding, foldingText } from '../../codegen/schedule/fabric/choose.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
-import { foldables, parseFolding } from '../../codegen/schedule/fabric/folding.js';
+import { foldables } from '../../codegen/schedule/fabric/folding.js';
 import { circuitOf, scheduleFabric, streamName } from '../../codegen/schedule/fabric/index.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { estimateResources } from '../../codegen/schedule/fabric/resources.js';
@@ -89,22 +89,6 @@ test('what does not fit names the layer, the resource and the folding that would
   refuses(() => chooseFolding(one, { ...pynq, lut: 600 }), /\[fabric\/does-not-fit\].*the smallest circuit takes [\d,]+ LUTs, and the part has 600: [\d,]+ too many/);
   refuses(() => chooseFolding(one, { ...pynq, lut: 3000 }, { interval: 80 }), /\[fabric\/does-not-fit\].*dense: for an image every 80 cycles it needs PE \d+ and SIMD \d+ at least, with which the circuit takes [\d,]+ LUTs, and the part has 3,000\n {2}With PE \d+ and SIMD \d+ it fits, at an image every [\d,]+ cycles.*\n {2}That folding is \{"dense":/);
   refuses(() => chooseFolding(one, { lut: 1e6, ff: 1e6, dsp: 1e4, bram18: 1e4 }, { latency: 30 }), /\[fabric\/goal\].*for a latency of 30 cycles .*\n {2}The circuit reaches an image every \d+ cycles and a latency of \d+/);
-});
-
-test('folding files', () => {
-  const [first] = foldables(dense).filter((f) => f.simd.length > 1);
-  const read = (json: unknown) => () => parseFolding(json, 'folding.json', dense);
-  assert.equal(read({ [first.name]: { pe: 4, simd: 8 } })(), { [first.name]: { pe: 4, simd: 8 } });
-  assert.equal(read({ [first.name]: {} })(), { [first.name]: { pe: 1, simd: 1 } });
-  // What was chosen can be read.
-  const { folding } = chooseFolding(dense, pynq, { interval: 600 });
-  read(JSON.parse(foldingText(folding)))();
-  refuses(read([]), /\[fabric\/folding\].*folding\.json: a folding is an object of kernels/);
-  refuses(read({ [`${first.name}x`]: {} }), new RegExp(`\\[fabric/folding\\].*no such kernel\\n {2}Did you mean "${first.name}"`));
-  refuses(read({ [first.name]: 3 }), /\[fabric\/folding\].*is not an object/);
-  refuses(read({ [first.name]: { PE: 3 } }), /\[fabric\/folding\].*has "PE"/);
-  refuses(read({ [first.name]: { pe: 5 } }), /\[fabric\/folding\].*cannot have pe 5: it must divide 32\n {2}Take one of 1, 2, 4, 8, 16, 32/);
-  refuses(read({ [first.name]: { simd: 0.5 } }), /\[fabric\/folding\].*cannot have simd 0\.5: it must divide 64/);
 });
 
 test.run();

@@ -18,7 +18,6 @@ import { TensorProto_DataType as T } from '../../codegen/import/onnx_pb.js';
 import { infer } from '../../codegen/passes/infer.js';
 import { moments } from '../../codegen/passes/twins/moments.js';
 import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
-import { parseFolding } from '../../codegen/schedule/fabric/folding.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { parseTuning } from '../../codegen/schedule/records.js';
@@ -149,7 +148,6 @@ const cases: Record<Code, Case> = {
   'schedule/illegal': { raise: () => applySteps(nestOf(makeKernel({ space: [{ name: 'i', extent: 6 }], stores: [] })), [{ step: 'split', loop: 'i', factor: 4 }]), text: ' k: "split i by 4" is not legal here: 4 does not divide 6' },
   'fabric/does-not-fit': { raise: () => chooseFolding(prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), []), { lut: 500, ff: 9999, dsp: 9, bram18: 9 }), text: ' y.store: the smallest circuit takes 1,730 LUTs, and the part has 500: 1,230 too many\n  y.store alone takes 689.\n  Take a larger part, or a network with fewer or narrower weights.' },
   'fabric/goal': { raise: () => chooseFolding(prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), []), { lut: 53200, ff: 106400, dsp: 220, bram18: 280 }, { interval: 20 }), text: ' dense: for an image every 20 cycles it would have to take less than its 74 cycles, and no folding that synthesis takes makes it faster\n  The circuit reaches an image every 74 cycles and a latency of 77.\n  Ask for less, or take a higher clock.' },
-  'fabric/folding': { raise: () => parseFolding({ dense: { pe: 5 } }, 'f.json', prepareFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), [])), text: ' f.json: dense cannot have pe 5: it must divide 32\n  Take one of 1, 2, 4, 8, 16, 32.' },
   'target/unsupported': { raise: () => targetOf('simd12'), text: ' simd12: there is no such target\n  Did you mean "simd128"?' },
   'target/board': { raise: () => readBoard('pynq-z1', root), text: ' pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.' },
   'hls/goal': { raise: () => line('hls', example, '--board', 'pynq-z2', '--clock', '5GHz', '-o', folder.at('out')), text: ' --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.' },
