@@ -33,7 +33,7 @@ test.after(() => rmSync(folder, { recursive: true }));
 
 test('it holds what it needs, and no more', () => {
   const files = readdirSync(join(folder, 'node_modules/sigmaflow'), { recursive: true, encoding: 'utf8' });
-  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/pool.node.js', 'dist/pool.browser.js', 'dist/pool.worker.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts']) {
+  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/pool.node.js', 'dist/pool.browser.js', 'dist/pool.worker.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts', 'boards/board.schema.json', 'boards/pynq-z2/board.json', 'boards/pynq-z2/README.md']) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
   assert.equal(files.filter((file) => /^(test|codegen|sdk|scripts)/.test(file)), []);
@@ -140,6 +140,7 @@ import type { ${name} } from './bundle/${model}.mjs';
 });
 
 test('the command line compiles, runs and reports', () => {
+  assert.match(sigmaflow('compile', `${model}.onnx`, '-o', 'board', '--board', 'raspberry-pi-5').stdout, /\nfor Raspberry Pi 5: target relaxed, tiles for arm64\n$/);
   const compiled = sigmaflow('compile', `${model}.onnx`, '-o', 'out', '--wasi');
   assert.is(compiled.stderr, '');
   assert.is(compiled.status, 0);
