@@ -135,6 +135,7 @@ function printScheduled(s: Scheduled): string[] {
     ...indent([
       ...s.steps.map((step) => `step    ${step}`),
       ...byName(s.banks ?? {}).map(([name, banks]) => `banks   ${printName(name)} ${banks}`),
+      ...byName(s.memories ?? {}).map(([name, memory]) => `memory  ${printName(name)} ${memory}`),
       ...s.locals.map((l) => `local   ${printName(l.name)}: ${l.type} [${l.shape.join(', ')}]${printRange({ range: l.range, dtype: l.type })}`),
       ...s.body.flatMap(printStmt),
     ]),

@@ -227,6 +227,8 @@ export interface Scheduled {
   readonly locals: readonly Local[];
   /** Of a local or a tensor in a circuit: so many neighbours are read or written at once, from as many banks. */
   readonly banks?: Readonly<Record<string, number>>;
+  /** Of a constant in a circuit: the memory that holds it. */
+  readonly memories?: Readonly<Record<string, 'lutram' | 'bram'>>;
   readonly body: readonly Stmt[];
 }
 

@@ -8,6 +8,7 @@ import { axis, add, compare, int, load, mul, select } from '../../codegen/ir/bui
 import type { DataType } from '../../codegen/ir/datatype.js';
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Kernel } from '../../codegen/ir/program.js';
+import { emitHls } from '../../codegen/emit/hls/design.js';
 import { runPasses } from '../../codegen/compile.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
@@ -106,6 +107,22 @@ function elementwise(pe: number): ProcessEstimate {
   const unit = makeUnit({ x: { dtype: 'int8', shape: [1, 8], role: 'input' }, k: { dtype: 'int8', shape: [1], role: 'input' }, y: { dtype: 'int17', shape: [1, 8], role: 'output' } }, [kernel]);
   return estimateResources(scheduleFabric(unit, { folding: { each: { pe, simd: 1 } } }).program).processes.find((p) => p.name === 'each')!;
 }
+
+test('every constant has the memory of its shape: a step says it, a pragma binds it, the estimate counts it', () => {
+  const read = (pe: number, simd: number): { steps: readonly string[]; text: string; used: ProcessEstimate } => {
+    const unit = scheduleFabric(matrixVectorUnit(64, 256, 'int8', 'int8'), { folding: { dense: { pe, simd } } });
+    const kernel = unit.program.blocks.find((b) => b.kind === 'kernel' && b.name === 'dense') as Kernel;
+    return { steps: kernel.scheduled!.steps, text: emitHls(unit).processes, used: estimateResources(unit.program).processes.find((p) => p.name === 'dense')! };
+  };
+  const deep = read(1, 1);
+  assert.ok(deep.steps.some((s) => /^memory w.* bram 16384 x 8$/.test(s)), deep.steps.join('\n'));
+  assert.match(deep.text, /#pragma HLS BIND_STORAGE variable=c_w\w* type=rom_1p impl=bram\n/);
+  assert.is(deep.used.bram18, bram18Of(8, 16384));
+  const wide = read(8, 32);
+  assert.ok(wide.steps.some((s) => /^memory w.* lutram 64 x 2048$/.test(s)));
+  assert.match(wide.text, /#pragma HLS BIND_STORAGE variable=c_w\w* type=rom_1p impl=lutram\n/);
+  assert.is(wide.used.bram18, 0);
+});
 
 test('equal operations are one circuit, and one for every element at once', () => {
   const one = elementwise(1);

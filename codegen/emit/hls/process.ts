@@ -54,6 +54,8 @@ class Writer implements Arrays {
   private readonly process: ProcessBlocks;
   private readonly names = new Names();
   private readonly arrays = new Map<string, string>();
+  /** Of constants, by their arrays. */
+  private readonly memories = new Map<string, 'lutram' | 'bram'>();
   /** By tensor. */
   private readonly incoming = new Map<string, Channel>();
   private readonly outgoing = new Map<string, Channel[]>();
@@ -117,7 +119,8 @@ class Writer implements Arrays {
     const body = this.blockLines(this.process.body, new Map(), banks);
     const cut = [...banks].map(([array, n]) => `#pragma HLS ARRAY_RESHAPE variable=${array} cyclic factor=${n} dim=1`);
     const parameters = this.ports.map((p) => (p.kind === 'memory' ? `${p.type} *${p.text}` : `${p.type} &${p.text}`));
-    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented(declared), ...cut, ...indented(body), '}'];
+    const roms = [...this.memories].map(([array, kind]) => `#pragma HLS BIND_STORAGE variable=${array} type=rom_1p impl=${kind}`);
+    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented(declared), ...cut, ...roms, ...indented(body), '}'];
     return { name, ports: this.ports, lines, constants: [...this.constants] };
   }
 
@@ -156,6 +159,11 @@ class Writer implements Arrays {
         if (shapes.has(array)) continue;
         const text = this.text(this.program.tensors[array].buffer);
         banks.set(text, Math.max(banks.get(text) ?? 1, n));
+      }
+      for (const [array, kind] of Object.entries(scheduled.memories ?? {})) {
+        const text = this.text(this.program.tensors[array].buffer);
+        // Two kernels that read one array differently share the larger memory.
+        if (this.memories.get(text) !== 'bram') this.memories.set(text, kind);
       }
       const body = this.bodyLines(scheduled.body, scope, []);
       return [`{ // ${kernel.op} ${kernel.name.replace(/[^\x20-\x7e]|\\/g, '_')}`, ...indented([...scheduled.steps.map((s) => `// ${s.replace(/[^\x20-\x7e]|\\/g, '_')}`), ...locals, ...body]), '}'];

@@ -4,7 +4,7 @@
  * Quantized Neural Networks", 2018; FINN's matrixvectoractivation, streamingfifo), with the sizes of UG473 and UG474.
  */
 import { describe } from '../../ir/datatype.js';
-import type { ElementType, Kernel, Program } from '../../ir/program.js';
+import type { ElementType, Program, Stmt } from '../../ir/program.js';
 import { walkStmts } from '../../ir/walk.js';
 
 export type MemoryKind = 'registers' | 'lutram' | 'bram';
@@ -65,15 +65,26 @@ export function queueOf(width: number, depth: number): { lut: number; ff: number
   return { lut: counters + over(depth, 32) * over(width, 2), ff: counters + width, bram18: 0 };
 }
 
-/** The memory of every constant that a scheduled kernel reads, by tensor; `banks` as its pipelines need them. */
-export function romsOf(kernel: Kernel, program: Program, banks: ReadonlyMap<string, number>): Map<string, MemoryKind> {
-  const found = new Map<string, MemoryKind>();
-  walkStmts(kernel.scheduled!.body, {
+/** A constant's memory: where, and words and bits, as schedules print it. */
+export interface Rom {
+  readonly kind: 'lutram' | 'bram';
+  readonly text: string;
+}
+
+/**
+ * The memories of the constants that statements read, by tensor; `banks` as their pipelines need them. One whose bytes are all read
+ * at once has none: it is wires. This is the only place that decides.
+ */
+export function romsOf(body: readonly Stmt[], program: Program, banks: ReadonlyMap<string, number>): Map<string, Rom> {
+  const found = new Map<string, Rom>();
+  walkStmts(body, {
     expr: (e) => {
       if (e.op !== 'load' || found.has(e.tensor)) return;
       const { buffer, dtype, shape } = program.tensors[e.tensor];
       if (program.buffers[buffer].role !== 'constant') return;
-      found.set(e.tensor, memoryKind(shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(e.tensor) ?? 1, false)));
+      const memory = shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(e.tensor) ?? 1, false);
+      const kind = memoryKind(memory);
+      if (kind !== 'registers') found.set(e.tensor, { kind, text: `${kind} ${memory.depth} x ${memory.width}` });
     },
   });
   return found;

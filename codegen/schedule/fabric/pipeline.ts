@@ -6,6 +6,7 @@ import { fail } from '../../ir/diagnostic.js';
 import type { Expr, Index, Kernel, Program, Stmt } from '../../ir/program.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
 import { latencies, mostBanks } from '../../targets/fpga.js';
+import { romsOf } from './memory.js';
 
 type LoopStmt = Stmt & { readonly kind: 'loop' };
 
@@ -35,8 +36,18 @@ export function pipelined(kernel: Kernel, program: Program, streamed: ReadonlySe
   for (const [array, n] of banks) {
     if (n > mostBanks) fail('schedule/illegal', kernel.name, `it touches ${n} elements of ${array} at once, and synthesis cuts an array into ${mostBanks} at most`, 'Fold it more: a smaller PE or SIMD.');
   }
-  const cut = [...banks].filter(([, n]) => n > 1).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { ...kernel, scheduled: { ...scheduled, body, steps: [...scheduled.steps, ...steps, ...cut.map(([array, n]) => `partition ${array} by ${n}`)], ...(cut.length > 0 ? { banks: Object.fromEntries(cut) } : {}) } };
+  const sorted = <T>(map: ReadonlyMap<string, T>): (readonly [string, T])[] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const cut = sorted(banks).filter(([, n]) => n > 1);
+  const roms = sorted(romsOf(body, program, banks));
+  steps.push(...cut.map(([array, n]) => `partition ${array} by ${n}`), ...roms.map(([array, rom]) => `memory ${array} ${rom.text}`));
+  return {
+    ...kernel,
+    scheduled: {
+      ...scheduled, body, steps: [...scheduled.steps, ...steps],
+      ...(cut.length > 0 ? { banks: Object.fromEntries(cut) } : {}),
+      ...(roms.length > 0 ? { memories: Object.fromEntries(roms.map(([array, rom]) => [array, rom.kind])) } : {}),
+    },
+  };
 }
 
 function sizeOf(array: string, kernel: Kernel, program: Program): number {
