@@ -4,14 +4,19 @@
  */
 import path from 'node:path';
 import { emitHls } from '../../codegen/emit/hls/design.js';
-import { fail, suggest } from '../../codegen/ir/diagnostic.js';
+import { fail } from '../../codegen/ir/diagnostic.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
-import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
-import { foldableLoops, type Folding } from '../../codegen/schedule/fabric/kernel.js';
-import { isMover } from '../../codegen/schedule/fabric/index.js';
+import { verify } from '../../codegen/ir/verify.js';
+import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
+import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
+import { foldables, parseFolding } from '../../codegen/schedule/fabric/folding.js';
+import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
+import { estimateResources, type Estimate } from '../../codegen/schedule/fabric/resources.js';
+import { explainDeadlock, simulateDataflow } from '../../codegen/schedule/fabric/simulate.js';
 import type { FpgaBoard } from '../../codegen/targets/board.js';
 import { writeNpy } from '../data/npy.js';
+import { timeOf } from '../hls/report.js';
 import { projectFiles, type Project, type Vectors } from '../hls/project.js';
 import { describeDifference, firstDifference } from './bits.js';
 import { readBoard } from './boards.js';
@@ -23,7 +28,7 @@ import { checkProjectFolder, readBytes, writeFolder } from './files.js';
 import { atFile, batchOption, largestBatch, posteriorOptions, readModel } from './models.js';
 import { drawnFrom, randomInputs, readInputs, slice, type Inputs, type Slot } from './tensors.js';
 import { count, plural } from './text.js';
-import { megahertz } from './units.js';
+import { megahertz, seconds } from './units.js';
 
 /** Files of a project by which its folder is known. */
 const signs = ['folding.json', 'vitis_hls.tcl'];
@@ -39,7 +44,9 @@ export const command: Command = {
     { name: 'output', short: 'o', value: 'DIR', doc: 'the folder of the project; made where it is missing' },
     { name: 'force', doc: 'DIR may hold a project of this command, which is replaced' },
     { name: 'clock', value: 'FREQUENCY', doc: 'such as 100MHz (default: the board\'s)' },
-    { name: 'folding', value: 'FILE', doc: 'how much of each kernel is a circuit of its own, as DIR/folding.json has it (default: one product at once)' },
+    { name: 'latency', value: 'TIME', doc: 'the smallest circuit of this latency, such as 20us (default: the fastest that fits the board)' },
+    { name: 'fps', value: 'N', doc: 'the smallest circuit of so many inferences a second' },
+    { name: 'folding', value: 'FILE', doc: 'how much of each kernel is computed at once, as DIR/folding.json has it' },
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: 'inputs of the test bench: .npy, or .npz with arrays by input name', repeated: true },
     { name: 'random', value: 'N', doc: `draw N inputs for it (default 8): ${drawnFrom}` },
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1), and of the weights that --twin sample draws' },
@@ -47,7 +54,7 @@ export const command: Command = {
     ...posteriorOptions,
     { ...samplesOption, doc: 'of --twin sample: samples of the weights in the test bench, 1 to 65536 (default 2)' },
   ],
-  examples: ['sigmaflow hls mlp.onnx --board pynq-z2 -o mlp_hls', 'sigmaflow hls mlp.onnx --board arty-a7-100t -o mlp_hls --folding folding.json --input digits.npy'],
+  examples: ['sigmaflow hls mlp.onnx --board pynq-z2 -o mlp_hls', 'sigmaflow hls mlp.onnx --board arty-a7-100t -o mlp_hls --clock 80MHz --latency 50us', 'sigmaflow hls mlp.onnx --board arty-a7-100t -o mlp_hls --folding folding.json --input digits.npy'],
   async run(args, context) {
     const folder = args.required('output');
     if (folder === '') usage(command, '-o', 'expected a folder, found an empty name');
@@ -57,16 +64,17 @@ export const command: Command = {
     const random = args.integer('random', 1, 100_000);
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
     if (args.flag('input') && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
+    const goals = ['latency', 'fps', 'folding'].filter((o) => args.flag(o));
+    if (goals.length > 1) usage(command, `--${goals[1]}`, `--${goals[0]} says already how the circuit is folded`, 'Give one of the two.');
     checkProjectFolder(folder, signs, args.flag('force'));
     const model = readModel(args.positionals[0], args);
     const imported = importModel(model);
 
     const artifact = await build(model, { batch, target: 'scalar' });
-    const { graph } = artifact;
-    const [lowered, unit, folding] = atFile(model.file, () => {
-      const l = lowerForCircuit(graph);
-      const f = foldingOf(args, l);
-      return [l, makeCircuit(l, { folding: f }), f] as const;
+    const { graph, manifest } = artifact;
+    const { lowered, folding, goal, unit, estimate, timing, depths } = atFile(model.file, () => {
+      const low = lowerForCircuit(graph);
+      return { lowered: low, ...circuitFor(args, low, board, clock, manifest.batch) };
     });
     const name = circuitName(model.name);
     const text = emitHls(unit, name);
@@ -76,13 +84,14 @@ export const command: Command = {
     const inputs = args.flag('input') ? readInputs(args.texts('input'), interpreter.inputs, controls) : randomInputs(interpreter.inputs, random ?? 8 * interpreter.batch, seed, controls);
     const origin = args.flag('input') ? `from ${args.texts('input').map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
     const project: Project = {
-      name, model: model.name, board, clock, imported, graph, lowered, unit, text, folding,
+      name, model: model.name, board, clock, goal, imported, graph, lowered, unit, text, folding, estimate, timing, depths,
       vectors: vectorsOf(text, inputs, origin, artifactEngine(artifact), interpreter),
       headers: simulationHeaders(context.root), version: context.version, date: new Date().toISOString(),
     };
     const files = projectFiles(project);
     writeFolder(folder, files);
     context.print(`${folder}: ${plural(Object.keys(files).length, 'file')} for ${board.title} (${board.part}) at ${clock} MHz, ${unit.program.dataflow!.processes.length} processes, ${plural(project.vectors.calls, 'call')} in the test bench`);
+    context.print(`${timeOf(timing.latency, clock)} latency, a call every ${timeOf(timing.interval, clock)}; about ${count(estimate.total.lut)} LUTs, ${count(estimate.total.ff)} flip-flops, ${count(estimate.total.dsp)} DSP slices, ${count(estimate.total.bram18)} block RAMs (${goal})`);
     context.print(`next: make -C ${folder} csim; then ${path.join(folder, 'README.md')} and report.html`);
     return 0;
   },
@@ -96,56 +105,79 @@ function fpgaBoard(args: Arguments, root: string): FpgaBoard {
 
 function clockOf(args: Arguments, { name, title, clock }: FpgaBoard): number {
   const asked = megahertz(args, 'clock');
-  if (asked !== undefined && asked > clock.most) fail('hls/goal', '--clock', `expected at most ${clock.most} MHz, which circuits on ${title} reach, found ${args.text('clock')}`, `Ask for less: --clock ${clock.default}MHz is the default of ${name}.`);
-  if (asked !== undefined && asked < 1) fail('hls/goal', '--clock', `expected at least 1 MHz, found ${args.text('clock')}`, `Ask for more: --clock ${clock.default}MHz is the default of ${name}.`);
+  if (asked !== undefined && asked > clock.most) fail('hls/clock', '--clock', `expected at most ${clock.most} MHz, which circuits on ${title} reach, found ${args.text('clock')}`, `Ask for less: --clock ${clock.default}MHz is the default of ${name}.`);
+  if (asked !== undefined && asked < 1) fail('hls/clock', '--clock', `expected at least 1 MHz, found ${args.text('clock')}`, `Ask for more: --clock ${clock.default}MHz is the default of ${name}.`);
   return asked ?? clock.default;
 }
 
 // ---- Folding -------------------------------------------------------------------------------------------------------
 
-/** The folding of every kernel that has one: as the file says, else one output and one product at once. */
-function foldingOf(args: Arguments, lowered: ProgramUnit): Record<string, Folding> {
-  const { program } = prepareFabric(lowered, []).unit;
-  const kernels = new Map(kernelsOf(program.blocks).filter((k) => !isMover(k)).map((k) => [k.name, k]));
-  const folding: Record<string, Folding> = Object.fromEntries([...kernels.keys()].map((name) => [name, { pe: 1, simd: 1 }]));
-  const file = args.text('folding');
-  for (const [name, asked] of file === undefined ? [] : Object.entries(readFolding(file))) {
-    const kernel = kernels.get(name);
-    if (!kernel) return fail('hls/folding', file, `the model has no kernel "${name}"`, suggest(name, [...kernels.keys()], 'kernel'));
-    const { outputs, products } = foldableLoops(kernel, program);
-    const check = (what: string, by: number, extent: number, of: string): void => {
-      if (extent % by !== 0) fail('hls/folding', file, `"${name}": ${what} ${by} does not divide its ${extent} ${of}`, `Take one of ${divisors(extent)}.`);
-    };
-    check('pe', asked.pe, outputs?.extent ?? 1, outputs ? 'outputs' : 'output that can be computed side by side');
-    check('simd', asked.simd, products?.extent ?? 1, products ? 'products' : 'product that can be added at once');
-    folding[name] = asked;
-  }
-  return folding;
+interface Chosen {
+  readonly folding: Readonly<Record<string, Folding>>;
+  /** What was asked for, in words. */
+  readonly goal: string;
 }
 
-const divisors = (n: number): string => {
-  const all = Array.from({ length: Math.min(n, 4096) }, (_, i) => i + 1).filter((d) => n % d === 0);
-  return all.length > 16 ? `${all.slice(0, 16).join(', ')} and more` : all.join(', ');
-};
+/** The circuit: folded as a file says, else the least that meets the goal, else the fastest that fits the board. */
+function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clock: number, images: number): Chosen & Finished {
+  const prepared = prepareFabric(lowered, []);
+  const file = args.text('folding');
+  if (file !== undefined) {
+    const asked = parseFolding(parseJson(file), file, prepared);
+    const folding = Object.fromEntries(foldables(prepared).map((k) => [k.name, asked[k.name] ?? { pe: 1, simd: 1 }]));
+    return fitting({ folding, goal: `folded as ${path.basename(file)} says`, ...finished(makeCircuit(lowered, { folding })) }, board);
+  }
+  const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
+  const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
+  const goal = latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits';
+  // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again.
+  const part = { ...board.resources };
+  for (let left = attempts; ; left--) {
+    const { folding } = chooseFolding(prepared, part, cycles);
+    const made = { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
+    const kind = missing(made.estimate, board);
+    if (!kind || left === 0) return fitting(made, board);
+    part[kind] -= Math.ceil(1.1 * (made.estimate.total[kind] - board.resources[kind])) + 1;
+  }
+}
 
-function readFolding(file: string): Record<string, Folding> {
-  const example = 'Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.';
-  let json: unknown;
+const attempts = 4;
+
+function parseJson(file: string): unknown {
   try {
-    json = JSON.parse(new TextDecoder().decode(readBytes(file)));
+    return JSON.parse(new TextDecoder().decode(readBytes(file)));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return fail('hls/folding', file, `expected JSON, found text that is not: ${error.message}`, example);
+    return fail('fabric/folding', file, `expected JSON, found text that is not: ${error.message}`, 'Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.');
   }
-  const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v);
-  if (!isObject(json)) return fail('hls/folding', file, 'expected an object with a folding by kernel', example);
-  return Object.fromEntries(Object.entries(json).map(([name, value]) => {
-    const one = isObject(value) ? { pe: value.pe ?? 1, simd: value.simd ?? 1 } : {};
-    const other = isObject(value) && Object.keys(value).find((k) => k !== 'pe' && k !== 'simd');
-    const isCount = (n: unknown): n is number => Number.isInteger(n) && (n as number) >= 1;
-    if (other || !isCount(one.pe) || !isCount(one.simd)) return fail('hls/folding', file, `"${name}" must be an object with whole numbers "pe" and "simd" from 1 on, found ${JSON.stringify(value)}`, example);
-    return [name, { pe: one.pe, simd: one.simd }];
-  }));
+}
+
+const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
+
+type Kind = keyof typeof resourceNames;
+
+/** What a circuit has too much of. */
+const missing = ({ total }: Estimate, { resources }: FpgaBoard): Kind | undefined => (Object.keys(resourceNames) as Kind[]).find((k) => total[k] > resources[k]);
+
+/** Raises fabric/does-not-fit where a circuit is larger than the board. */
+function fitting<T extends Finished>(made: T, board: FpgaBoard): T {
+  const { estimate } = made;
+  const kind = missing(estimate, board);
+  if (!kind) return made;
+  const [largest] = [...estimate.processes].sort((a, b) => b[kind] - a[kind]);
+  return fail('fabric/does-not-fit', largest.name, `the circuit takes ${count(estimate.total[kind])} ${resourceNames[kind]}, and ${board.title} has ${count(board.resources[kind])}`, `${largest.name} alone takes ${count(largest[kind])}.`, 'Fold it more (smaller pe and simd), or take a larger board.');
+}
+
+type Finished = Pick<Project, 'unit' | 'estimate' | 'timing' | 'depths'>;
+
+/** A circuit with the least depths of its streams, its size and its time. */
+function finished(circuit: ProgramUnit): Finished {
+  const { depths, least, endless } = leastDepths(circuit.program);
+  const unit = { ...circuit, program: withDepths(circuit.program, depths) };
+  verify(unit);
+  const [one, several] = [simulateDataflow(unit.program), simulateDataflow(unit.program, { images: 3 })];
+  if (one.deadlock) fail('internal/fault', circuit.program.name, `the circuit would stand still: ${explainDeadlock(one.deadlock)}`, 'This is a fault of the compiler. Report it with the model.');
+  return { unit, estimate: estimateResources(unit.program), timing: { ...one, interval: several.interval, streams: several.streams }, depths: { least, endless } };
 }
 
 // ---- The test bench's data -----------------------------------------------------------------------------------------

@@ -75,11 +75,12 @@ function productOperands(update: Expr, kernel: Kernel): [string, string] | undef
 }
 
 /** Everything that was done, in the order of the compiler. */
-export function optimizations({ imported, graph, lowered, unit }: Project): Optimization[] {
+export function optimizations({ imported, graph, lowered, unit, estimate, depths }: Project): Optimization[] {
   const { program } = unit;
   const kernels = kernelsOf(program.blocks);
   const [normalizations, left] = [count(imported, ['BatchNormalization']), count(graph, ['BatchNormalization'])];
-  const merged = [count(imported, quantizers), count(imported, activations)];
+  const ofData = imported.nodes.filter((n) => quantizers.includes(n.op) && !Object.hasOwn(imported.constants, n.inputs[0])).length;
+  const merged = [ofData, count(imported, activations)];
   const thresholds = Object.values(program.tensors).filter((t) => /_thresholds(@|$)/.test(t.name));
   const before = kernelsOf(lowered.program.blocks).length;
   const fused = (program.steps ?? []).filter((s) => /^(fuse|read|join) /.test(s));
@@ -92,6 +93,7 @@ export function optimizations({ imported, graph, lowered, unit }: Project): Opti
   const streamBits = (s: (typeof streams)[number]): number => s.lanes * describe(program.tensors[s.tensor].dtype).bits;
   const whole = streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) * describe(program.tensors[s.tensor].dtype).bits, 0);
   const queued = streams.reduce((n, s) => n + s.depth * streamBits(s), 0);
+  const memories = estimate.processes.map((p) => p.parts.memories);
   const windows = kernels.flatMap((k) => (k.scheduled?.locals ?? []).filter((l) => l.name.endsWith('.window')).map((l) => ({ bits: l.shape.reduce((a, b) => a * b, 1) * describe(l.type).bits })));
   return [
     {
@@ -102,7 +104,7 @@ export function optimizations({ imported, graph, lowered, unit }: Project): Opti
     {
       name: 'Activation and quantizer merged into the layer before',
       applies: merged[0] > 0,
-      effect: merged[0] === 0 ? 'the model has no quantizers: it computes in float32' : `${plural(merged[0], 'quantizer')} and ${plural(merged[1], 'activation')} of the model ended as ${thresholds.length === 0 ? 'integer arithmetic' : `comparisons with thresholds behind ${plural(thresholds.length, 'sum')}`}`,
+      effect: merged[0] === 0 ? 'the model has no quantizers: it computes in float32' : `${plural(merged[0], 'quantizer')} of activations and ${plural(merged[1], 'activation')} of the model ended as ${thresholds.length === 0 ? 'integer arithmetic' : `comparisons with thresholds behind ${plural(thresholds.length, 'sum')}`}`,
     },
     {
       name: 'Thresholds clipped to what a sum can reach',
@@ -128,6 +130,16 @@ export function optimizations({ imported, graph, lowered, unit }: Project): Opti
       name: 'Constants in as many bits as they need',
       applies: stored > 0,
       effect: `${kib(stored)} of weights, thresholds and other constants, as they are stored (float32 weights would be ${kib(constants.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1) * 32, 0))})`,
+    },
+    {
+      name: 'Constants and arrays in LUTs or in block memory, by their shape',
+      applies: true,
+      effect: `${plural(Math.round(memories.reduce((n, m) => n + m.lut, 0)), 'LUT')} in ${plural(memories.filter((m) => m.lut > 0 && m.bram18 === 0).length, 'process', 'processes')}, ${plural(Math.round(memories.reduce((n, m) => n + m.bram18, 0)), 'block')} of 18 Kbit in ${plural(memories.filter((m) => m.bram18 > 0).length, 'process', 'processes')}; what is short or wide lies in LUTs`,
+    },
+    {
+      name: 'Depths of the streams minimized',
+      applies: streams.length > 0,
+      effect: `${plural(streams.reduce((n, s) => n + (depths.least[`${s.tensor} to ${s.to}`] ?? s.depth), 0), 'word')} needed and ${plural(streams.reduce((n, s) => n + s.depth, 0), 'word')} built, where whole tensors would be ${plural(streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) / s.lanes, 0), 'word')}, at the speed of queues without end`,
     },
     {
       name: 'Streams instead of whole tensors',

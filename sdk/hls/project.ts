@@ -5,7 +5,10 @@
 import type { HlsText } from '../../codegen/emit/hls/design.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
+import type { Depths } from '../../codegen/schedule/fabric/depths.js';
 import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
+import type { Estimate } from '../../codegen/schedule/fabric/resources.js';
+import type { Timing } from '../../codegen/schedule/fabric/simulate.js';
 import type { FpgaBoard } from '../../codegen/targets/board.js';
 import { hostFiles } from './host.js';
 import { makefile, vitisScript } from './build.js';
@@ -24,8 +27,8 @@ export interface Project {
   readonly board: FpgaBoard;
   /** MHz. */
   readonly clock: number;
-  /** What was asked for, in words; absent where nothing was. */
-  readonly goal?: string;
+  /** What was asked for, in words. */
+  readonly goal: string;
   /** As imported, and after the passes. */
   readonly imported: Graph;
   readonly graph: Graph;
@@ -34,34 +37,17 @@ export interface Project {
   readonly unit: ProgramUnit;
   readonly text: HlsText;
   readonly folding: Readonly<Record<string, Folding>>;
-  readonly estimate?: Estimate;
-  readonly timing?: Timing;
+  readonly estimate: Estimate;
+  /** Of one call; interval and streams are those of several in a row. */
+  readonly timing: Timing;
+  /** Words by stream that the simulation needs, and what time streams without end would give, in cycles. */
+  readonly depths: Pick<Depths, 'least' | 'endless'>;
   readonly vectors: Vectors;
   /** The headers of boards/simulation by file name. */
   readonly headers: Readonly<Record<string, string>>;
   readonly version: string;
   /** ISO 8601. */
   readonly date: string;
-}
-
-/** Resources before synthesis. */
-export interface Estimate {
-  readonly processes: readonly (Used & { readonly name: string; readonly cycles: number })[];
-  readonly total: Used;
-}
-export interface Used {
-  readonly lut: number;
-  readonly ff: number;
-  readonly dsp: number;
-  readonly bram18: number;
-}
-
-/** Cycles of a simulation of processes and streams. */
-export interface Timing {
-  readonly latency: number;
-  readonly interval: number;
-  readonly processes: readonly { readonly name: string; readonly start: number; readonly end: number; readonly working: number; readonly waitingToRead: number; readonly waitingToWrite: number }[];
-  readonly streams: readonly { readonly name: string; readonly depth: number; readonly most: number }[];
 }
 
 /** Inputs of the test bench and what the WebAssembly module answers. */

@@ -8,12 +8,12 @@ export function readme(project: Project): string {
   const { name, model, board, clock, goal, text, timing, estimate, vectors, version } = project;
   const zynq = board.interface === 'zynq';
   const figures = [
-    ...(timing ? [`latency ${timeOf(timing.latency, clock)} (${timing.latency} cycles), a call every ${timeOf(timing.interval, clock)}`] : []),
-    ...(estimate ? [`about ${estimate.total.lut} LUT, ${estimate.total.ff} FF, ${estimate.total.dsp} DSP, ${estimate.total.bram18} BRAM of 18 Kbit`] : []),
+    `latency ${timeOf(timing.latency, clock)} (${timing.latency} cycles), a call every ${timeOf(timing.interval, clock)}`,
+    `about ${estimate.total.lut} LUT, ${estimate.total.ff} FF, ${estimate.total.dsp} DSP, ${estimate.total.bram18} BRAM of 18 Kbit`,
   ];
   return `# ${model} on ${board.title}
 
-A circuit made by sigmaflow ${version}: ${board.part} at ${clock} MHz${goal === undefined ? '' : `, ${goal}`}.${figures.length === 0 ? '' : ` Estimates: ${figures.join('; ')}.`}
+A circuit made by sigmaflow ${version}: ${board.part} at ${clock} MHz, ${goal}. Estimates: ${figures.join('; ')}.
 \`report.html\` says where they come from, process by process.
 
 | | |

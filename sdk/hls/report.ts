@@ -5,10 +5,12 @@
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Kernel } from '../../codegen/ir/program.js';
 import { kernelsOf, processesOf } from '../../codegen/ir/verifyDataflow.js';
+import { streamName } from '../../codegen/schedule/fabric/index.js';
 import { latencies } from '../../codegen/targets/fpga.js';
 import { escape, page } from '../html.js';
 import { accumulatorWidths, optimizations } from './optimizations.js';
-import type { Project, Used } from './project.js';
+import type { Usage } from '../../codegen/schedule/fabric/operators.js';
+import type { Project } from './project.js';
 import { style } from './reportStyle.js';
 
 const whole = (n: number): string => Math.round(n).toLocaleString('en-US');
@@ -27,7 +29,7 @@ export function report(project: Project): string {
     title: `${model} on ${board.title}`,
     style,
     header: [
-      `<p class="muted">${escape([`${clock} MHz`, board.part, goal ?? 'no goal given', `sigmaflow ${version}`, date.slice(0, 10)].join(' · '))}</p>`,
+      `<p class="muted">${escape([`${clock} MHz`, board.part, goal, `sigmaflow ${version}`, date.slice(0, 10)].join(' · '))}</p>`,
       tiles(project),
       notes(project),
     ],
@@ -40,15 +42,11 @@ function tiles({ estimate, timing, board, clock, vectors, unit }: Project): stri
   const images = interfaceBatch(unit.program.inputs.map((t) => unit.program.tensors[t].shape));
   return [
     '<dl class="tiles">',
-    ...(timing ? [
-      tile('latency', timeOf(timing.latency, clock), `${whole(timing.latency)} cycles from the first input to the last output`),
-      tile('every', timeOf(timing.interval, clock), `${whole(timing.interval)} cycles from call to call: ${whole((clock * 1e6 * images) / timing.interval)} inferences a second`),
-    ] : []),
-    ...(estimate ? [
-      tile('lookup tables', percent(estimate.total.lut, board.resources.lut), `${whole(estimate.total.lut)} of ${whole(board.resources.lut)}`),
-      tile('block memory', percent(estimate.total.bram18, board.resources.bram18), `${whole(estimate.total.bram18)} of ${whole(board.resources.bram18)} blocks of 18 Kbit`),
-      tile('multipliers', percent(estimate.total.dsp, board.resources.dsp), `${whole(estimate.total.dsp)} of ${whole(board.resources.dsp)} DSP slices`),
-    ] : []),
+    tile('latency', timeOf(timing.latency, clock), `${whole(timing.latency)} cycles from the first input to the last output`),
+    tile('every', timeOf(timing.interval, clock), `${whole(timing.interval)} cycles from call to call: ${whole((clock * 1e6 * images) / timing.interval)} inferences a second`),
+    tile('lookup tables', percent(estimate.total.lut, board.resources.lut), `${whole(estimate.total.lut)} of ${whole(board.resources.lut)}`),
+    tile('block memory', percent(estimate.total.bram18, board.resources.bram18), `${whole(estimate.total.bram18)} of ${whole(board.resources.bram18)} blocks of 18 Kbit`),
+    tile('multipliers', percent(estimate.total.dsp, board.resources.dsp), `${whole(estimate.total.dsp)} of ${whole(board.resources.dsp)} DSP slices`),
     tile('test bench', `${whole(vectors.calls)} calls`, escape(vectors.origin)),
     '</dl>',
   ].join('\n');
@@ -65,53 +63,50 @@ function notes({ unit, estimate, board }: Project): string {
     const every = Number(/^pipeline .* every (\d+)$/.exec(s)?.[1] ?? 1);
     return every > 1 ? [`${k.name} every ${every} cycles`] : [];
   }));
-  const used = estimate?.total;
-  const full = used ? (['lut', 'ff', 'dsp', 'bram18'] as const).filter((r) => board.resources[r] > 0 && used[r] / board.resources[r] > 0.7) : [];
+  const full = (['lut', 'ff', 'dsp', 'bram18'] as const).filter((r) => board.resources[r] > 0 && estimate.total[r] / board.resources[r] > 0.7);
   const items = [
     'Figures of resources and cycles are estimates, made before synthesis. Vitis HLS (csynth) and Vivado (<code>build/utilization.txt</code>, <code>build/timing.txt</code>) have the last word.',
     ...(floats.length === 0 ? [] : [`${floats.length === 1 ? 'One process computes' : `${floats.length} processes compute`} in float32 (${floats.slice(0, 4).map((k) => escape(k.name)).join(', ')}${floats.length > 4 ? ' ...' : ''}). C simulation has every bit of the WebAssembly module; float cores on the fabric may flush denormals (values below 1.2e-38) to zero.`]),
     ...(slow.length === 0 ? [] : [`A float32 sum waits ${latencies.add} cycles for the adder: ${escape(slow.slice(0, 6).join(', '))}${slow.length > 6 ? ' ...' : ''} instead of every cycle. More outputs at once (PE) do not change that; more of them one after the other in the same loop do.`]),
-    ...(full.length === 0 ? [] : [`More than 70 % of ${full.join(', ')} is used: placement gets hard and the clock may not be met. Fold more, or take a slower clock.`]),
+    ...(full.length === 0 ? [] : [`More than 70 % of a resource is used (${full.map((r) => names[r]).join(', ')}): placement gets hard and the clock may not be met. Fold more, or take a slower clock.`]),
   ];
   return `<ul class="notes">\n${items.map((i) => `<li>${i}</li>`).join('\n')}\n</ul>`;
 }
 
 const computesFloats = (k: Kernel): boolean => /"op":"(add|sub|mul|div|sqrt)","type":"float32"/.test(JSON.stringify(k.scheduled?.body ?? k));
 
-const names: Readonly<Record<keyof Used, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K' };
+const names: Readonly<Record<keyof Usage, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K' };
 
 function resources({ estimate, board }: Project): string {
-  if (!estimate) return '';
-  const rows = (Object.keys(names) as (keyof Used)[]).map((r) => {
+  const rows = (Object.keys(names) as (keyof Usage)[]).map((r) => {
     const [used, all] = [estimate.total[r], board.resources[r]];
     return `<li${used > all ? ' class="over"' : ''}><span>${names[r]}</span><span class="bar"><i style="width:${Math.min(100, all === 0 ? 0 : (100 * used) / all).toFixed(2)}%"></i></span><span class="value">${whole(used)} of ${whole(all)} <span class="muted">${percent(used, all)}</span></span></li>`;
   });
   return ['<section>', '<h2>Resources against the board</h2>', `<p class="muted">Of the circuit alone; the ${board.interface === 'zynq' ? 'interconnect to the processor' : 'MicroBlaze and its interconnect'} comes on top.</p>`, '<ul class="bars">', ...rows, '</ul>', '</section>'].join('\n');
 }
 
-function processes({ estimate, unit, folding, timing, clock }: Project): string {
+function processes({ estimate, unit, folding, clock }: Project): string {
   const parts = processesOf(unit.program);
-  const most = Math.max(1, ...(estimate?.processes.map((p) => p.lut) ?? []));
-  const slowest = Math.max(0, ...(estimate?.processes.map((p) => p.cycles) ?? []));
+  const most = Math.max(1, ...(estimate.processes.map((p) => p.lut)));
+  const slowest = Math.max(0, ...(estimate.processes.map((p) => p.cycles)));
   const rows = parts.map((p) => {
     const kernels = kernelsOf(p.body);
     const main = kernels.find((k) => !['load', 'store', 'send', 'receive'].includes(k.op)) ?? kernels[0];
     const f = kernels.map((k) => folding[k.name]).find((x) => x !== undefined);
-    const e = estimate?.processes.find((x) => x.name === p.name);
+    const e = estimate.processes.find((x) => x.name === p.name);
     const cells = e ? [`${whole(e.cycles)}${e.cycles === slowest ? ' <span class="muted" title="the slowest: it sets the interval">◂</span>' : ''}`, `${whole(e.lut)}<span class="mini"><i style="width:${((100 * e.lut) / most).toFixed(1)}%"></i></span>`, whole(e.ff), whole(e.dsp), whole(e.bram18)] : [];
     return `<tr><th class="left">${escape(p.name)}</th><td class="left">${escape(main?.op ?? '')}</td><td>${f ? `${f.pe} × ${f.simd}` : '–'}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
   });
-  const heads = ['process', 'does', 'PE × SIMD', ...(estimate ? ['cycles', 'LUT', 'FF', 'DSP', 'BRAM 18K'] : [])];
-  const total = estimate ? `<tfoot><tr><th>together</th><td></td><td></td><td></td>${[estimate.total.lut, estimate.total.ff, estimate.total.dsp, estimate.total.bram18].map((n) => `<td>${whole(n)}</td>`).join('')}</tr></tfoot>` : '';
+  const heads = ['process', 'does', 'PE × SIMD', 'cycles', 'LUT', 'FF', 'DSP', 'BRAM 18K'];
+  const total = `<tfoot><tr><th>together</th><td></td><td></td><td></td>${[estimate.total.lut, estimate.total.ff, estimate.total.dsp, estimate.total.bram18].map((n) => `<td>${whole(n)}</td>`).join('')}</tr></tfoot>`;
   return [
     '<section>', '<h2>Processes</h2>',
-    `<p class="muted">They all run at once. PE outputs are computed side by side, of each SIMD products${slowest > 0 ? `; ◂ is the slowest, ${timeOf(slowest, clock)}${timing ? ', and no call can come faster' : ''}` : ''}. <code>folding.json</code> has these numbers: change them and give the file back with <code>--folding</code>.</p>`,
+    `<p class="muted">They all run at once. PE outputs are computed side by side, of each SIMD products; ◂ is the slowest, ${timeOf(slowest, clock)}, and no call can come faster. <code>folding.json</code> has these numbers: change them and give the file back with <code>--folding</code>.</p>`,
     '<div class="scroll"><table>', `<thead><tr>${heads.map((h, i) => `<th${i < 2 ? ' class="left"' : ''}>${h}</th>`).join('')}</tr></thead>`, '<tbody>', ...rows, '</tbody>', total, '</table></div>', '</section>',
   ].join('\n');
 }
 
 function timeline({ timing, clock }: Project): string {
-  if (!timing) return '';
   const end = Math.max(1, ...timing.processes.map((p) => p.end));
   const rows = timing.processes.map((p) => {
     const [left, width] = [(100 * p.start) / end, (100 * (p.end - p.start)) / end];
@@ -121,18 +116,20 @@ function timeline({ timing, clock }: Project): string {
   return ['<section>', '<h2>One call in time</h2>', `<p class="muted">From 0 to ${whole(end)} cycles, ${timeOf(end, clock)}, by simulation of processes and queues. <span class="key"></span> works, <span class="key wait"></span> waits (added up, not in their order).</p>`, '<ul class="lanes">', ...rows, '</ul>', '</section>'].join('\n');
 }
 
-function streams({ unit, timing }: Project): string {
+function streams({ unit, timing, depths, clock }: Project): string {
   const { program } = unit;
   const writer = (tensor: string): string => processesOf(program).find((p) => kernelsOf(p.body).some((k) => k.stores.some((s) => s.tensor === tensor)))?.name ?? '';
   const rows = (program.dataflow?.streams ?? []).map((s) => {
     const t = program.tensors[s.tensor];
-    const most = timing?.streams.find((x) => x.name === `${s.tensor} to ${s.to}`)?.most;
+    const name = streamName(s);
+    const most = timing.streams.find((x) => x.name === name)?.most ?? 0;
     const words = t.shape.reduce((a, b) => a * b, 1) / s.lanes;
-    return `<tr><th class="left">${escape(s.tensor)}</th><td class="left">${escape(writer(s.tensor))}</td><td class="left">${escape(s.to)}</td><td>${s.lanes} × ${escape(t.dtype)}</td><td>${whole(words)}</td><td>${whole(s.depth)}</td>${timing ? `<td>${most === undefined ? '–' : whole(most)}</td>` : ''}<td>${whole(s.depth * s.lanes * describe(t.dtype).bits)}</td></tr>`;
+    return `<tr><th class="left">${escape(s.tensor)}</th><td class="left">${escape(writer(s.tensor))}</td><td class="left">${escape(s.to)}</td><td>${s.lanes} × ${escape(t.dtype)}</td><td>${whole(words)}</td><td>${whole(depths.least[name] ?? s.depth)}</td><td>${whole(s.depth)}</td><td>${whole(most)}</td><td>${whole(s.depth * s.lanes * describe(t.dtype).bits)}</td></tr>`;
   });
   return [
-    '<section>', '<h2>Streams</h2>', '<p class="muted">Queues between processes. The depth is in words: where paths fork and join it is what keeps the circuit from waiting for ever, and C simulation cannot see it.</p>',
-    '<div class="scroll"><table>', `<thead><tr><th>tensor</th><th class="left">from</th><th class="left">to</th><th>word</th><th>words a call</th><th>depth</th>${timing ? '<th>most in it</th>' : ''}<th>bits</th></tr></thead>`, '<tbody>', ...rows, '</tbody></table></div>', '</section>',
+    '<section>', '<h2>Streams</h2>',
+    `<p class="muted">Queues between processes, in words. <b>Needed</b> is the least depth at which the simulation neither stands still nor gets slower than with queues without end (latency ${timeOf(depths.endless.latency, clock)}, every ${timeOf(depths.endless.interval, clock)}); <b>built</b> has words to spare where paths fork and join. C simulation cannot see any of this.</p>`,
+    '<div class="scroll"><table>', '<thead><tr><th>tensor</th><th class="left">from</th><th class="left">to</th><th>word</th><th>words a call</th><th>needed</th><th>built</th><th>used</th><th>bits</th></tr></thead>', '<tbody>', ...rows, '</tbody></table></div>', '</section>',
   ].join('\n');
 }
 

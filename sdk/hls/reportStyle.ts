@@ -11,7 +11,7 @@ h1 { font-size: 1.65rem; line-height: 1.2; margin: 0 0 0.25rem; overflow-wrap: a
 h2 { font-size: 1.2rem; margin: 2.4rem 0 0.3rem; }
 p { margin: 0.3rem 0; max-width: 48rem; }
 .muted { color: var(--muted); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 0.7rem; margin: 1.2rem 0 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr)); gap: 0.7rem; margin: 1.2rem 0 0; }
 .tiles div { background: var(--panel); border-radius: 8px; padding: 0.65rem 0.85rem; }
 .tiles dt { color: var(--muted); font-size: 0.86rem; }
 .tiles dd { margin: 0; font-size: 1.5rem; line-height: 1.25; font-variant-numeric: tabular-nums; }

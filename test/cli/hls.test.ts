@@ -36,11 +36,14 @@ async function refusal(status: number, ...argv: string[]): Promise<string> {
 }
 const hls = (...argv: string[]): Promise<string> => refusal(1, 'hls', example, '--board', 'pynq-z2', ...argv);
 
+/** The PYNQ-Z2's description, to be changed. */
+const pynq = (): Record<string, unknown> & { resources: Record<string, number> } => JSON.parse(fs.readFileSync(path.join(root, 'boards', 'pynq-z2', 'board.json'), 'utf8'));
+
 const project = at('mlp');
 test('a project for the PYNQ-Z2: every file of it', async () => {
   const { status, out, err } = await command('hls', example, '--board', 'pynq-z2', '-o', project);
   assert.is(status, 0, err);
-  assert.match(out, /^\S+mlp: \d+ files for PYNQ-Z2 \(xc7z020clg400-1\) at 100 MHz, \d+ processes, 8 calls in the test bench\nnext: make -C \S+mlp csim;/);
+  assert.match(out, /^\S+mlp: \d+ files for PYNQ-Z2 \(xc7z020clg400-1\) at 100 MHz, \d+ processes, 8 calls in the test bench\n\S+ µs latency, a call every \S+ µs; about [\d,]+ LUTs, .* block RAMs \(as fast as fits\)\nnext: make -C \S+mlp csim;/);
   const headers = fs.readdirSync(path.join(root, 'boards', 'simulation')).filter((name) => name.endsWith('.h') && name !== 'sigmaflow_hls.h');
   const expected = ['Makefile', 'README.md', 'folding.json', 'report.html', 'vitis_hls.tcl', 'vivado.tcl', 'host/driver.py', 'tb/testbench.cpp',
     ...['mlp_w2a2.cpp', 'mlp_w2a2.h', 'kernels.h', 'weights.h', 'sigmaflow_hls.h'].map((name) => `src/${name}`), ...headers.map((name) => `sim/${name}`), 'tb/data/input_input.npy', 'tb/data/output_logits.npy'];
@@ -144,8 +147,9 @@ test('the PYNQ driver: validation and shapes, on a circuit that answers what the
 
 needsCompiler('a network of moments in float32, and one of convolutions', async () => {
   const weights = path.join(root, 'examples', 'bayesian', 'lenet5.safetensors');
+  const large = save('large.json', JSON.stringify({ ...pynq(), title: 'a large part', resources: { lut: 1e7, lutram: 1e6, ff: 1e7, bram18: 1e5, dsp: 1e5 } }));
   for (const [name, ...model] of [['lenet', path.join(path.dirname(example), 'lenet_w4a4.onnx')], ['bayesian', 'lenet5', '--posterior', weights]]) {
-    const { status, err } = await command('hls', ...model, '--board', 'pynq-z2', '-o', at(name), '--random', '2');
+    const { status, err } = await command('hls', ...model, '--board', large, '-o', at(name), '--random', '2', '--folding', save('none.json', '{}'));
     assert.is(status, 0, err);
     assert.match(csim(at(name), 'CXXFLAGS=-O0').out, /^PASS: /);
   }
@@ -176,26 +180,52 @@ test('boards and clocks that are none', async () => {
   assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2'), 'error [cli/usage] -o: "hls" needs -o DIR\n  See `sigmaflow hls --help`.');
   assert.is(await refusal(1, 'hls', example, '--board', 'pynq-z1', ...out), 'error [target/board] pynq-z1: there is no such board\n  Did you mean "pynq-z2"?\n  A board of your own: give its file, BOARD.json.');
   assert.is(await refusal(1, 'hls', example, '--board', 'raspberry-pi-4', ...out), 'error [target/board] raspberry-pi-4: expected a board with an FPGA, found a processor (Cortex-A72)\n  Take pynq-z2, arty-a7-100t or a board file of kind "fpga"; for a processor, compile --board.');
-  const board = JSON.parse(fs.readFileSync(path.join(root, 'boards', 'pynq-z2', 'board.json'), 'utf8'));
-  delete board.part;
-  const lacking = save('lacking.json', JSON.stringify(board));
+  const { part: _, ...rest } = pynq();
+  const lacking = save('lacking.json', JSON.stringify(rest));
   assert.match(await refusal(1, 'hls', example, '--board', lacking, ...out), /^error \[target\/board\] DIR\/lacking\.json: the field "part" is missing: /);
-  assert.is(await hls(...out, '--clock', '5GHz'), 'error [hls/goal] --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.');
+  assert.is(await hls(...out, '--clock', '5GHz'), 'error [hls/clock] --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.');
   for (const clock of ['fast', '-5MHz', '10ns', '0']) {
     assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, `--clock=${clock}`), `error [cli/usage] --clock: expected a frequency such as 100MHz, found "${clock}"\n  Units: Hz, kHz, MHz, GHz.\n  See \`sigmaflow hls --help\`.`);
   }
 });
 
+test('a latency or a rate chooses the folding; a slower goal takes a smaller circuit', async () => {
+  const made = async (...goal: string[]): Promise<{ microseconds: number; interval: number; luts: number; folding: Record<string, { pe: number; simd: number }> }> => {
+    const { status, out, err } = await command('hls', example, '--board', 'pynq-z2', '-o', at('goal'), '--force', '--random', '1', ...goal);
+    assert.is(status, 0, err);
+    const [, latency, unit, every, everyUnit, luts] = /^(\S+) ([mµ])s latency, a call every (\S+) ([mµ])s; about ([\d,]+) LUTs/m.exec(out)!;
+    const micro = (n: string, u: string): number => Number(n) * (u === 'm' ? 1000 : 1);
+    return { microseconds: micro(latency, unit), interval: micro(every, everyUnit), luts: Number(luts.replaceAll(',', '')), folding: JSON.parse(fs.readFileSync(at('goal/folding.json'), 'utf8')) };
+  };
+  const fast = await made('--latency', '60us');
+  const slow = await made('--latency', '0.4ms');
+  const rate = await made('--fps', '20000');
+  assert.ok(fast.microseconds <= 60 && slow.microseconds <= 400 && rate.interval <= 50, JSON.stringify([fast, slow, rate]));
+  assert.ok(slow.luts < fast.luts);
+  save('again.json', JSON.stringify(fast.folding));
+  const again = await made('--folding', at('again.json'));
+  assert.equal(again, fast, 'folding.json gives the same circuit');
+});
+
+test('goals that cannot be met', async () => {
+  const out = ['-o', at('no')];
+  assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, '--latency', '20us', '--fps', '1000'), 'error [cli/usage] --fps: --latency says already how the circuit is folded\n  Give one of the two.\n  See `sigmaflow hls --help`.');
+  assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, '--latency', '20'), 'error [cli/usage] --latency: expected a time such as 20us, found "20"\n  Units: ns, us, µs, ms, s.\n  See `sigmaflow hls --help`.');
+  assert.match(await hls(...out, '--latency', '10ns'), /^error \[fabric\/(goal|does-not-fit)\] \S+: for a latency of 1 cycles? .*\n/);
+  assert.match(await hls(...out, '--fps', '1e9'), /^error \[fabric\/(goal|does-not-fit)\] \S+: for an image every 0 cycles .*\n/);
+  const board = pynq();
+  const small = save('small.json', JSON.stringify({ ...board, resources: { ...board.resources, lut: 2000, lutram: 500 } }));
+  assert.match(await refusal(1, 'hls', example, '--board', small, ...out), /^error \[fabric\/does-not-fit\] \S+: the smallest circuit takes [\d,]+ LUTs, and the part has 2,000: [\d,]+ too many\n/);
+  assert.match(await refusal(1, 'hls', example, '--board', small, ...out, '--folding', save('one.json', '{}')), /^error \[fabric\/does-not-fit\] \S+: the circuit takes [\d,]+ LUTs, and PYNQ-Z2 has 2,000\n  \S+ alone takes [\d,]+\.\n  Fold it more \(smaller pe and simd\), or take a larger board\.$/);
+});
+
 test('foldings that do not fit', async () => {
   const fold = (text: string): Promise<string> => hls('-o', at('no'), '--folding', save('bad.json', text));
-  assert.match(await fold('{'), /^error \[hls\/folding\] DIR\/bad\.json: expected JSON, found text that is not: .*\n  Write \{"KERNEL": \{"pe": 4, "simd": 2\}, \.\.\.\}, as folding\.json of a project has it\.$/);
-  assert.match(await fold('[1]'), /^error \[hls\/folding\] DIR\/bad\.json: expected an object with a folding by kernel\n/);
+  assert.match(await fold('{'), /^error \[fabric\/folding\] DIR\/bad\.json: expected JSON, found text that is not: .*\n  Write \{"KERNEL": \{"pe": 4, "simd": 2\}, \.\.\.\}, as folding\.json of a project has it\.$/);
   const names = Object.keys(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8')));
   const dense = names.find((name) => /fc|gemm|matmul/i.test(name))!;
-  assert.match(await fold(JSON.stringify({ [dense]: { pe: 0 } })), /: "\S+" must be an object with whole numbers "pe" and "simd" from 1 on, found \{"pe":0\}\n/);
-  assert.match(await fold(JSON.stringify({ [dense]: { pe: 2, lanes: 3 } })), /: "\S+" must be an object with whole numbers "pe" and "simd" from 1 on, found /);
-  assert.match(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), new RegExp(`^error \\[hls/folding\\] DIR/bad\\.json: the model has no kernel "${dense}x"\n  Did you mean "${dense}"\\?$`));
-  assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+": simd 9973 does not divide its \d+ products\n  Take one of 1, 2, /);
+  assert.match(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), new RegExp(`^error \\[fabric/folding\\] DIR/bad\\.json: .*${dense}x.*\n  Did you mean "${dense}"\\?$`));
+  assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[fabric\/folding\] DIR\/bad\.json: \S+ cannot have simd 9973: it must divide \d+\n  Take one of 1, 2, /);
 });
 
 test('places where no project can be', async () => {
