@@ -38,6 +38,7 @@ export const diagnosticCodes = {
   'target/unsupported': 'something that the target cannot do',
   'target/board': 'a board that is not known, or a board file with a wrong field',
   'hls/clock': 'a clock that a board does not have',
+  'hls/folding': 'a folding that does not fit the model',
   'hls/simulation': 'a C simulation that cannot run',
   'fabric/does-not-fit': 'a circuit that is larger than the part',
   'fabric/goal': 'a latency or interval that no folding meets',

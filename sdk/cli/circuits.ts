@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { runPasses } from '../../codegen/compile.js';
 import { emitHls, type HlsText } from '../../codegen/emit/hls/design.js';
 import { identifier } from '../../codegen/emit/hls/expression.js';
 import { fail } from '../../codegen/ir/diagnostic.js';
@@ -16,7 +17,14 @@ import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabri
 import { lower } from '../../codegen/schedule/lower.js';
 import type { InterfaceArray } from '../hls/project.js';
 import type { Manifest } from '../runtime/index.js';
+import { importModel } from './engines.js';
+import type { ModelFile } from './models.js';
 import type { Call, NumericArray, Tensor } from './tensors.js';
+
+/** What a circuit computes of a model: requantized in integers alone, with the bits of the module, which may multiply floats. */
+export function circuitGraph(model: ModelFile, batch: number | undefined): Graph {
+  return runPasses(importModel(model), batch, { ...model.twin, integersOnly: true });
+}
 
 /** The Program that a graph lowers to. Raises target/unsupported for what has no meaning in hardware. */
 export function lowerForCircuit(graph: Graph): ProgramUnit {

@@ -9,7 +9,6 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
-import { foldables, parseFolding } from '../../codegen/schedule/fabric/folding.js';
 import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { estimateResources, type Estimate } from '../../codegen/schedule/fabric/resources.js';
@@ -20,11 +19,12 @@ import { timeOf } from '../hls/report.js';
 import { projectFiles, type Project, type Vectors } from '../hls/project.js';
 import { describeDifference, firstDifference } from './bits.js';
 import { readBoard } from './boards.js';
-import { circuitName, interfaceArray, lowerForCircuit, makeCircuit, simulationHeaders } from './circuits.js';
+import { circuitGraph, circuitName, interfaceArray, lowerForCircuit, makeCircuit, simulationHeaders } from './circuits.js';
 import { usage, type Arguments, type Command } from './command.js';
 import { controlsOf, samplesOption } from './controls.js';
 import { artifactEngine, build, importModel, interpreterEngine } from './engines.js';
-import { checkProjectFolder, readBytes, writeFolder } from './files.js';
+import { checkProjectFolder, writeFolder } from './files.js';
+import { readFolding } from './folding.js';
 import { atFile, batchOption, largestBatch, posteriorOptions, readModel } from './models.js';
 import { drawnFrom, randomInputs, readInputs, slice, type Inputs, type Slot } from './tensors.js';
 import { count, plural } from './text.js';
@@ -71,10 +71,10 @@ export const command: Command = {
     const imported = importModel(model);
 
     const artifact = await build(model, { batch, target: 'scalar' });
-    const { graph, manifest } = artifact;
-    const { lowered, folding, goal, unit, estimate, timing, depths } = atFile(model.file, () => {
-      const low = lowerForCircuit(graph);
-      return { lowered: low, ...circuitFor(args, low, board, clock, manifest.batch) };
+    const { graph, lowered, folding, goal, unit, estimate, timing, depths } = atFile(model.file, () => {
+      const passed = circuitGraph(model, batch);
+      const low = lowerForCircuit(passed);
+      return { graph: passed, lowered: low, ...circuitFor(args, low, board, clock, artifact.manifest.batch) };
     });
     const name = circuitName(model.name);
     const text = emitHls(unit, name);
@@ -123,8 +123,7 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   const prepared = prepareFabric(lowered, []);
   const file = args.text('folding');
   if (file !== undefined) {
-    const asked = parseFolding(parseJson(file), file, prepared);
-    const folding = Object.fromEntries(foldables(prepared).map((k) => [k.name, asked[k.name] ?? { pe: 1, simd: 1 }]));
+    const folding = readFolding(file, prepared);
     return fitting({ folding, goal: `folded as ${path.basename(file)} says`, ...finished(makeCircuit(lowered, { folding })) }, board);
   }
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
@@ -142,15 +141,6 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
 }
 
 const attempts = 4;
-
-function parseJson(file: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(readBytes(file)));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return fail('fabric/folding', file, `expected JSON, found text that is not: ${error.message}`, 'Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.');
-  }
-}
 
 const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
 

@@ -11,7 +11,7 @@ import { boardOption, machineOf, type Machine } from './boards.js';
 import { usage, type Command, type Context } from './command.js';
 import { checkControls, controlsOf, samplesOption, type Controls } from './controls.js';
 import { artifactEngine, build, interpreterEngine, openModule, referenceEngine, type Engine } from './engines.js';
-import { compileSimulation, lowerForCircuit, makeCircuit, requireCompiler, type Simulation } from './circuits.js';
+import { circuitGraph, compileSimulation, lowerForCircuit, makeCircuit, requireCompiler, type Simulation } from './circuits.js';
 import { atFile, batchOption, largestBatch, readModel, targets as allTargets, type ModelFile, posteriorOptions } from './models.js';
 import { relaxedHint, relaxedHost } from './relaxed.js';
 import { drawnFrom, randomInputs, readInputs, runInBatches, type Call, type Inputs, type Tensor } from './tensors.js';
@@ -92,7 +92,7 @@ async function verifyModel(model: ModelFile, options: { batch?: number; processo
   const runs: { name: string; outputs: Record<string, Tensor> }[] = [{ name: 'interpret', outputs: interpreted }];
   for (const [target, artifact] of releases) runs.push({ name: target, outputs: runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(artifact).call) });
   runs.push({ name: 'wasi', outputs: await runCommand(first.wasi!, inputs, inputSlots, outputSlots, controls) });
-  if (withCircuit) runs.push({ name: 'hls', outputs: simulated(first, model.file, root, (call) => runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, call)) });
+  if (withCircuit) runs.push({ name: 'hls', outputs: simulated(first, model, root, (call) => runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, call)) });
   const fast = fastMath && relaxedHost() !== undefined ? runInBatches(inputs, inputSlots, outputSlots, interpreter.batch, artifactEngine(await build(model, { ...options, target: 'relaxed', fastMath })).call) : undefined;
   if (fastMath && !fast) print(`SKIP fast math: Node ${process.versions.node} has no relaxed SIMD that computes rightly. ${relaxedHint}`);
   const exact = runInBatches(inputs, reference.inputs, reference.outputs, reference.batch, reference.call);
@@ -120,10 +120,10 @@ async function verifyModel(model: ModelFile, options: { batch?: number; processo
 }
 
 /** What C simulation of the model's circuit gives. */
-function simulated({ graph, manifest }: Artifact, file: string, root: string, run: (call: Call) => Record<string, Tensor>): Record<string, Tensor> {
+function simulated({ manifest }: Artifact, model: ModelFile, root: string, run: (call: Call) => Record<string, Tensor>): Record<string, Tensor> {
   let simulation: Simulation | undefined;
   try {
-    simulation = atFile(file, () => compileSimulation(makeCircuit(lowerForCircuit(graph)), manifest, root));
+    simulation = atFile(model.file, () => compileSimulation(makeCircuit(lowerForCircuit(circuitGraph(model, manifest.batch))), manifest, root));
     return run(simulation.call);
   } finally {
     simulation?.remove();

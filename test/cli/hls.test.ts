@@ -221,11 +221,15 @@ test('goals that cannot be met', async () => {
 
 test('foldings that do not fit', async () => {
   const fold = (text: string): Promise<string> => hls('-o', at('no'), '--folding', save('bad.json', text));
-  assert.match(await fold('{'), /^error \[fabric\/folding\] DIR\/bad\.json: expected JSON, found text that is not: .*\n  Write \{"KERNEL": \{"pe": 4, "simd": 2\}, \.\.\.\}, as folding\.json of a project has it\.$/);
+  assert.match(await fold('{'), /^error \[hls\/folding\] DIR\/bad\.json: expected JSON, found text that is not: .*\n  Write \{"KERNEL": \{"pe": 4, "simd": 2\}, \.\.\.\}, as folding\.json of a project has it\.$/);
   const names = Object.keys(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8')));
   const dense = names.find((name) => /fc|gemm|matmul/i.test(name))!;
-  assert.match(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), new RegExp(`^error \\[fabric/folding\\] DIR/bad\\.json: .*${dense}x.*\n  Did you mean "${dense}"\\?$`));
-  assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[fabric\/folding\] DIR\/bad\.json: \S+ cannot have simd 9973: it must divide \d+\n  Take one of 1, 2, /);
+  const whole = `"${dense}" must be an object with whole numbers "pe" and "simd" from 1 on, found`;
+  for (const value of [{ pe: 0 }, { pe: 2, lanes: 3 }, { simd: 1.5 }, [2, 2], 'all']) {
+    assert.is(await fold(JSON.stringify({ [dense]: value })), `error [hls/folding] DIR/bad.json: ${whole} ${JSON.stringify(value)}\n  Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.`);
+  }
+  assert.is(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), `error [hls/folding] DIR/bad.json: the model has no kernel "${dense}x"\n  Did you mean "${dense}"?`);
+  assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+" cannot have simd 9973: it must divide \d+\n  Take one of 1, 2, /);
 });
 
 test('places where no project can be', async () => {
