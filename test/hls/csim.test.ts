@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { emitHls } from '../../codegen/emit/hls/design.js';
 import { createInterpreter } from '../../codegen/ir/interpret.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { operator, operators } from '../../codegen/ops/index.js';
@@ -13,6 +14,7 @@ import type { Lowered } from '../ops/harness.js';
 import { languageCases } from '../support/language.js';
 import { bipolarCases, circuitOf, exampleCases, randomCases, sampleCases } from './circuits.js';
 import { simulate } from './csim.js';
+import { lint } from './lint.js';
 
 const processes = 2;
 const designs = 24;
@@ -32,6 +34,7 @@ async function compare(cases: readonly Lowered[], isSimulated = true): Promise<v
       const found = createInterpreter(unit, { tensors: unit.program.outputs }).run(c.inputs);
       const other = unit.program.outputs.find((name, o) => !sameBits(found.get(name)!, c.results.get(c.unit.program.outputs[o])!));
       if (other) failures.push(`${c.name}: the interpreter gives ${other} other bits`);
+      failures.push(...lint(emitHls(unit, 'design')).map((fault) => `${c.name}: ${fault}`));
       made.push({ c, unit });
     } catch (error) {
       failures.push(message(c, error));

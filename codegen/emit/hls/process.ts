@@ -156,7 +156,8 @@ class Writer implements Arrays {
         return [`${typeText(l.type)} ${text}${size === 1 ? '' : `[${size}]`};`, ...cut];
       });
       for (const [array, n] of Object.entries(scheduled.banks ?? {})) {
-        if (shapes.has(array)) continue;
+        const { role } = this.program.buffers[this.program.tensors[array]?.buffer] ?? {};
+        if (shapes.has(array) || role === 'input' || role === 'output') continue; // memory outside has no banks
         const text = this.text(this.program.tensors[array].buffer);
         banks.set(text, Math.max(banks.get(text) ?? 1, n));
       }
