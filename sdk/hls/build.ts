@@ -17,7 +17,7 @@ export function makefile({ name, board }: Project): string {
 HEADERS ?= sim
 VIVADO ?= vivado
 CXXFLAGS ?= -O1
-FLAGS = -std=c++14 -ffp-contract=off -fno-fast-math -Wall -Wno-unknown-pragmas -Wno-unused-label
+FLAGS = -std=c++14 -ffp-contract=off -fno-fast-math -Wno-unknown-pragmas
 SOURCES = src/${name}.cpp src/${name}.h src/kernels.h src/weights.h src/sigmaflow_hls.h
 
 .PHONY: csim hls bitstream clean
