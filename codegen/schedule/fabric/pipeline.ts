@@ -55,21 +55,24 @@ function sizeOf(array: string, kernel: Kernel, program: Program): number {
   return (local ? local.shape : program.tensors[array].shape).reduce((a, b) => a * b, 1);
 }
 
-/** How many elements of each array one iteration touches, by the unrolled loops that an address depends on. */
+/**
+ * How many elements of each array one iteration reads or writes, whichever are more, by the unrolled loops that an address depends on:
+ * a memory has a port for each.
+ */
 function accessesOf(body: readonly Stmt[], streamed: ReadonlySet<string>): Map<string, number> {
-  const found = new Map<string, Map<string, number>>();
+  const found = { read: new Map<string, Map<string, number>>(), written: new Map<string, Map<string, number>>() };
   const visit = (list: readonly Stmt[], unrolled: readonly LoopStmt[]): void => {
-    const add = (array: string, at: readonly Index[]): void => {
+    const add = (how: 'read' | 'written', array: string, at: readonly Index[]): void => {
       if (streamed.has(array)) return;
       const copies = unrolled.filter((l) => at.some((i) => dependsOn(i, l.axis))).reduce((n, l) => n * l.extent, 1);
-      const sites = found.get(array) ?? new Map<string, number>();
+      const sites = found[how].get(array) ?? new Map<string, number>();
       sites.set(JSON.stringify(at), copies);
-      found.set(array, sites);
+      found[how].set(array, sites);
     };
     const read = (e: Expr): void => walkExpr(e, {
       expr: (x) => {
-        if (x.op === 'load') add(x.tensor, x.at);
-        if (x.op === 'local') add(x.name, x.at);
+        if (x.op === 'load') add('read', x.tensor, x.at);
+        if (x.op === 'local') add('read', x.name, x.at);
       },
     });
     for (const s of list) {
@@ -77,13 +80,15 @@ function accessesOf(body: readonly Stmt[], streamed: ReadonlySet<string>): Map<s
       else if (s.kind === 'if') visit(s.body, unrolled);
       else {
         read(s.value);
-        if (s.kind === 'set') add(s.name, s.at);
-        if (s.kind === 'store') add(s.tensor, s.at);
+        if (s.kind === 'set') add('written', s.name, s.at);
+        if (s.kind === 'store') add('written', s.tensor, s.at);
       }
     }
   };
   visit(body, []);
-  return new Map([...found].map(([array, sites]) => [array, [...sites.values()].reduce((a, b) => a + b, 0)]));
+  const most = new Map<string, number>();
+  for (const [array, sites] of [...found.read, ...found.written]) most.set(array, Math.max(most.get(array) ?? 0, [...sites.values()].reduce((a, b) => a + b, 0)));
+  return most;
 }
 
 /** Cycles from one iteration to the next: a float sum waits for its own last value, unless others come between. */

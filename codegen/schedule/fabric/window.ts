@@ -10,6 +10,7 @@ import { mapExpr } from '../../ir/indexing.js';
 import type { Condition, Expr, Index, Kernel, Local, Program, Stmt } from '../../ir/program.js';
 import { loadsOf } from '../fuse.js';
 import { plainAxis, spaceOrder, streamOrder } from './order.js';
+import { hasRolled } from './pipeline.js';
 
 /** One dimension of a window: place = stride * axis + reach of the reduction - before. */
 interface Side {
@@ -140,7 +141,8 @@ export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: read
     const always = s.reach === 0 && whole.hi >= s.places;
     return [...(always ? [] : [whole]), ...(s.stride > 1 ? [{ index: rem(axisIndex(placeOf(s), 1, -s.reach), s.stride), lo: 0, hi: 1 }] : [])];
   });
-  let all: Stmt[] = [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
+  const apart = (): Stmt[] => [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
+  let all = onePipeline(kernel, inner, windows, ready, (w, word) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program, word), (w) => program.tensors[w.tensor].shape[w.channels] / (lanes.get(w.tensor) ?? 1)) ?? apart();
   for (const s of [...sides].reverse()) all = [{ kind: 'loop', axis: placeOf(s), start: 0, extent: s.places, mode: 'serial', body: all }];
   if (images) all = [{ kind: 'loop', axis: images, start: 0, extent: program.tensors[windows[0].tensor].shape[0], mode: 'serial', body: all }];
   return { body: all, locals: windows.map((w) => localFor(w, kept.extents, program)) };
@@ -162,12 +164,12 @@ function keeping(sides: readonly Side[]): { extents: readonly number[]; at: (pla
   return { extents, at: (place, i) => (!isRing[i] ? place : extents[i] === 1 ? constant(0) : rem(place, extents[i])) };
 }
 
-/** The statements that take the channels of one place. */
-function take({ tensor, sides, channels, images, otherwise }: Window, kept: (place: Index, i: number) => Index, lanes: number, program: Program): Stmt[] {
+/** The statements that take the channels of one place; with `word`, that one only. */
+function take({ tensor, sides, channels, images, otherwise }: Window, kept: (place: Index, i: number) => Index, lanes: number, program: Program, word?: Index): Stmt[] {
   const { shape } = program.tensors[tensor];
   const axis = `${tensor}.c`;
   const at = shape.map((extent, d): Index => {
-    if (d === channels) return lanes === extent ? axisIndex(`${axis}.i`) : sum(times(axisIndex(`${axis}.o`), lanes), `${axis}.i`);
+    if (d === channels) return lanes === extent ? axisIndex(`${axis}.i`) : sum(times(word ?? axisIndex(`${axis}.o`), lanes), `${axis}.i`);
     const side = sides.find((s) => s.dim === d);
     return side ? sum(axisIndex(placeOf(side)), -side.before) : images && d === 0 ? axisIndex(images) : constant(0);
   });
@@ -177,7 +179,62 @@ function take({ tensor, sides, channels, images, otherwise }: Window, kept: (pla
   const one = set({ op: 'load', tensor, at });
   const body: Stmt[] = inside.length === 0 ? [one] : [...(otherwise ? [set(otherwise)] : []), { kind: 'if', guard: inside, body: [one] }];
   const lane: Stmt = { kind: 'loop', axis: `${axis}.i`, start: 0, extent: lanes, mode: 'unrolled', body };
-  return [lanes === shape[channels] ? lane : { kind: 'loop', axis: `${axis}.o`, start: 0, extent: shape[channels] / lanes, mode: 'serial', body: [lane] }];
+  return [word || lanes === shape[channels] ? lane : { kind: 'loop', axis: `${axis}.o`, start: 0, extent: shape[channels] / lanes, mode: 'serial', body: [lane] }];
+}
+
+type LoopStmt = Stmt & { readonly kind: 'loop' };
+
+/** Cycles to begin and end a pipeline at every place, about: its depth, and entering and leaving its loop. */
+const restart = 20;
+
+/**
+ * One pipeline for all places: the words of a place are taken in the first iterations of the loops that compute, which run at every
+ * place. Undefined where that is slower than loops of their own, or where a word would be needed before it is taken.
+ */
+function onePipeline(kernel: Kernel, inner: readonly Stmt[], windows: readonly Window[], ready: readonly Condition[], takeWord: (w: Window, word: Index) => Stmt[], wordsOf: (w: Window) => number): Stmt[] | undefined {
+  const nest: LoopStmt[] = [];
+  let leaf = inner;
+  for (let [s] = leaf; leaf.length === 1 && s.kind === 'loop' && s.mode !== 'unrolled'; [s] = leaf) {
+    nest.push(s);
+    leaf = s.body;
+  }
+  // A vector is taken once; there is little to win.
+  if (windows[0].sides.length === 0 || nest.length === 0 || hasRolled(leaf) || nest.some((l) => l.start !== 0)) return undefined;
+  const count = (f: (s: Side) => number): number => windows[0].sides.reduce((n, s) => n * f(s), 1);
+  const [places, used] = [count((s) => s.places), count((s) => s.extent)];
+  const steps = nest.reduce((n, l) => n * l.extent, 1);
+  if (places * steps > places * Math.max(...windows.map(wordsOf)) + used * (steps + restart)) return undefined;
+  const taking: Stmt[] = [];
+  for (const w of windows) {
+    const turn = turnOf(w, nest, wordsOf(w), kernel);
+    if (!turn) return undefined;
+    const body = takeWord(w, turn.word);
+    taking.push(...(turn.guard.length === 0 ? body : [{ kind: 'if' as const, guard: turn.guard, body }]));
+  }
+  const body: Stmt[] = [...taking, ...(ready.length === 0 ? leaf : [{ kind: 'if' as const, guard: ready, body: leaf }])];
+  return nest.reduceRight<Stmt[]>((made, l) => [{ ...l, body: made }], body);
+}
+
+/** In which iterations of a nest the words of a place are taken, and which; undefined where one would come too late. */
+function turnOf(w: Window, nest: readonly LoopStmt[], words: number, kernel: Kernel): { readonly word: Index; readonly guard: Condition[] } | undefined {
+  const { at } = loadsOf(kernel).find((l) => l.tensor === w.tensor)!;
+  const first = (loops: readonly LoopStmt[]): Condition[] => loops.filter((l) => l.extent > 1).map((l) => ({ index: axisIndex(l.axis), lo: 0, hi: 1 }));
+  // With the loop over the channels, each when its own turn comes.
+  const channel = plainAxis(at[w.channels], [...kernel.space, ...kernel.reduce]);
+  const own = nest.find((l) => l.axis === channel || l.axis === `${channel}.o`);
+  if (own && own.extent === words) return { word: axisIndex(own.axis), guard: first(nest.filter((l) => l !== own)) };
+  if (words === 1) return { word: constant(0), guard: first(nest) };
+  // In the first iterations, as long as these read places that came before.
+  let from = nest.length;
+  let [word, extent] = [constant(0), 1];
+  while (extent < words && from > 0) {
+    const l = nest[--from];
+    word = sum(word, times(l.axis, extent));
+    extent *= l.extent;
+  }
+  const isBefore = w.sides.some((s) => s.reach > 0 && at[s.dim].terms.some((t) => typeof t.of === 'string' && t.of !== s.axis && nest.slice(0, from).some((l) => l.extent > 1 && (l.axis === t.of || l.axis === `${t.of as string}.o`))));
+  if (extent < words || !isBefore) return undefined;
+  return { word, guard: [...first(nest.slice(0, from)), ...(extent > words ? [{ index: word, lo: 0, hi: words }] : [])] };
 }
 
 /** What is inside the loops that the window takes over, and those of one iteration. */
