@@ -71,7 +71,7 @@ export async function measureBayesian(name: BayesianName, batch: number, host: H
     }
     const given = { samples: [samples], seed: [1, 2] };
     for (const [form, module] of [[forms.own, await moduleOf(name, graph, 'sample', batch)], [forms.ownLocal, await moduleOf(name, graph, 'sample', batch, true)]]) {
-      contestants.push({ label: `${form} ${samples}`, load: load('sigmaflow', module, { outputs: ['mean'], given }), golden, limit: limits.chance });
+      contestants.push({ label: `${form} ${samples}`, load: load('sigmaflow', module, { outputs: ['mean'], given, ...(form === forms.ownLocal ? { drawsByRow: true as const } : {}) }), golden, limit: limits.chance });
     }
   }
   const result = await singleRace(contestants, [], host, setting);

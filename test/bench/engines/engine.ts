@@ -25,6 +25,8 @@ export interface Load {
   readonly outputs?: readonly string[];
   /** torch: how it samples. */
   readonly variant?: string;
+  /** Every row draws random numbers of its own: rows of one input differ. */
+  readonly drawsByRow?: true;
   /** sigmaflow: values of other inputs by name. */
   readonly given?: Readonly<Record<string, readonly number[]>>;
 }
