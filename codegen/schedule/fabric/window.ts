@@ -233,7 +233,8 @@ function turnOf(w: Window, nest: readonly LoopStmt[], words: number, kernel: Ker
     extent *= l.extent;
   }
   const isBefore = w.sides.some((s) => s.reach > 0 && at[s.dim].terms.some((t) => typeof t.of === 'string' && t.of !== s.axis && nest.slice(0, from).some((l) => l.extent > 1 && (l.axis === t.of || l.axis === `${t.of as string}.o`))));
-  if (extent < words || !isBefore) return undefined;
+  // That a sum of loops ends with the words is not proved; one loop's end is.
+  if (extent < words || !isBefore || (extent > words && word.terms.length > 1)) return undefined;
   return { word, guard: [...first(nest.slice(0, from)), ...(extent > words ? [{ index: word, lo: 0, hi: words }] : [])] };
 }
 
