@@ -226,16 +226,17 @@ function turnOf(w: Window, nest: readonly LoopStmt[], words: number, kernel: Ker
   if (words === 1) return { word: constant(0), guard: first(nest) };
   // In the first iterations, as long as these read places that came before.
   let from = nest.length;
-  let [word, extent] = [constant(0), 1];
+  let [word, extent, inner] = [constant(0), 1, 1];
   while (extent < words && from > 0) {
     const l = nest[--from];
     word = sum(word, times(l.axis, extent));
+    inner = extent;
     extent *= l.extent;
   }
   const isBefore = w.sides.some((s) => s.reach > 0 && at[s.dim].terms.some((t) => typeof t.of === 'string' && t.of !== s.axis && nest.slice(0, from).some((l) => l.extent > 1 && (l.axis === t.of || l.axis === `${t.of as string}.o`))));
-  // That a sum of loops ends with the words is not proved; one loop's end is.
-  if (extent < words || !isBefore || (extent > words && word.terms.length > 1)) return undefined;
-  return { word, guard: [...first(nest.slice(0, from)), ...(extent > words ? [{ index: word, lo: 0, hi: words }] : [])] };
+  // The outermost of these loops ends the words, so that bounds are proved by it alone.
+  if (extent < words || !isBefore || words % inner !== 0) return undefined;
+  return { word, guard: [...first(nest.slice(0, from)), ...(extent > words ? [{ index: axisIndex(nest[from].axis), lo: 0, hi: words / inner }] : [])] };
 }
 
 /** What is inside the loops that the window takes over, and those of one iteration. */
