@@ -263,3 +263,16 @@ export function addressAt(layout: Layout, at: readonly number[]): number {
   });
   return a;
 }
+
+/** The number of an element of a row-major array. */
+export function rowMajorIndex(shape: readonly number[], at: readonly Index[]): Index {
+  let stride = 1;
+  let offset = 0;
+  const terms: Term[] = [];
+  for (let d = shape.length - 1; d >= 0; d--) {
+    offset += at[d].offset * stride;
+    for (const t of at[d].terms) terms.push({ coeff: t.coeff * stride, of: t.of });
+    stride *= shape[d];
+  }
+  return { offset, terms };
+}

@@ -212,6 +212,8 @@ export type Stmt =
   | { readonly kind: 'store'; readonly tensor: string; readonly at: readonly Index[]; readonly value: Expr; readonly guard?: readonly Condition[] }
   | { readonly kind: 'if'; readonly guard: readonly Condition[]; readonly body: readonly Stmt[] };
 
+export type LoopStmt = Extract<Stmt, { readonly kind: 'loop' }>;
+
 /** A buffer of registers, written by `set`, read by `local`. */
 export interface Local {
   readonly name: string;

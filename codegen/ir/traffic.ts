@@ -5,9 +5,10 @@
  * What one run of an unrolled loop (with all inside it) moves of a tensor is moved at once, as one word or several; outside
  * such loops, a single element.
  */
-import { compileIndex, type IndexScope, type NumberClosure } from './interpretMemory.js';
-import { fail } from './diagnostic.js';
-import type { Condition, Expr, Index, Kernel, Program, Stmt } from './program.js';
+import { Axes, compileConditions, loopDepth } from './axes.js';
+import { rowMajorIndex } from './indexing.js';
+import { compileIndex } from './interpretMemory.js';
+import type { Expr, Index, Kernel, Program, Stmt } from './program.js';
 import { walkExpr } from './walk.js';
 
 /** Takes the row-major number of each element that is moved, and the end of what is moved at once. */
@@ -16,27 +17,8 @@ export interface TrafficVisitor {
   word(tensor: string): void;
 }
 
-/** A slot an axis; data-dependent indices have no traffic. */
-export class Axes implements IndexScope {
-  readonly axes: Int32Array;
-  private readonly slots: ReadonlyMap<string, number>;
-  constructor(axes: Int32Array, slots: ReadonlyMap<string, number> = new Map()) {
-    this.axes = axes;
-    this.slots = slots;
-  }
-  slot(axis: string): number {
-    return this.slots.get(axis)!;
-  }
-  value(): NumberClosure {
-    return fail('program/invalid', undefined, 'a stream is read or written at a data-dependent index');
-  }
-  get names(): string[] {
-    return [...this.slots.keys()];
-  }
-  with(axis: string): Axes {
-    return new Axes(this.axes, new Map(this.slots).set(axis, this.slots.size));
-  }
-}
+/** Loops around what is moved. */
+export const trafficAxes = (axes: Int32Array): Axes => new Axes(axes, 'a stream is read or written at a data-dependent index');
 
 /** The tensors that a statement moves: what it stores, and a load that is the whole value of a let or a set. */
 export function moved(s: Stmt): { readonly tensor: string; readonly at: readonly Index[] } | undefined {
@@ -67,7 +49,7 @@ export function moves(body: readonly Stmt[], tensors: ReadonlySet<string>): bool
 /** Visits all that a scheduled kernel moves of the given tensors, in its order. */
 export function traffic(kernel: Kernel, program: Program, tensors: ReadonlySet<string>, visitor: TrafficVisitor): void {
   const body = kernel.scheduled!.body;
-  compile(body, program, tensors, new Axes(new Int32Array(depth(body))), visitor, false)?.();
+  compile(body, program, tensors, trafficAxes(new Int32Array(loopDepth(body))), visitor, false)?.();
 }
 
 function compile(body: readonly Stmt[], program: Program, tensors: ReadonlySet<string>, scope: Axes, visitor: TrafficVisitor, inWord: boolean): (() => void) | undefined {
@@ -89,14 +71,14 @@ function compile(body: readonly Stmt[], program: Program, tensors: ReadonlySet<s
       });
     } else if (s.kind === 'if') {
       const run = compile(s.body, program, tensors, scope, visitor, inWord);
-      const holds = conditions(s.guard, scope);
+      const holds = compileConditions(s.guard, scope);
       if (run) actions.push(() => { if (holds()) run(); });
     } else {
       const access = moved(s);
       if (!access || !tensors.has(access.tensor)) continue;
       const { tensor } = access;
-      const number = compileIndex(elementNumber(program.tensors[tensor].shape, access.at), scope);
-      const holds = s.kind === 'store' && s.guard ? conditions(s.guard, scope) : undefined;
+      const number = compileIndex(rowMajorIndex(program.tensors[tensor].shape, access.at), scope);
+      const holds = s.kind === 'store' && s.guard ? compileConditions(s.guard, scope) : undefined;
       actions.push(() => {
         if (holds && !holds()) return;
         visitor.element(tensor, number());
@@ -105,27 +87,4 @@ function compile(body: readonly Stmt[], program: Program, tensors: ReadonlySet<s
     }
   }
   return actions.length === 0 ? undefined : () => { for (const a of actions) a(); };
-}
-
-/** True where all of a guard holds. */
-export function conditions(guard: readonly Condition[], scope: Axes): () => boolean {
-  const parts = guard.map((c) => ({ index: compileIndex(c.index, scope), lo: c.lo, hi: c.hi }));
-  return () => parts.every((c) => { const i = c.index(); return i >= c.lo && i < c.hi; });
-}
-
-function elementNumber(shape: readonly number[], at: readonly Index[]): Index {
-  let stride = 1;
-  let offset = 0;
-  const terms: Index['terms'][number][] = [];
-  for (let d = shape.length - 1; d >= 0; d--) {
-    offset += at[d].offset * stride;
-    for (const t of at[d].terms) terms.push({ coeff: t.coeff * stride, of: t.of });
-    stride *= shape[d];
-  }
-  return { offset, terms };
-}
-
-/** How many loops lie in one another. */
-export function depth(body: readonly Stmt[]): number {
-  return body.reduce((most, s) => Math.max(most, s.kind === 'loop' ? 1 + depth(s.body) : s.kind === 'if' ? depth(s.body) : 0), 0);
 }

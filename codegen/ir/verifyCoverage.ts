@@ -7,9 +7,10 @@
  * is written ahead of it, whole, and then in place, so that stores to it may depend on data. Padding takes junk, which must not
  * fall on what is still needed. Buffers beyond a limit are followed as a whole.
  */
+import { Axes, compileConditions, loopDepth } from './axes.js';
 import { fail } from './diagnostic.js';
 import { address, indexKey, type Ranges } from './indexing.js';
-import { bitAddress, compileIndex, type IndexScope, type NumberClosure } from './interpretMemory.js';
+import { bitAddress, compileIndex } from './interpretMemory.js';
 import type { Block, Condition, Expr, Index, Kernel, Program, Stmt, Tensor } from './program.js';
 import { accessBox, type Interval } from './verifyBounds.js';
 import { freshBuffers, Iterations, movingOnly } from './verifyRepeat.js';
@@ -92,26 +93,10 @@ function loadsOf(kernel: Kernel, scheduled: boolean, outer: Ranges): Load[] {
 
 // ---- What a kernel writes ------------------------------------------------------------------------------------------
 
+const dataStore = 'a store at a data-dependent index: its region is not known: only what a repeat carries is written so';
+
 /** A kernel's stores as loops that compute addresses. */
 type StoreVisitor = (tensor: Tensor, address: number, isJunk: boolean) => void;
-
-class Axes implements IndexScope {
-  readonly axes: Int32Array;
-  private readonly slots: ReadonlyMap<string, number>;
-  constructor(slots: ReadonlyMap<string, number>, axes: Int32Array) {
-    this.slots = slots;
-    this.axes = axes;
-  }
-  slot(axis: string): number {
-    return this.slots.get(axis)!;
-  }
-  value(): NumberClosure {
-    return fail('program/invalid', undefined, 'a store at a data-dependent index: its region is not known: only what a repeat carries is written so');
-  }
-  with(axis: string): Axes {
-    return new Axes(new Map(this.slots).set(axis, this.slots.size), this.axes);
-  }
-}
 
 /** `isCarried`: tensors that are written whole already, so that stores to them may depend on data. */
 function compileStores(body: readonly Stmt[], program: Program, scope: Axes, isCarried: (tensor: string) => boolean, visit: StoreVisitor): (() => void) | undefined {
@@ -133,11 +118,6 @@ function compileStores(body: readonly Stmt[], program: Program, scope: Axes, isC
   return actions.length === 0 ? undefined : () => { for (const a of actions) a(); };
 }
 
-function compileConditions(guard: readonly Condition[], scope: Axes): () => boolean {
-  const parts = guard.map((c) => ({ index: compileIndex(c.index, scope), lo: c.lo, hi: c.hi }));
-  return () => parts.every((c) => { const i = c.index(); return i >= c.lo && i < c.hi; });
-}
-
 /** A store at a place that data decide. */
 function dependsOnData(at: readonly Index[]): boolean {
   let found = false;
@@ -156,10 +136,6 @@ function compileStoreVisit(s: Stmt & { readonly kind: 'store' }, program: Progra
     for (const p of padded) if (p.index() >= p.extent) isJunk = true;
     visit(tensor, at(), isJunk);
   };
-}
-
-function depth(body: readonly Stmt[]): number {
-  return body.reduce((most, s) => Math.max(most, s.kind === 'loop' ? 1 + depth(s.body) : s.kind === 'if' ? depth(s.body) : 0), 0);
 }
 
 /** The declarative stores as statements. */
@@ -207,7 +183,7 @@ export function verifyCoverage(program: Program, scheduled: boolean): void {
     }
     const body = scheduled && kernel.scheduled ? kernel.scheduled.body : storeNest(kernel);
     const slots = new Map([...outer.keys()].map((axis, i) => [axis, i]));
-    const scope = new Axes(slots, new Int32Array(slots.size + depth(body)));
+    const scope = new Axes(new Int32Array(slots.size + loopDepth(body)), dataStore, slots);
     [...outer.values()].forEach((v, i) => { scope.axes[i] = v; });
     const killed = new Set<string>();
     const inPlace = new Set<string>();
@@ -326,7 +302,7 @@ function firstUnwritten(tensor: Tensor, box: readonly Interval[], map: BufferMap
   if (box.some(([lo, hi]) => lo > hi)) return undefined;
   const at = box.map(([lo]) => lo);
   const axes = Int32Array.from(at);
-  const scope = new Axes(new Map(at.map((_, d) => [String(d), d])), axes);
+  const scope = new Axes(axes, dataStore, new Map(at.map((_, d) => [String(d), d])));
   const coordinates = at.map((_, d): Index => ({ offset: 0, terms: [{ coeff: 1, of: String(d) }] }));
   const bits = compileIndex(bitAddress(tensor, coordinates), scope);
   const count = map.whole ? 1 : tensor.layout.elementBits / map.unit;

@@ -7,9 +7,9 @@
  */
 import { fail } from './diagnostic.js';
 import { elementCount } from './graph.js';
-import type { Block, Dataflow, Kernel, Process, Program, Stream } from './program.js';
+import type { Block, Dataflow, Process, Program, Stream } from './program.js';
 import { hiddenLoad, traffic } from './traffic.js';
-import { walkKernel, walkStmts } from './walk.js';
+import { kernelsOf, walkKernel, walkStmts } from './walk.js';
 
 /** A process with its blocks. */
 export interface ProcessBlocks extends Process {
@@ -20,10 +20,6 @@ export interface ProcessBlocks extends Process {
 export function processesOf(program: Program): ProcessBlocks[] {
   let next = 0;
   return (program.dataflow?.processes ?? []).map((p) => ({ ...p, body: program.blocks.slice(next, (next += p.blocks)) }));
-}
-
-export function kernelsOf(blocks: readonly Block[]): Kernel[] {
-  return blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : kernelsOf(b.body)));
 }
 
 /** The tensors that blocks read and write. */

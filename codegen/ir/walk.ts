@@ -20,6 +20,18 @@ export function walkIndex(index: Index, v: Visitor): void {
   }
 }
 
+/** The first load of a tensor in an expression. */
+export function findLoad(e: Expr, tensor: string): Extract<Expr, { op: 'load' }> | undefined {
+  let found: Extract<Expr, { op: 'load' }> | undefined;
+  walkExpr(e, { expr: (x) => { if (x.op === 'load' && x.tensor === tensor) found ??= x; } });
+  return found;
+}
+
+/** The kernels of blocks, also those inside repeats. */
+export function kernelsOf(blocks: readonly Block[]): Kernel[] {
+  return blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : kernelsOf(b.body)));
+}
+
 /** The tensors that repeats carry, under both names. */
 export function carriedTensors(blocks: readonly Block[]): Set<string> {
   return new Set(blocks.flatMap((b) => (b.kind === 'kernel' ? [] : [...(b.carried ?? []).flatMap((c) => [c.before, c.after]), ...carriedTensors(b.body)])));

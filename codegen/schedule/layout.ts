@@ -9,16 +9,12 @@ import type { Block, Buffer, Condition, Digit, Expr, Index, Kernel, Layout, Prog
 import type { Target } from '../targets/target.js';
 import { bipolarCode, bitProducts, bitTensors } from './bits.js';
 import { byteTensors, innermostDimension } from './bytes.js';
-import { carriedTensors } from '../ir/walk.js';
+import { carriedTensors, kernelsOf } from '../ir/walk.js';
 import { loadsOf } from './fuse.js';
 import { weightOrders } from './weights.js';
 import { copyKernel, unusedName } from './lower.js';
 
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
-
-function kernelsOf(blocks: readonly Block[]): Kernel[] {
-  return blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : kernelsOf(b.body)));
-}
 
 /** The blocks with every kernel replaced, also within repeats. */
 function mapKernels(blocks: readonly Block[], f: (kernel: Kernel) => Kernel): Block[] {

@@ -5,8 +5,7 @@
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Expr, Kernel, Program } from '../../codegen/ir/program.js';
-import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
-import { walkExpr } from '../../codegen/ir/walk.js';
+import { kernelsOf, walkExpr } from '../../codegen/ir/walk.js';
 import type { Project } from './project.js';
 
 /** One optimization and what it did here. */

@@ -4,7 +4,8 @@
  */
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Kernel } from '../../codegen/ir/program.js';
-import { kernelsOf, processesOf } from '../../codegen/ir/verifyDataflow.js';
+import { processesOf } from '../../codegen/ir/verifyDataflow.js';
+import { kernelsOf } from '../../codegen/ir/walk.js';
 import { streamName } from '../../codegen/schedule/fabric/index.js';
 import { latencies } from '../../codegen/targets/fpga.js';
 import { escape, page } from '../html.js';

@@ -5,7 +5,7 @@ import { runPasses } from '../../codegen/compile.js';
 import { importOnnx } from '../../codegen/import/onnx.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
+import { kernelsOf } from '../../codegen/ir/walk.js';
 import type { OperatorRecord } from '../../codegen/ops/record.js';
 import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';

@@ -13,7 +13,7 @@ import type { Graph } from '../../codegen/ir/graph.js';
 import type { NumericArray } from '../../codegen/ir/interpret.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
+import { kernelsOf } from '../../codegen/ir/walk.js';
 import type { TwinOptions } from '../../codegen/passes/twins/twin.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
 import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';

@@ -10,7 +10,7 @@ import { axis, load } from '../../codegen/ir/build.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Kernel, Local, Program, Stmt } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { kernelsOf } from '../../codegen/ir/verifyDataflow.js';
+import { kernelsOf } from '../../codegen/ir/walk.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
 import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';

@@ -5,7 +5,7 @@
 import { describe } from '../../ir/datatype.js';
 import type { Buffer, ProgramUnit, Tensor } from '../../ir/program.js';
 import { processesOf } from '../../ir/verifyDataflow.js';
-import { identifier, Names } from './expression.js';
+import { decimalText, identifier, Names } from './expression.js';
 import { memoryType, processText, type Port, type ProcessText } from './process.js';
 
 export interface HlsText {
@@ -64,7 +64,10 @@ function constantText(buffer: Buffer, tensor: Tensor, bytes: Uint8Array, name: s
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const signed = tensor.dtype !== 'float32' && describe(tensor.dtype).signed;
   const values = Array.from({ length: (bytes.length * 8) / bits }, (_, i): string => {
-    if (tensor.dtype === 'float32') return floatValue(view.getFloat32(i * 4, true), view.getUint32(i * 4, true));
+    if (tensor.dtype === 'float32') {
+      const x = view.getFloat32(i * 4, true);
+      return Number.isFinite(x) ? decimalText(x) : `sigmaflow::floatOf(0x${view.getUint32(i * 4, true).toString(16)}u)`;
+    }
     if (bits === 8) return String(signed ? view.getInt8(i) : view.getUint8(i));
     if (bits === 16) return String(signed ? view.getInt16(i * 2, true) : view.getUint16(i * 2, true));
     return signed ? String(view.getInt32(i * 4, true)) : `${view.getUint32(i * 4, true)}u`;
@@ -78,10 +81,4 @@ function elementType({ dtype }: Tensor): string {
   if (dtype === 'float32') return 'float';
   const { bits, signed } = describe(dtype);
   return `sigmaflow::rom<${bits}, ${signed}>::type`;
-}
-
-function floatValue(x: number, bits: number): string {
-  if (!Number.isFinite(x)) return `sigmaflow::floatOf(0x${bits.toString(16)}u)`;
-  const digits = Object.is(x, -0) ? '-0.0' : String(x);
-  return `${/[.e]/.test(digits) ? digits : `${digits}.0`}f`;
 }

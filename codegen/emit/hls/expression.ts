@@ -6,7 +6,7 @@ import { floatFromBits } from '../../ir/build.js';
 import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
 import { exprType, type TypeScope } from '../../ir/exprType.js';
-import { address, interval, simplify } from '../../ir/indexing.js';
+import { address, interval, rowMajorIndex, simplify } from '../../ir/indexing.js';
 import type { Condition, ElementType, Expr, Factor, Index, Program, Tensor } from '../../ir/program.js';
 
 /** The C++ type of a value. */
@@ -47,6 +47,7 @@ export interface Arrays {
 /** What the names of a block stand for; ends with it, as in C++. */
 export class Scope implements TypeScope {
   private readonly names = new Map<string, { readonly text: string; readonly type: ElementType }>();
+  private readonly shapes = new Map<string, readonly number[]>();
   readonly ranges = new Map<string, readonly [number, number]>();
   readonly arrays: Arrays;
   private readonly kernel: string;
@@ -55,6 +56,7 @@ export class Scope implements TypeScope {
     this.arrays = arrays;
     this.kernel = kernel;
     for (const [key, value] of outer?.names ?? []) this.names.set(key, value);
+    for (const [local, shape] of outer?.shapes ?? []) this.shapes.set(local, shape);
     for (const [axis, range] of outer?.ranges ?? []) this.ranges.set(axis, range);
   }
   get program(): Program {
@@ -72,6 +74,13 @@ export class Scope implements TypeScope {
   declareAxis(axis: string, first: number, extent: number): string {
     this.ranges.set(axis, [first, first + extent - 1]);
     return this.declare('axis', axis, 'int32');
+  }
+  declareLocal(name: string, type: ElementType, shape: readonly number[]): string {
+    this.shapes.set(name, shape);
+    return this.declare('local', name, type);
+  }
+  shapeOf(local: string): readonly number[] {
+    return this.shapes.get(local) ?? fail('program/invalid', this.kernel, `the local ${local} is used before it is bound`);
   }
   private find(kind: NameKind, name: string): { readonly text: string; readonly type: ElementType } {
     return this.names.get(`${kind} ${name}`) ?? fail('program/invalid', this.kernel, `the ${kind} ${name} is used before it is bound`);
@@ -130,25 +139,24 @@ export function elementText(tensor: Tensor, at: readonly Index[], scope: Scope):
 }
 
 /** An element of a local, whose array is flat. */
-export function localText(name: string, shape: readonly number[], at: readonly Index[], scope: Scope): string {
-  let stride = 1;
-  let offset = 0;
-  const terms: Index['terms'][number][] = [];
-  for (let d = shape.length - 1; d >= 0; d--) {
-    offset += at[d].offset * stride;
-    for (const t of at[d].terms) terms.push({ coeff: t.coeff * stride, of: t.of });
-    stride *= shape[d];
-  }
-  return stride === 1 ? scope.text('local', name) : `${scope.text('local', name)}[${indexText({ offset, terms }, scope)}]`;
+export function localText(name: string, at: readonly Index[], scope: Scope): string {
+  const shape = scope.shapeOf(name);
+  const text = scope.text('local', name);
+  return shape.every((n) => n === 1) ? text : `${text}[${indexText(rowMajorIndex(shape, at), scope)}]`;
 }
 
 // ---- Values --------------------------------------------------------------------------------------------------------
 
+/** A finite float in digits that C++ reads as the same value. */
+export function decimalText(x: number): string {
+  const digits = Object.is(x, -0) ? '-0.0' : String(x);
+  return `${/[.e]/.test(digits) ? digits : `${digits}.0`}f`;
+}
+
 function floatText(bits: string): string {
   const x = floatFromBits(bits);
   if (!Number.isFinite(x)) return `floatOf(0x${bits}u)`;
-  const digits = Object.is(x, -0) ? '-0.0' : String(x);
-  const text = `${/[.e]/.test(digits) ? digits : `${digits}.0`}f`;
+  const text = decimalText(x);
   return text.startsWith('-') ? `(${text})` : text;
 }
 
@@ -158,23 +166,6 @@ export function integerText(value: bigint, type: ElementType): string {
   const digits = signed && value === -(1n << 63n) ? '-9223372036854775807ll - 1' : `${value}${suffix}`;
   return `${typeText(type)}(${digits})`;
 }
-
-/** Shapes of the locals of the kernel that is written; set by the process. */
-export type LocalShapes = ReadonlyMap<string, readonly number[]>;
-let shapes: LocalShapes = new Map();
-
-/** Runs `f` with the shapes of a kernel's locals in place. */
-export function withLocals<T>(own: LocalShapes, f: () => T): T {
-  const before = shapes;
-  shapes = own;
-  try {
-    return f();
-  } finally {
-    shapes = before;
-  }
-}
-
-export const shapeOf = (local: string): readonly number[] => shapes.get(local)!;
 
 const symbols = { add: '+', sub: '-', mul: '*', and: '&', or: '|', xor: '^', lt: '<', le: '<=', eq: '==', ne: '!=', ge: '>=', gt: '>' } as const;
 
@@ -215,7 +206,7 @@ export function exprText(e: Expr, scope: Scope): string {
     case 'ref':
       return scope.text('let', e.name);
     case 'local':
-      return localText(e.name, shapeOf(e.name), e.at, scope);
+      return localText(e.name, e.at, scope);
     case 'select':
       return `(${conditionText(e.cond, scope)} ? ${cast(e.a)} : ${cast(e.b)})`;
     case 'bitcast':

@@ -4,11 +4,11 @@
  */
 import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
-import type { Block, ElementType, Expr, Kernel, Program, Stmt, Stream } from '../../ir/program.js';
+import type { Block, ElementType, Expr, Kernel, LoopStmt, Program, Stmt, Stream } from '../../ir/program.js';
 import type { ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { touched } from '../../ir/verifyDataflow.js';
 import { moved, moves } from '../../ir/traffic.js';
-import { elementText, exprText, guardText, identifier, localText, Names, Scope, shapeOf, typeText, withLocals, type Arrays } from './expression.js';
+import { elementText, exprText, guardText, localText, Names, Scope, typeText, type Arrays } from './expression.js';
 
 /** An argument of a process's function. */
 export interface Port {
@@ -146,33 +146,30 @@ class Writer implements Arrays {
     const { scheduled } = kernel;
     if (!scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
     const scope = this.scopeOf(kernel.name, repeats);
-    const shapes = new Map(scheduled.locals.map((l) => [l.name, l.shape]));
-    return withLocals(shapes, () => {
-      const locals = scheduled.locals.flatMap((l): string[] => {
-        const text = scope.declare('local', l.name, l.type);
-        const size = l.shape.reduce((a, b) => a * b, 1);
-        const n = Math.min(size, scheduled.banks?.[l.name] ?? 1);
-        const cut = size === 1 || n === 1 ? [] : n === size ? [`#pragma HLS ARRAY_PARTITION variable=${text} complete`] : [`#pragma HLS ARRAY_PARTITION variable=${text} cyclic factor=${n} dim=1`];
-        return [`${typeText(l.type)} ${text}${size === 1 ? '' : `[${size}]`};`, ...cut];
-      });
-      for (const [array, n] of Object.entries(scheduled.banks ?? {})) {
-        const { role } = this.program.buffers[this.program.tensors[array]?.buffer] ?? {};
-        if (shapes.has(array) || role === 'input' || role === 'output') continue; // memory outside has no banks
-        const text = this.text(this.program.tensors[array].buffer);
-        banks.set(text, Math.max(banks.get(text) ?? 1, n));
-      }
-      for (const [array, kind] of Object.entries(scheduled.memories ?? {})) {
-        const text = this.text(this.program.tensors[array].buffer);
-        // Two kernels that read one array differently share the larger memory.
-        if (this.memories.get(text) !== 'bram') this.memories.set(text, kind);
-      }
-      const body = this.bodyLines(scheduled.body, scope, []);
-      return [`{ // ${kernel.op} ${kernel.name.replace(/[^\x20-\x7e]|\\/g, '_')}`, ...indented([...scheduled.steps.map((s) => `// ${s.replace(/[^\x20-\x7e]|\\/g, '_')}`), ...locals, ...body]), '}'];
+    const locals = scheduled.locals.flatMap((l): string[] => {
+      const text = scope.declareLocal(l.name, l.type, l.shape);
+      const size = l.shape.reduce((a, b) => a * b, 1);
+      const n = Math.min(size, scheduled.banks?.[l.name] ?? 1);
+      const cut = size === 1 || n === 1 ? [] : n === size ? [`#pragma HLS ARRAY_PARTITION variable=${text} complete`] : [`#pragma HLS ARRAY_PARTITION variable=${text} cyclic factor=${n} dim=1`];
+      return [`${typeText(l.type)} ${text}${size === 1 ? '' : `[${size}]`};`, ...cut];
     });
+    for (const [array, n] of Object.entries(scheduled.banks ?? {})) {
+      const { role } = this.program.buffers[this.program.tensors[array]?.buffer] ?? {};
+      if (scheduled.locals.some((l) => l.name === array) || role === 'input' || role === 'output') continue; // memory outside has no banks
+      const text = this.text(this.program.tensors[array].buffer);
+      banks.set(text, Math.max(banks.get(text) ?? 1, n));
+    }
+    for (const [array, kind] of Object.entries(scheduled.memories ?? {})) {
+      const text = this.text(this.program.tensors[array].buffer);
+      // Two kernels that read one array differently share the larger memory.
+      if (this.memories.get(text) !== 'bram') this.memories.set(text, kind);
+    }
+    const body = this.bodyLines(scheduled.body, scope, []);
+    return [`{ // ${kernel.op} ${kernel.name.replace(/[^\x20-\x7e]|\\/g, '_')}`, ...indented([...scheduled.steps.map((s) => `// ${s.replace(/[^\x20-\x7e]|\\/g, '_')}`), ...locals, ...body]), '}'];
   }
 
   /** `unrolled`: the loops of the group that moves at once, with the number of its first iteration. */
-  private bodyLines(body: readonly Stmt[], scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): string[] {
+  private bodyLines(body: readonly Stmt[], scope: Scope, unrolled: readonly LoopStmt[]): string[] {
     return body.flatMap((s): string[] => {
       switch (s.kind) {
         case 'loop': {
@@ -195,7 +192,7 @@ class Writer implements Arrays {
         }
         case 'set': {
           const [before, value] = this.taken(s.value, s, scope, unrolled);
-          return [...before, `${localText(s.name, shapeOf(s.name), s.at, scope)} = ${value};`];
+          return [...before, `${localText(s.name, s.at, scope)} = ${value};`];
         }
         case 'store':
           return this.stored(s, scope, unrolled);
@@ -210,7 +207,7 @@ class Writer implements Arrays {
   }
 
   /** The number of an element within what is moved at once. */
-  private ordinal(unrolled: readonly (Stmt & { kind: 'loop' })[], scope: Scope): string {
+  private ordinal(unrolled: readonly LoopStmt[], scope: Scope): string {
     let stride = 1;
     const parts: string[] = [];
     for (const l of [...unrolled].reverse()) {
@@ -224,7 +221,7 @@ class Writer implements Arrays {
   }
 
   /** A value, and what must be read from a stream before it. */
-  private taken(e: Expr, s: Stmt, scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): [string[], string] {
+  private taken(e: Expr, s: Stmt, scope: Scope, unrolled: readonly LoopStmt[]): [string[], string] {
     const channel = e.op === 'load' && moved(s) ? this.incoming.get(e.tensor) : undefined;
     if (!channel) return [[], exprText(e, scope)];
     const { port, word, stream } = channel;
@@ -233,7 +230,7 @@ class Writer implements Arrays {
     return [[`if ((${at}) % ${stream.lanes} == 0) ${word} = ${port}.read();`], `${word}.data[(${at}) % ${stream.lanes}]`];
   }
 
-  private stored(s: Stmt & { kind: 'store' }, scope: Scope, unrolled: readonly (Stmt & { kind: 'loop' })[]): string[] {
+  private stored(s: Stmt & { kind: 'store' }, scope: Scope, unrolled: readonly LoopStmt[]): string[] {
     const tensor = this.program.tensors[s.tensor];
     const channels = this.outgoing.get(s.tensor);
     const guard = s.guard && guardText(s.guard, scope);
@@ -256,5 +253,3 @@ class Writer implements Arrays {
 export function processText(program: Program, process: ProcessBlocks, name: string, constantName: (buffer: string) => string): ProcessText {
   return new Writer(program, process, constantName).write(name);
 }
-
-export { identifier };

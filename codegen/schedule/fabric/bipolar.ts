@@ -8,8 +8,8 @@ import { sha256 } from '../../ir/hash.js';
 import { mapLoads } from '../../ir/indexing.js';
 import { hasCodes, progressionOf } from '../../ir/progression.js';
 import type { Expr, Kernel, Program, ProgramUnit, Tensor } from '../../ir/program.js';
-import { kernelsOf, touched } from '../../ir/verifyDataflow.js';
-import { carriedTensors } from '../../ir/walk.js';
+import { touched } from '../../ir/verifyDataflow.js';
+import { carriedTensors, kernelsOf } from '../../ir/walk.js';
 import { loadsOf } from '../fuse.js';
 
 type Load = Extract<Expr, { op: 'load' }>;

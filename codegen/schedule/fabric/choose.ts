@@ -6,7 +6,8 @@
  */
 import { DiagnosticError, fail } from '../../ir/diagnostic.js';
 import type { Kernel, Program } from '../../ir/program.js';
-import { kernelsOf, processesOf, touched } from '../../ir/verifyDataflow.js';
+import { processesOf, touched } from '../../ir/verifyDataflow.js';
+import { kernelsOf } from '../../ir/walk.js';
 import { mostCopies } from '../../targets/fpga.js';
 import { processCycles, type ProcessCycles } from './cycles.js';
 import { foldables, type Foldable } from './folding.js';

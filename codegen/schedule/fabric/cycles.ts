@@ -8,7 +8,7 @@ import type { Block, Condition, Index, Kernel, Program, Stmt } from '../../ir/pr
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { loopOverhead } from '../../targets/fpga.js';
 import { depthOf } from './latency.js';
-import { hasRolled, isRolled } from './pipeline.js';
+import { hasRolled, isRolled, perfectNest } from './pipeline.js';
 
 export interface ProcessCycles {
   readonly name: string;
@@ -20,7 +20,6 @@ export interface ProcessCycles {
 
 /** Lanes of the streams that a process reads and writes, by tensor. */
 type Lanes = ReadonlyMap<string, readonly number[]>;
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 /** The processes of a scheduled circuit in order. */
 export function processCycles(program: Program): ProcessCycles[] {
@@ -92,15 +91,6 @@ function cyclesOf(kernel: Kernel, program: Program, lanes: Lanes, isAlone: boole
   const items = body.filter((s, i) => hasRolled([s]) || i === 0 || hasRolled([body[i - 1]])).length;
   visit(body, new Map(), isAlone && items === 1);
   return { cycles, work };
-}
-
-/** A rolled loop and those that are all of another's body, down to the innermost: one pipeline. Undefined where there is more. */
-function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
-  if (!hasRolled(loop.body)) return [loop];
-  const [only] = loop.body;
-  if (loop.body.length !== 1 || only.kind !== 'loop' || !isRolled(only)) return undefined;
-  const inner = perfectNest(only);
-  return inner && [loop, ...inner];
 }
 
 /** The most words that an iteration moves through one stream: each takes a cycle. */

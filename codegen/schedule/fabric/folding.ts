@@ -1,5 +1,5 @@
 /** Which foldings the kernels of a circuit can have. One that a user gives is read in sdk/cli/hls.ts. */
-import { kernelsOf } from '../../ir/verifyDataflow.js';
+import { kernelsOf } from '../../ir/walk.js';
 import { isMover } from './index.js';
 import { foldableLoops } from './kernel.js';
 import type { Processes } from './prepare.js';

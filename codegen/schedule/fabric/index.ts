@@ -3,7 +3,9 @@
  * verifier and interpreter as for processors; only the steps are others.
  */
 import type { Block, Kernel, Program, ProgramUnit, Stream } from '../../ir/program.js';
-import { kernelsOf, processesOf, touched } from '../../ir/verifyDataflow.js';
+import { gcd } from '../../ir/progression.js';
+import { processesOf, touched } from '../../ir/verifyDataflow.js';
+import { kernelsOf } from '../../ir/walk.js';
 import { withoutUnused } from '../lower.js';
 import { planMemory } from '../plan.js';
 import { packConstants } from '../schedule.js';
@@ -79,7 +81,7 @@ function paces({ unit, processes, streams }: Processes, { folding = {} }: Fabric
     const from = [...touched([k]).reads].find((t) => streams.has(t));
     const writer = all.find((w) => w.stores.some((s) => s.tensor === from));
     const extent = foldableLoops(k, program).outputs?.extent ?? 1;
-    if (writer) result.set(k, { pe: divisor(result.get(writer)!.pe, extent), simd: 1 });
+    if (writer) result.set(k, { pe: gcd(result.get(writer)!.pe, extent), simd: 1 });
   }
   return result;
 }
@@ -98,14 +100,9 @@ function lanesOf(program: Program, parts: ReturnType<typeof processesOf>, stream
     for (const process of to) {
       const reader = kernelsOf(parts.find((p) => p.name === process)!.body).find((k) => touched([k]).reads.has(tensor))!;
       const window = readsInOrder(reader, tensor, program) ? undefined : windowOf(reader, tensor, program);
-      const taken = window ? divisor(sent, program.tensors[tensor].shape[window.channels]) : foldings.get(reader)!.pe;
-      result.set(streamName({ tensor, to: process }), { word: divisor(sent, taken), taken });
+      const taken = window ? gcd(sent, program.tensors[tensor].shape[window.channels]) : foldings.get(reader)!.pe;
+      result.set(streamName({ tensor, to: process }), { word: gcd(sent, taken), taken });
     }
   }
   return result;
-}
-
-/** The greatest common divisor. */
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b);
 }

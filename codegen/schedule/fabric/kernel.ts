@@ -7,11 +7,12 @@
  */
 import { mapExpr } from '../../ir/indexing.js';
 import { isInteger } from '../../ir/datatype.js';
-import type { Condition, Expr, Kernel, Program, Stmt } from '../../ir/program.js';
-import { walkExpr } from '../../ir/walk.js';
+import type { Condition, Expr, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import { findLoad } from '../../ir/walk.js';
 import { loadsOf } from '../fuse.js';
 import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
 import { applySteps, printStep, type Step } from '../steps.js';
+import { isRolled } from './pipeline.js';
 import { readsInOrder } from './prepare.js';
 import { spaceOrder } from './order.js';
 import { windowOf, withWindows } from './window.js';
@@ -114,16 +115,15 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
  */
 function inOneLoop(body: readonly Stmt[], kernel: Kernel): Stmt[] {
   if (!hasFreeOrder(kernel)) return [...body];
-  const isRolled = (s: Stmt): s is Stmt & { kind: 'loop' } => s.kind === 'loop' && s.mode !== 'unrolled';
   const visit = (list: readonly Stmt[]): Stmt[] => {
     const at = list.findIndex(isRolled);
     if (at < 0) return [...list];
-    const loop = list[at] as Stmt & { kind: 'loop' };
+    const loop = list[at] as LoopStmt;
     if (list.length === 1 && !kernel.reduce.some((a) => a.name === loop.axis.split('.')[0])) return [{ ...loop, body: visit(loop.body) }];
     if (list.filter(isRolled).length > 1) return [...list];
     const first: Condition[] = [];
     const last: Condition[] = [];
-    const enter = (l: Stmt & { kind: 'loop' }): Stmt => {
+    const enter = (l: LoopStmt): Stmt => {
       const index = { offset: 0, terms: [{ coeff: 1, of: l.axis }] };
       first.push({ index, lo: 0, hi: 1 });
       last.push({ index, lo: l.extent - 1, hi: l.extent });
@@ -140,21 +140,16 @@ function inOneLoop(body: readonly Stmt[], kernel: Kernel): Stmt[] {
 /** A stream is read into a value before the statements that need it. */
 function bindLoad(body: readonly Stmt[], tensor: string, program: Program): Stmt[] {
   const name = `${tensor}.taken`;
-  const isRead = (e: Expr): boolean => {
-    let found = false;
-    walkExpr(e, { expr: (x) => { if (x.op === 'load' && x.tensor === tensor) found = true; } });
-    return found;
-  };
   let load: Expr | undefined;
   const replace = (e: Expr): Expr => mapExpr(e, (i) => i, (x) => (x.op === 'load' && x.tensor === tensor ? { op: 'ref', name } : undefined));
-  const find = (e: Expr): void => walkExpr(e, { expr: (x) => { if (x.op === 'load' && x.tensor === tensor) load ??= x; } });
   const visit = (list: readonly Stmt[]): Stmt[] => {
     let bound = false;
     return list.flatMap((s): Stmt[] => {
       if (s.kind === 'loop' || s.kind === 'if') return [{ ...s, body: visit(s.body) }];
-      if (!isRead(s.value)) return [s];
-      if (!load) find(s.value);
-      const read: Stmt[] = bound ? [] : [{ kind: 'let', name, type: program.tensors[tensor].dtype, value: load! }];
+      const own = findLoad(s.value, tensor);
+      if (!own) return [s];
+      load ??= own;
+      const read: Stmt[] = bound ? [] : [{ kind: 'let', name, type: program.tensors[tensor].dtype, value: load }];
       bound = true;
       return [...read, { ...s, value: replace(s.value) }];
     });

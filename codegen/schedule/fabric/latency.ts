@@ -7,12 +7,10 @@
  * - The integer operations of a statement take one cycle together, and a sum over an unrolled loop one more for every
  *   `additionsOfCycle` levels of its tree.
  */
-import type { Expr, Kernel, Program, Stmt } from '../../ir/program.js';
+import type { Expr, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { dependsOn, operandsOf } from '../../ir/walk.js';
 import { additionsOfCycle, latencies } from '../../targets/fpga.js';
 import { latencyOf } from './pipeline.js';
-
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 /** Cycles from the start of statements without rolled loops to their end, at least one. `streamed` tensors are no arrays. */
 export function depthOf(body: readonly Stmt[], kernel: Kernel, program: Program, streamed: ReadonlySet<string>): number {

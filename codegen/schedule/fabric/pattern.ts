@@ -2,8 +2,9 @@
  * What one pipeline moves through streams, and when: the words of its iterations, cycle by cycle from its beginning. For
  * timetable.ts, whose header states the model.
  */
-import type { Condition, Kernel, Program, Stmt } from '../../ir/program.js';
-import { conditions, moved, type Axes } from '../../ir/traffic.js';
+import type { Condition, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import { compileConditions, type Axes } from '../../ir/axes.js';
+import { moved } from '../../ir/traffic.js';
 import { dependsOn } from '../../ir/walk.js';
 import { depthOf } from './latency.js';
 
@@ -19,8 +20,6 @@ export interface Ports {
   readonly inputs: ReadonlyMap<string, readonly number[]>;
   readonly outputs: ReadonlyMap<string, readonly number[]>;
 }
-
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 interface Axis {
   readonly slot: number;
@@ -106,8 +105,8 @@ export class Pipeline {
     const changing = guard.filter(isInner);
     const chosen = unrolled.filter((l) => changing.some((c) => dependsOn(c.index, l.axis)));
     return {
-      outer: conditions(guard.filter((c) => !isInner(c)), outside),
-      inner: conditions(changing, at),
+      outer: compileConditions(guard.filter((c) => !isInner(c)), outside),
+      inner: compileConditions(changing, at),
       isFixed: changing.every((c) => outside.names.every((a) => inner.has(a) || !dependsOn(c.index, a))),
       ranges: nest.map((l) => {
         let [lo, hi] = [l.start, l.start + l.extent];

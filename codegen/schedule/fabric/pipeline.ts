@@ -3,18 +3,25 @@
  * of its memories allow; and into how many banks each array is cut, so that what an iteration touches lies in as many.
  */
 import { fail } from '../../ir/diagnostic.js';
-import type { Expr, Index, Kernel, Program, Stmt } from '../../ir/program.js';
+import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
 import { latencies, mostBanks } from '../../targets/fpga.js';
 import { romsOf } from './memory.js';
-
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 export const isRolled = (s: Stmt): s is LoopStmt => s.kind === 'loop' && s.mode !== 'unrolled';
 
 /** True where a body has a loop that is not unrolled. */
 export function hasRolled(body: readonly Stmt[]): boolean {
   return body.some((s) => (s.kind === 'loop' || s.kind === 'if') && (isRolled(s) || hasRolled(s.body)));
+}
+
+/** A rolled loop and those that are all of another's body, down to the innermost: one pipeline. Undefined where there is more. */
+export function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
+  if (!hasRolled(loop.body)) return [loop];
+  const [only] = loop.body;
+  if (loop.body.length !== 1 || only.kind !== 'loop' || !isRolled(only)) return undefined;
+  const inner = perfectNest(only);
+  return inner && [loop, ...inner];
 }
 
 /** A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streamed` tensors are no arrays. */

@@ -7,13 +7,13 @@
  */
 import { describe, smallestInteger } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
-import { mapExpr, mapLoads, substitute } from '../../ir/indexing.js';
+import { mapLoads, substitute } from '../../ir/indexing.js';
 import { elementCount } from '../../ir/graph.js';
 import { compileIndex } from '../../ir/interpretMemory.js';
 import type { Axis, Block, Index, Kernel, Process, Program, ProgramUnit, Tensor } from '../../ir/program.js';
 import { rowMajor } from '../../ir/build.js';
-import { kernelsOf, touched } from '../../ir/verifyDataflow.js';
-import { carriedTensors } from '../../ir/walk.js';
+import { touched } from '../../ir/verifyDataflow.js';
+import { carriedTensors, findLoad, kernelsOf } from '../../ir/walk.js';
 import { fuseAll, loadsInIndices, loadsOf } from '../fuse.js';
 import { inlineConstants } from '../inline.js';
 import { joinReductions } from '../join.js';
@@ -238,7 +238,7 @@ function findsInOrder(kernel: Kernel, tensor: string, program: Program): boolean
   const loads = loadsOf(kernel).filter((l) => l.tensor === tensor);
   if (!order || loads.length === 0 || kernel.partials > 1 || elementCount(shape) !== kernel.space.reduce((n, a) => n * a.extent, 1)) return false;
   const reduction = [...kernel.accumulators.flatMap((a) => [a.update, a.init]), ...kernel.body.map((l) => l.value)];
-  if (kernel.reduce.length > 0 && reduction.some((e) => mentions(e, tensor))) return false;
+  if (kernel.reduce.length > 0 && reduction.some((e) => findLoad(e, tensor) !== undefined)) return false;
   const [{ at }] = loads;
   const key = JSON.stringify(at);
   if (loads.some((l) => l.guard || JSON.stringify(l.at) !== key) || at.some((i) => JSON.stringify(i).includes('"value"'))) return false;
@@ -266,15 +266,6 @@ function inStreamOrder(at: readonly Index[], loops: readonly Axis[], shape: read
     step(next, dims.map((d) => shape[d]), dims);
   } while (step(scope.axes, extents, axes));
   return true;
-}
-
-function mentions(e: Parameters<typeof mapExpr>[0], tensor: string): boolean {
-  let found = false;
-  mapExpr(e, (i) => i, (x) => {
-    if (x.op === 'load' && x.tensor === tensor) found = true;
-    return undefined;
-  });
-  return found;
 }
 
 /** Blocks that must share a process are those from the first to the last that write one buffer, or read a count of repeats. */

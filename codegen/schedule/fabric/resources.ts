@@ -4,9 +4,9 @@
  * that a pipeline starts every few cycles is shared, equal operations are one. Costs of operations are in operators.ts, of arrays
  * and queues in memory.ts. Clock, placement and what synthesis optimizes across operations are not known here.
  */
-import type { ElementType, Expr, Index, Kernel, Program, Stmt } from '../../ir/program.js';
-import { kernelsOf, processesOf, touched, type ProcessBlocks } from '../../ir/verifyDataflow.js';
-import { axesIn } from '../../ir/walk.js';
+import type { ElementType, Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import { processesOf, touched, type ProcessBlocks } from '../../ir/verifyDataflow.js';
+import { axesIn, kernelsOf } from '../../ir/walk.js';
 import { processCycles } from './cycles.js';
 import { bitsOfType, bram18Of, lutramOf, memoryKind, queueOf, shapeOfArray, type MemoryShape } from './memory.js';
 import { added, arithmeticOverhead, control, countedBits, floatCores, memoryPort, nothing, perBit, product, sumTree, usage, type OperatorOptions, type Usage } from './operators.js';
@@ -52,8 +52,6 @@ interface Value {
   readonly axes: ReadonlySet<string>;
   readonly isFixed: boolean;
 }
-
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 class Estimator {
   private readonly program: Program;

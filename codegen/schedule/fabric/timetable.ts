@@ -16,11 +16,12 @@
  */
 import { elementCount } from '../../ir/graph.js';
 import { fail } from '../../ir/diagnostic.js';
-import type { Block, Kernel, Program, Stmt } from '../../ir/program.js';
-import { Axes, conditions, depth } from '../../ir/traffic.js';
+import type { Block, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import { compileConditions, loopDepth, type Axes } from '../../ir/axes.js';
+import { trafficAxes } from '../../ir/traffic.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { loopOverhead } from '../../targets/fpga.js';
-import { hasRolled, isRolled } from './pipeline.js';
+import { hasRolled, isRolled, perfectNest } from './pipeline.js';
 import { Pipeline, type Pattern, type Ports } from './pattern.js';
 
 export interface Timetable {
@@ -38,7 +39,6 @@ export interface Timetables {
   readonly words: readonly number[];
 }
 
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 type Item =
   | { readonly kind: 'pipeline'; readonly pipeline: Pipeline }
@@ -90,8 +90,8 @@ class Clock {
     for (const b of blocks) {
       if (b.kind === 'kernel') {
         const { body } = b.scheduled!;
-        const axes = new Int32Array(depth(body));
-        const items = this.compile(body, b, new Axes(axes));
+        const axes = new Int32Array(loopDepth(body));
+        const items = this.compile(body, b, trafficAxes(axes));
         this.run(items, axes, isAlone && items.length === 1);
         continue;
       }
@@ -119,7 +119,7 @@ class Clock {
       }
       finish();
       if (s.kind === 'if') {
-        items.push({ kind: 'if', holds: conditions(s.guard, scope), items: this.compile(s.body, kernel, scope) });
+        items.push({ kind: 'if', holds: compileConditions(s.guard, scope), items: this.compile(s.body, kernel, scope) });
         continue;
       }
       const nest = perfectNest(s);
@@ -179,13 +179,4 @@ function fixedCycles(items: readonly Item[]): number | undefined {
     cycles += own + overheadOf(item);
   }
   return cycles;
-}
-
-/** A rolled loop and those inside it, each alone in the one around it, down to the pipelined one; undefined where there is more. */
-function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
-  if (!hasRolled(loop.body)) return [loop];
-  const [only] = loop.body;
-  if (loop.body.length !== 1 || only.kind !== 'loop' || !isRolled(only)) return undefined;
-  const inner = perfectNest(only);
-  return inner && [loop, ...inner];
 }

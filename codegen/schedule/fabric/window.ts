@@ -7,7 +7,7 @@
 import { axis as axisIndex, constant, rem, sum, times } from '../../ir/build.js';
 import { fail } from '../../ir/diagnostic.js';
 import { mapExpr } from '../../ir/indexing.js';
-import type { Condition, Expr, Index, Kernel, Local, Program, Stmt } from '../../ir/program.js';
+import type { Condition, Expr, Index, Kernel, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { loadsOf } from '../fuse.js';
 import { plainAxis, spaceOrder, streamOrder } from './order.js';
 import { hasRolled } from './pipeline.js';
@@ -181,8 +181,6 @@ function take({ tensor, sides, channels, images, otherwise }: Window, kept: (pla
   const lane: Stmt = { kind: 'loop', axis: `${axis}.i`, start: 0, extent: lanes, mode: 'unrolled', body };
   return [word || lanes === shape[channels] ? lane : { kind: 'loop', axis: `${axis}.o`, start: 0, extent: shape[channels] / lanes, mode: 'serial', body: [lane] }];
 }
-
-type LoopStmt = Stmt & { readonly kind: 'loop' };
 
 /** Cycles to begin and end a pipeline at every place, about: its depth, and entering and leaving its loop. */
 const restart = 20;
