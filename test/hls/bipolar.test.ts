@@ -4,9 +4,12 @@ import * as assert from 'uvu/assert';
 import { runPasses } from '../../codegen/compile.js';
 import { importOnnx } from '../../codegen/import/onnx.js';
 import { verify } from '../../codegen/ir/verify.js';
+import { touched } from '../../codegen/ir/verifyDataflow.js';
 import { kernelsOf, walkKernel } from '../../codegen/ir/walk.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
 import { lower } from '../../codegen/schedule/lower.js';
+import { pooledNetwork } from '../support/bipolarNetworks.js';
+import { GraphBuilder } from '../support/graphs.js';
 import { sharedFile } from '../support/shared.js';
 
 const circuitOf = (bytes: Uint8Array) => {
@@ -32,5 +35,34 @@ for (const [name, counted] of [['TFC_1W1A', 4], ['TFC_2W2A', 0]] as const) {
     assert.is(weights.filter((t) => t.dtype === 'uint1').length, counted);
   });
 }
+
+test('behind pools, a concatenation and a flatten: all layers but the first, and the pools are on bits', () => {
+  const unit = scheduleFabric(lower(runPasses(pooledNetwork(), 1)));
+  verify(unit);
+  const { program } = unit;
+  const kernels = kernelsOf(program.blocks);
+  const layers = kernels.filter((k) => k.op === 'convolution' || k.op === 'dense');
+  const pools = kernels.filter((k) => k.op === 'pool');
+  assert.is(layers.length, 6);
+  assert.is(pools.length, 4);
+  const counted = program.steps!.flatMap((s) => /^count matches in (.*)$/.exec(s)?.[1] ?? []);
+  assert.equal(counted, layers.slice(1).map((k) => k.name));
+  for (const k of pools) {
+    assert.is(k.accumulators[0].type, 'uint1', k.name);
+    for (const tensor of [...touched([k]).reads, ...touched([k]).writes]) assert.is(program.tensors[tensor].dtype, 'uint1', tensor);
+  }
+});
+
+test('a pool that something else reads too keeps its values, and so does what it reads', () => {
+  const b = new GraphBuilder();
+  const weight = b.node('BipolarQuant', [b.constant('w', [4, 3, 1, 1], [1, -1, 1, -1, -1, 1, 1, 1, -1, -1, 1, -1]), b.scalar(1)]);
+  const second = b.node('BipolarQuant', [b.constant('v', [4, 4, 1, 1], Array.from({ length: 16 }, (_, i) => Math.cos(i))), b.scalar(1)]);
+  const x = b.quant(b.input('x', [1, 3, 4, 4]), 0.02, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+  const pool = b.node('MaxPool', [b.node('BipolarQuant', [b.node('Conv', [x, weight], { kernel_shape: [1, 1] }), b.scalar(1)])], { kernel_shape: [2, 2], strides: [2, 2] });
+  const { program } = scheduleFabric(lower(runPasses(b.build(b.node('Add', [pool, b.node('Conv', [pool, second], { kernel_shape: [1, 1] })])), 1)));
+  assert.not.ok((program.steps ?? []).some((s) => /^(count matches|carry bits)/.test(s)));
+  const [found] = kernelsOf(program.blocks).filter((k) => k.op === 'pool');
+  for (const tensor of [...touched([found]).reads, ...touched([found]).writes]) assert.is.not(program.tensors[tensor].dtype, 'uint1', tensor);
+});
 
 test.run();

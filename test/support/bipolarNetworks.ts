@@ -23,6 +23,23 @@ function mixedNetwork(): Graph {
   return { ...b.build(x), name: 'mixed' };
 }
 
+/** Bipolar layers behind pools with and without overlap and padding, behind a concatenation and a flatten: all but the first count matches. */
+export function pooledNetwork(): Graph {
+  const b = new GraphBuilder();
+  const random = new Random(9);
+  const weight = (name: string, shape: readonly number[]): string => b.node('BipolarQuant', [b.constant(name, shape, Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => random.float(-1, 1))), b.scalar(1)]);
+  const sign = (x: string): string => b.node('BipolarQuant', [x, b.scalar(1)]);
+  const conv = (x: string, name: string, shape: readonly number[]): string => b.node('Conv', [x, weight(name, shape)], { kernel_shape: shape.slice(2), pads: [0, 0, 0, 0], strides: [1, 1], group: 1 });
+  const pool = (x: string, size: number, stride: number, pad: number): string => b.node('MaxPool', [x], { kernel_shape: [size, size], strides: [stride, stride], pads: [pad, pad, pad, pad] });
+  const x = b.quant(b.input('x', [1, 3, 14, 14]), 0.02, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
+  const first = pool(sign(conv(x, 'w0', [8, 3, 3, 3])), 2, 2, 0);
+  const second = pool(sign(conv(first, 'w1', [6, 8, 3, 3])), 3, 2, 1);
+  const third = pool(sign(conv(first, 'w2', [10, 8, 3, 3])), 3, 2, 1);
+  const joined = b.node('Concat', [second, third], { axis: 1 });
+  const last = b.node('Flatten', [pool(sign(conv(joined, 'w3', [12, 16, 1, 1])), 2, 1, 0)]);
+  return { ...b.build(b.node('MatMul', [sign(b.node('MatMul', [last, weight('w4', [12, 20])])), weight('w5', [20, 4])])), name: 'pooled' };
+}
+
 /** Bipolar networks around the edges of words, bytes and lanes. Inputs are called x. */
 export const bipolarNetworks = (): Graph[] => [
   // One word, several, more than are written out; outputs that fill no byte, bytes, and an odd number of them.
@@ -36,4 +53,5 @@ export const bipolarNetworks = (): Graph[] => [
   convolutionNetwork({ channels: [64, 64, 10], extent: 7, kernel: 2, padding: 0 }, bipolar, 2),
   convolutionNetwork({ channels: [64, 3], extent: 1, kernel: 1, padding: 0 }, bipolar, 2),
   mixedNetwork(),
+  pooledNetwork(),
 ];

@@ -1,6 +1,7 @@
 /**
  * Products of -1 and +1 as matches: where both factors are bipolar, a sum of K products is twice the number of equal signs less K
- * (XNOR and popcount). Values and weights become one bit each, multipliers one gate. A step on the Program; integers are exact.
+ * (XNOR and popcount). Values and weights become one bit each, multipliers one gate. Pools and copies between such layers carry the
+ * bits: the greater of two bipolar values is the greater bit. A step on the Program; integers are exact.
  */
 import { compare, int, mul, ref, sub } from '../../ir/build.js';
 import { describe, smallestInteger } from '../../ir/datatype.js';
@@ -19,17 +20,7 @@ const signs = { base: -1, step: 2 };
 export function countMatches(unit: ProgramUnit, steps: string[]): ProgramUnit {
   let { program } = unit;
   const data = new Map(unit.data);
-  const carried = carriedTensors(program.blocks);
-  const coded = new Set<string>();
-  for (const tensor of Object.values(program.tensors)) {
-    const readers = program.blocks.filter((b) => touched([b]).reads.has(tensor.name));
-    if (program.buffers[tensor.buffer].role !== 'temporary' || carried.has(tensor.name) || readers.length === 0 || !isAlone(tensor, program)) continue;
-    const [least, most] = tensor.range ?? [describe(tensor.dtype).min, describe(tensor.dtype).max];
-    if (tensor.dtype === 'float32' || least < -2 || most > 2) continue;
-    const writers = kernelsOf(program.blocks).filter((k) => k.stores.some((s) => s.tensor === tensor.name));
-    if (!writers.every((k) => k.stores.every((s) => s.tensor !== tensor.name || isBipolar(s.value, k, program)))) continue;
-    if (readers.every((b) => b.kind === 'kernel' && factorsOf(b, program)?.data.tensor === tensor.name)) coded.add(tensor.name);
-  }
+  const coded = codedTensors(program);
   if (coded.size === 0) return unit;
   const weights = new Map<string, string>();
   const bitsOf = (name: string): string => {
@@ -53,6 +44,10 @@ export function countMatches(unit: ProgramUnit, steps: string[]): ProgramUnit {
   };
   const blocks = program.blocks.map((b) => {
     if (b.kind !== 'kernel') return b;
+    if (carries(b, coded)) {
+      steps.push(`carry bits in ${b.name}`);
+      return carried(b);
+    }
     let kernel: Kernel = { ...b, stores: b.stores.map((s) => (coded.has(s.tensor) ? { ...s, value: compare('gt', s.value, int(0, program.tensors[s.tensor].dtype)) } : s)) };
     const factors = factorsOf(kernel, program);
     if (factors && coded.has(factors.data.tensor)) {
@@ -65,16 +60,76 @@ export function countMatches(unit: ProgramUnit, steps: string[]): ProgramUnit {
   return { program: { ...program, blocks, tensors }, data };
 }
 
+/** The tensors that can be bits: all that is written is bipolar, and all that reads counts matches or carries the bits on. */
+function codedTensors(program: Program): Set<string> {
+  const lasting = carriedTensors(program.blocks);
+  const kernels = kernelsOf(program.blocks);
+  const coded = new Set<string>();
+  for (const tensor of Object.values(program.tensors)) {
+    const [least, most] = tensor.range ?? [describe(tensor.dtype).min, describe(tensor.dtype).max];
+    const isSmall = tensor.dtype !== 'float32' && least >= -2 && most <= 2;
+    if (isSmall && program.buffers[tensor.buffer].role === 'temporary' && !lasting.has(tensor.name) && isAlone(tensor, program)) coded.add(tensor.name);
+  }
+  const isCoded = (tensor: string): boolean => {
+    const readers = program.blocks.filter((b) => touched([b]).reads.has(tensor));
+    return readers.length > 0 && readers.every((b) => b.kind === 'kernel' && (factorsOf(b, program)?.data.tensor === tensor || carries(b, coded))) &&
+      kernels.every((k) => k.stores.every((s) => s.tensor !== tensor || isBipolar(s.value, k, program, coded)));
+  };
+  // One that is not takes those with it that it is carried from or to.
+  for (let before = Infinity; coded.size < before; ) {
+    before = coded.size;
+    for (const tensor of [...coded]) if (!isCoded(tensor)) coded.delete(tensor);
+  }
+  return coded;
+}
+
 function isAlone(tensor: Tensor, program: Program): boolean {
   return Object.values(program.tensors).every((t) => t === tensor || t.buffer !== tensor.buffer);
 }
 
-/** True where what is stored is proved to be -1 or 1; names of the epilogue stand for their values. */
-function isBipolar(value: Expr, kernel: Kernel, program: Program): boolean {
-  const lets = new Map(kernel.epilogue.map((l) => [l.name, l.value]));
-  let e = value;
-  while (e.op === 'ref' && lets.has(e.name)) e = lets.get(e.name)!;
-  return hasCodes(progressionOf(e, program), signs);
+/** True where what is stored is proved to be -1 or 1, if the coded tensors are; names stand for their values. */
+function isBipolar(value: Expr, kernel: Kernel, program: Program, coded: ReadonlySet<string>): boolean {
+  const lets = new Map([...kernel.body, ...kernel.epilogue].map((l) => [l.name, l.value]));
+  const isSign = (e: Expr, within?: string): boolean => {
+    if (e.op === 'load') return coded.has(e.tensor) && (!e.otherwise || isSign(e.otherwise));
+    if (e.op === 'max' || e.op === 'min') return isSign(e.a, within) && isSign(e.b, within);
+    if (e.op !== 'ref') return hasCodes(progressionOf(e, program), signs);
+    if (e.name === within) return true;
+    if (lets.has(e.name)) return isSign(lets.get(e.name)!, within);
+    const acc = kernel.accumulators.find((a) => a.name === e.name);
+    return acc !== undefined && isSign(acc.init) && isSign(acc.update, acc.name);
+  };
+  return isSign(value);
+}
+
+/** True where a kernel gives coded tensors on and makes nothing else of them: copies, and pools of the greatest or the least. */
+function carries(kernel: Kernel, coded: ReadonlySet<string>): boolean {
+  const isMoved = (e: Expr): boolean => {
+    switch (e.op) {
+      case 'ref': return true;
+      case 'int': return e.value === -1 || e.value === 1;
+      case 'max': case 'min': return isMoved(e.a) && isMoved(e.b);
+      case 'load': return coded.has(e.tensor) && (!e.otherwise || isMoved(e.otherwise));
+      default: return false;
+    }
+  };
+  return loadsOf(kernel).length > 0 && kernel.stores.every((s) => coded.has(s.tensor) && isMoved(s.value)) &&
+    [...kernel.body, ...kernel.epilogue].every((l) => isMoved(l.value)) && kernel.accumulators.every((a) => isMoved(a.init) && isMoved(a.update));
+}
+
+/** Such a kernel on bits. */
+function carried(kernel: Kernel): Kernel {
+  const bit = (e: Expr): Expr => {
+    if (e.op === 'int') return int(e.value > 0 ? 1 : 0, 'uint1');
+    if (e.op === 'max' || e.op === 'min') return { ...e, type: 'uint1', a: bit(e.a), b: bit(e.b) };
+    return e.op === 'load' && e.otherwise ? { ...e, otherwise: bit(e.otherwise) } : e;
+  };
+  const bits = (lets: Kernel['epilogue']): Kernel['epilogue'] => lets.map((l) => ({ ...l, type: 'uint1', value: bit(l.value) }));
+  return {
+    ...kernel, body: bits(kernel.body), epilogue: bits(kernel.epilogue),
+    accumulators: kernel.accumulators.map((a) => ({ ...a, type: 'uint1', init: bit(a.init), update: bit(a.update) })),
+    stores: kernel.stores.map((s) => ({ ...s, value: bit(s.value) })),
+  };
 }
 
 /** The factors of a kernel that sums the products of bipolar values, the second constant. */

@@ -252,7 +252,7 @@ class Estimator {
       case 'neg': case 'abs': return isFloat ? undefined : use('arithmetic', perBit(bits));
       case 'popcount': return use('arithmetic', countedBits(a.bits));
       case 'dot': return use('arithmetic', added(product(a.bits, b.bits, this.options), sumTree(1, a.bits + b.bits, 0), e.extent));
-      case 'min': case 'max': return use('comparisons', isFloat ? added(floatCores.compare, perBit(32)) : perBit(2 * bits));
+      case 'min': case 'max': return use('comparisons', isFloat ? added(floatCores.compare, perBit(32)) : perBit(bits === 1 ? 1 : 2 * bits));
       case 'select': return use('comparisons', perBit(bits));
       case 'lt': case 'le': case 'eq': case 'ne': case 'ge': case 'gt': return use('comparisons', a.isFloat ? floatCores.compare : usage(Math.max(a.bits, b.bits), 1));
       // A shift by a constant is wires; logic with one too.
