@@ -20,6 +20,22 @@ export interface Resources {
   readonly dsp: number;
 }
 
+/** A pin of the package and its electrical standard, as constraints of Vivado name them. */
+export interface Pin {
+  readonly pin: string;
+  readonly standard: string;
+}
+
+export interface Pins {
+  /** Its frequency in MHz. */
+  readonly clock: Pin & { readonly frequency: number };
+  /** The level at which the board resets. */
+  readonly reset: Pin & { readonly active: 'low' | 'high' };
+  /** The serial line, as the part sees it. */
+  readonly transmit: Pin;
+  readonly receive: Pin;
+}
+
 export interface FpgaBoard {
   readonly kind: 'fpga';
   /** As commands take it. */
@@ -35,6 +51,8 @@ export interface FpgaBoard {
   readonly clock: { readonly default: number; readonly most: number };
   /** How the circuit is reached: the ARM cores of a Zynq, or a MicroBlaze that is made of the same fabric. */
   readonly interface: 'zynq' | 'microblaze';
+  /** Where a MicroBlaze finds clock, reset and serial line; every board with that interface has them. */
+  readonly pins?: Pins;
   /** The processor that calls the circuit, and its clock in MHz. */
   readonly host: { readonly core: string; readonly clock: number };
   /** Memory outside the part, in MiB, and the bits of a word on its bus. */
@@ -150,6 +168,8 @@ const common: Rules = {
   title: text('a name for people'),
 };
 
+const pin: Rules = { pin: text('a pin such as "E3"', /^[A-Z]+[0-9]+$/), standard: text('an electrical standard such as "LVCMOS33"', /^[A-Z][A-Z0-9_]*$/) };
+
 const kinds: Readonly<Record<Board['kind'], Rules>> = {
   fpga: {
     ...common,
@@ -158,6 +178,7 @@ const kinds: Readonly<Record<Board['kind'], Rules>> = {
     resources: object({ lut: whole('lookup tables', 1), lutram: whole('lookup tables'), ff: whole('flip-flops', 1), bram18: whole('memories of 18 Kbit'), dsp: whole('slices') }),
     clock: object({ default: megahertz, most: megahertz }),
     interface: choice(['zynq', 'microblaze']),
+    pins: optional(object({ clock: object({ ...pin, frequency: megahertz }), reset: object({ ...pin, active: choice(['low', 'high']) }), transmit: object(pin), receive: object(pin) })),
     host: object({ core: text('the name of a core'), clock: megahertz }),
     memory: object({ size: whole('MiB', 1), bits: whole('bits', 8, 4096) }),
   },
@@ -183,6 +204,7 @@ export function parseBoard(json: unknown, at: string): Board {
   const parsed = board as unknown as Board;
   if (parsed.kind === 'fpga') {
     const { clock, resources } = parsed;
+    if (parsed.interface === 'microblaze' && !parsed.pins) fail('target/board', at, 'the field "pins" is missing, which the interface "microblaze" needs: where clock, reset and serial line are', 'Add "pins"; boards/arty-a7-100t/board.json has an example.');
     if (clock.default > clock.most) fail('target/board', at, `"clock.default" is ${clock.default} MHz, above "clock.most", ${clock.most} MHz`, 'Correct one of the two.');
     if (resources.lutram > resources.lut) fail('target/board', at, `"resources.lutram" is ${resources.lutram}, above "resources.lut", ${resources.lut}, of which they are a part`, 'Correct one of the two.');
   } else if (parsed.features.includes('relaxed-simd') && !parsed.features.includes('simd')) {

@@ -1,22 +1,15 @@
 /**
- * Programs for the processor beside the circuit: a Python driver for PYNQ (NumPy in and out), or C without an operating system for a
- * MicroBlaze. Both validate against the data of the test bench and measure the throughput.
+ * The program for the ARM cores of a Zynq: a Python driver for PYNQ, NumPy in and out. It validates against the data of the test
+ * bench and measures the throughput. The program for a MicroBlaze is in bareMetal.ts.
  */
-import { addressBits } from './build.js';
-import type { Project, VectorArray } from './project.js';
-import { comment } from './sources.js';
-import { addresses, bufferPlan } from './vivado.js';
-
-/** Bytes of vectors at most that are compiled into a program without files. */
-const embeddedBytes = 24 * 1024;
+import { bareMetalFiles } from './bareMetal.js';
+import type { Project } from './project.js';
 
 /** The files of host/. */
 export function hostFiles(project: Project): Record<string, string> {
   if (project.board.interface === 'zynq') return { 'host/driver.py': pynqDriver(project) };
-  return { 'host/main.c': bareMetal(project), 'host/circuit.h': registers(project), 'host/vectors.h': embedded(project), 'host/vitis.tcl': application(project) };
+  return bareMetalFiles(project);
 }
-
-// ---- PYNQ ----------------------------------------------------------------------------------------------------------
 
 const numpyType = (type: string): string => (type === 'float' ? 'float32' : type.replace(/_t$/, ''));
 
@@ -161,143 +154,5 @@ def main(arguments):
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-`;
-}
-
-// ---- MicroBlaze ----------------------------------------------------------------------------------------------------
-
-const hex = (n: number): string => `0x${n.toString(16).toUpperCase().padStart(8, '0')}u`;
-
-/** Addresses and registers. A pointer takes a register and a reserved word, from 0x10 on, in the order of the arguments. */
-function registers({ name, text }: Project): string {
-  const { offsets } = bufferPlan({ text });
-  const words = addressBits === 32 ? 2 : 3;
-  return [
-    comment('Where the circuit and its buffers lie: as vivado.tcl places them, and registers as Vitis HLS lays them out'),
-    comment(`(compare hls/solution/impl/ip/drivers/*/src/x${name.toLowerCase()}_top_hw.h).`),
-    '#ifndef CIRCUIT_H',
-    '#define CIRCUIT_H',
-    `#define CIRCUIT_CONTROL ${hex(addresses.control)}`,
-    '#define CIRCUIT_START 1u',
-    '#define CIRCUIT_DONE 2u',
-    ...text.arguments.flatMap((a, i) => [
-      '',
-      comment(a.tensor.name),
-      `#define ${a.name.toUpperCase()}_REGISTER 0x${(0x10 + 4 * words * i).toString(16)}u`,
-      `#define ${a.name.toUpperCase()}_ADDRESS ${hex(addresses.buffers + offsets[i])}`,
-      `#define ${a.name.toUpperCase()}_BYTES ${a.elements * bytesOf(a.type)}u`,
-    ]),
-    '#endif',
-    '',
-  ].join('\n');
-}
-
-const bytesOf = (type: string): number => (type === 'float' ? 4 : Number(/\d+/.exec(type)![0]) / 8);
-
-/** Calls whose inputs and outputs fit into the program. */
-function embeddedCalls({ text, vectors }: Project): number {
-  const bytes = text.arguments.reduce((n, a) => n + Math.ceil((a.elements * bytesOf(a.type)) / 4) * 4, 0);
-  return Math.max(1, Math.min(vectors.calls, Math.floor(embeddedBytes / bytes)));
-}
-
-function embedded(project: Project): string {
-  const { text, vectors } = project;
-  const calls = embeddedCalls(project);
-  return [
-    comment(`The first ${calls} of the test bench's calls, as words of 32 bits.`),
-    '#ifndef VECTORS_H',
-    '#define VECTORS_H',
-    '#include <stdint.h>',
-    `#define CALLS ${calls}`,
-    ...text.arguments.map((a) => {
-      const words = Math.ceil((a.elements * bytesOf(a.type)) / 4);
-      return `static const uint32_t vectors_${a.name}[CALLS][${words}] = {\n${Array.from({ length: calls }, (_, c) => `  {${wordsOf(vectors.arrays[a.name], c, a.elements).join(', ')}},`).join('\n')}\n};`;
-    }),
-    '#endif',
-    '',
-  ].join('\n');
-}
-
-/** The bytes of one call as little-endian words. */
-function wordsOf({ data }: VectorArray, call: number, elements: number): string[] {
-  const one = data.subarray(call * elements, (call + 1) * elements);
-  const bytes = new Uint8Array(Math.ceil(one.byteLength / 4) * 4);
-  bytes.set(new Uint8Array(one.buffer, one.byteOffset, one.byteLength));
-  return Array.from(new Uint32Array(bytes.buffer), (w) => `0x${w.toString(16)}u`);
-}
-
-function bareMetal(project: Project): string {
-  const { model, text, clock, version } = project;
-  const inputs = text.arguments.filter((a) => a.isInput);
-  const outputs = text.arguments.filter((a) => !a.isInput);
-  return `${comment(`The circuit of ${model} without an operating system: validates against vectors.h, then measures the throughput.`)}
-${comment(`made by sigmaflow ${version}`)}
-#include <stdint.h>
-#include "circuit.h"
-#include "vectors.h"
-#include "xil_printf.h"
-
-#define TIMED_CALLS 1000
-
-static volatile uint32_t *const control = (volatile uint32_t *)CIRCUIT_CONTROL;
-
-static void call(void) {
-  control[0] = CIRCUIT_START;
-  while (!(control[0] & CIRCUIT_DONE)) {
-  }
-}
-
-static void put(uint32_t address, const uint32_t *words, int bytes) {
-  volatile uint32_t *to = (volatile uint32_t *)address;
-  int i;
-  for (i = 0; i < (bytes + 3) / 4; ++i) to[i] = words[i];
-}
-
-/* The words of a result that differ from the expected ones. The unused bytes of the last word do not count. */
-static int compare(const char *name, int call, uint32_t address, const uint32_t *expected, int bytes) {
-  const volatile uint32_t *found = (const volatile uint32_t *)address;
-  int i, differences = 0;
-  for (i = 0; i < (bytes + 3) / 4; ++i) {
-    const int rest = bytes - 4 * i;
-    const uint32_t mask = rest >= 4 ? 0xffffffffu : (1u << (8 * rest)) - 1u;
-    if ((found[i] & mask) == (expected[i] & mask)) continue;
-    if (differences++ == 0) xil_printf("FAIL: call %d, %s, word %d is %08x, expected %08x\\r\\n", call, name, i, (unsigned)(found[i] & mask), (unsigned)(expected[i] & mask));
-  }
-  return differences;
-}
-
-int main(void) {
-  int i, differences = 0;
-${text.arguments.map((a) => `  control[${a.name.toUpperCase()}_REGISTER / 4] = ${a.name.toUpperCase()}_ADDRESS;`).join('\n')}
-  for (i = 0; i < CALLS; ++i) {
-${inputs.map((a) => `    put(${a.name.toUpperCase()}_ADDRESS, vectors_${a.name}[i], ${a.name.toUpperCase()}_BYTES);`).join('\n')}
-    call();
-${outputs.map((a) => `    differences += compare("${a.name}", i, ${a.name.toUpperCase()}_ADDRESS, vectors_${a.name}[i], ${a.name.toUpperCase()}_BYTES);`).join('\n')}
-  }
-  if (differences) xil_printf("FAIL: %d words differ\\r\\n", differences);
-  else xil_printf("PASS: %d calls, every bit as expected\\r\\n", CALLS);
-
-  /* Between the two lines lie TIMED_CALLS calls: a host with a clock divides (at ${clock} MHz the circuit's own time is in report.html). */
-  xil_printf("throughput: begin %d\\r\\n", TIMED_CALLS);
-  for (i = 0; i < TIMED_CALLS; ++i) call();
-  xil_printf("throughput: end\\r\\n");
-  return differences != 0;
-}
-`;
-}
-
-function application({ name }: Project): string {
-  return `# The program for the MicroBlaze, loaded over JTAG: xsct host/vitis.tcl, after "make bitstream". The serial line has 115200 baud.
-set here [file dirname [file normalize [info script]]]
-setws $here/../build/workspace
-app create -name host -hw $here/../build/${name}.xsa -os standalone -proc processor -template {Empty Application(C)}
-importsources -name host -path $here
-app build -name host
-connect
-targets -set -filter {name =~ "xc7*"}
-fpga -file $here/../build/${name}.bit
-targets -set -filter {name =~ "*MicroBlaze #0*"}
-dow $here/../build/workspace/host/Debug/host.elf
-con
 `;
 }

@@ -2,11 +2,14 @@
  * The block design of a project for Vivado, from the exported IP to a bitstream: on a Zynq the ARM cores reach the circuit and share
  * their memory with it; elsewhere a MicroBlaze of the same fabric does, with block memory for both.
  */
-import type { FpgaBoard } from '../../codegen/targets/board.js';
+import type { FpgaBoard, Pin, Pins } from '../../codegen/targets/board.js';
 import type { Project } from './project.js';
 
 /** Where the parts of the MicroBlaze's system lie; host/ has the same. */
-export const addresses = { control: 0x44a00000, buffers: 0xc0000000, uart: 0x40600000 } as const;
+export const addresses = { control: 0x44a00000, buffers: 0xc0000000, serial: 0x40600000 } as const;
+
+/** The MicroBlaze's own memory, for program and data. */
+const localBytes = 64 * 1024;
 
 const hex = (n: number): string => `0x${n.toString(16).toUpperCase().padStart(8, '0')}`;
 
@@ -27,114 +30,157 @@ export const elementBytes = (type: string): number => (type === 'float' ? 4 : Nu
 /** The block memory that circuit and MicroBlaze share: a power of two, 4 KiB at least. */
 export const sharedBytes = (project: Pick<Project, 'text'>): number => Math.max(4096, 2 ** Math.ceil(Math.log2(bufferPlan(project).bytes)));
 
-/** vivado.tcl, and the pins where the board's file does not name a board of Vivado's store. */
+/** vivado.tcl, and where the pins are that a MicroBlaze's system needs. */
 export function vivadoFiles(project: Project): Record<string, string> {
   const { board } = project;
   return {
     'vivado.tcl': [head(project), board.interface === 'zynq' ? zynq(project) : microblaze(project), tail(project)].join('\n'),
+    ...(board.interface === 'microblaze' ? { 'pins.xdc': constraints(board.pins!) } : {}),
   };
 }
 
-function head({ name, board }: Project): string {
-  return `# Vivado: the block design around the circuit, and its bitstream for ${board.title}. "make bitstream" runs it.
+function head({ name, board, text }: Project): string {
+  return `# Vivado 2020.2 or later: the block design around the circuit, and its bitstream for ${board.title}. "make bitstream" runs it.
+# No version of an IP is named: the catalogue's own is taken.
 set here [file dirname [file normalize [info script]]]
 cd $here
+set exported $here/hls/solution/impl/ip
+if {![file exists $exported/component.xml]} { error "there is no IP in $exported: run make hls" }
+
 create_project -force ${name} vivado -part ${board.part}
 ${boardPart(board)}
-set_property ip_repo_paths [list $here/hls/solution/impl/ip] [current_project]
+set_property ip_repo_paths [list $exported] [current_project]
 update_ip_catalog
 create_bd_design system
+
+# A cell of an IP of the catalogue.
+proc cell {name ip} {
+  set found [lindex [lsort -dictionary [get_ipdefs -quiet "*:$ip:*"]] end]
+  if {$found eq ""} { error "Vivado's catalogue has no $ip" }
+  return [create_bd_cell -type ip -vlnv $found $name]
+}
+# Joins a pin, or a bus of a master, to others.
+proc wire {from args} {
+  foreach to $args { connect_bd_net [get_bd_pins $from] [get_bd_pins $to] }
+}
+proc bus {from to} {
+  connect_bd_intf_net [get_bd_intf_pins $from] [get_bd_intf_pins $to]
+}
+# An interconnect of as many masters and slaves.
+proc interconnect {name masters slaves} {
+  set_property -dict [list CONFIG.NUM_SI $masters CONFIG.NUM_MI $slaves] [cell $name ip:smartconnect]
+}
+
+cell circuit hls:${text.topName}
 `;
 }
 
-function boardPart({ boardPart, interface: kind }: FpgaBoard): string {
+function boardPart({ boardPart }: FpgaBoard): string {
   if (boardPart === undefined) return '# The board has no name in Vivado\'s store.\nset has_board 0';
-  const missing = kind === 'microblaze' ? `error "install the board files of ${boardPart} (Vivado: Tools, Vivado Store, Boards): clock, reset and serial line come from there"` : 'puts "the board files are not installed: memory timing stays as the board\'s own boot loader sets it"';
-  return `# ${boardPart}, of whatever version is installed.
-set found [lindex [get_board_parts -quiet "${boardPart.split(':').slice(0, 2).join(':')}:*"] end]
+  return `# The board's files, of whatever version is installed. Without them the part alone is named, and the memory of a Zynq stays as the boot loader set it.
+set found [lindex [lsort -dictionary [get_board_parts -quiet "*:${boardPart.split(':')[1]}:*"]] end]
 set has_board [expr {$found ne ""}]
-if {$has_board} { set_property board_part $found [current_project] } else { ${missing} }`;
+if {$has_board} { set_property board_part $found [current_project] } else { puts "the board files of ${boardPart} are not installed" }`;
 }
 
-/** The circuit as a cell named "circuit", its masters joined to `memory`, which has one port more in front where asked for. */
-function circuitCell({ text }: Project, before: readonly string[]): string {
-  const masters = [...before, ...text.arguments.map((_, i) => `circuit/m_axi_gmem${i}`)];
-  return `set circuit [create_bd_cell -type ip -vlnv xilinx.com:hls:${text.topName} circuit]
-set memory [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect memory]
-set masters [list ${masters.join(' ')}]`;
+/** The circuit's masters, as buses of the interconnect `memory` from its slave port `first` on. */
+function masters({ text }: Project, first: number): string {
+  return text.arguments.map((_, i) => `bus circuit/m_axi_gmem${i} memory/S${String(first + i).padStart(2, '0')}_AXI`).join('\n');
 }
 
 function zynq(project: Project): string {
-  const { clock } = project;
-  return `set ps [create_bd_cell -type ip -vlnv xilinx.com:ip:processing_system7 ps]
+  const { clock, text } = project;
+  return `set ps [cell ps ip:processing_system7]
 apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 -config [list make_external "FIXED_IO, DDR" apply_board_preset $has_board Master Disable Slave Disable] $ps
 set_property -dict [list CONFIG.PCW_USE_M_AXI_GP0 1 CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ ${clock} CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_EN_RST0_PORT 1] $ps
-
-${circuitCell(project, [])}
-set_property -dict [list CONFIG.NUM_SI [llength $masters] CONFIG.NUM_MI 1] $memory
-set control [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control]
-set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI 1] $control
-set reset [create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset reset]
+cell resets ip:proc_sys_reset
+interconnect control 1 1
+interconnect memory ${text.arguments.length} 1
 
 # One clock for all.
-connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins ps/M_AXI_GP0_ACLK] [get_bd_pins ps/S_AXI_HP0_ACLK] [get_bd_pins circuit/ap_clk] [get_bd_pins memory/aclk] [get_bd_pins control/aclk] [get_bd_pins reset/slowest_sync_clk]
-connect_bd_net [get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins reset/ext_reset_in]
-connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins circuit/ap_rst_n] [get_bd_pins memory/aresetn] [get_bd_pins control/aresetn]
+wire ps/FCLK_CLK0 ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK circuit/ap_clk memory/aclk control/aclk resets/slowest_sync_clk
+wire ps/FCLK_RESET0_N resets/ext_reset_in
+wire resets/peripheral_aresetn circuit/ap_rst_n memory/aresetn control/aresetn
 
-connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_GP0] [get_bd_intf_pins control/S00_AXI]
-connect_bd_intf_net [get_bd_intf_pins control/M00_AXI] [get_bd_intf_pins circuit/s_axi_control]
-set i 0
-foreach master $masters {
-  connect_bd_intf_net [get_bd_intf_pins $master] [get_bd_intf_pins [format "memory/S%02d_AXI" $i]]
-  incr i
-}
-connect_bd_intf_net [get_bd_intf_pins memory/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0]
+# The processor to the circuit's registers; the circuit to the processor's memory, beside its caches.
+bus ps/M_AXI_GP0 control/S00_AXI
+bus control/M00_AXI circuit/s_axi_control
+${masters(project, 0)}
+bus memory/M00_AXI ps/S_AXI_HP0
 assign_bd_address
 `;
 }
 
 function microblaze(project: Project): string {
-  const { clock } = project;
-  return `# Clock, reset and serial line as the board files name them.
-set clocks [create_bd_cell -type ip -vlnv xilinx.com:ip:clk_wiz clocks]
-set_property -dict [list CONFIG.CLKOUT1_REQUESTED_OUT_FREQ ${clock} CONFIG.RESET_TYPE ACTIVE_LOW] $clocks
-apply_bd_automation -rule xilinx.com:bd_rule:board -config {Board_Interface {sys_clock} Manual_Source {Auto}} [get_bd_pins clocks/clk_in1]
-apply_bd_automation -rule xilinx.com:bd_rule:board -config {Board_Interface {reset} Manual_Source {Auto}} [get_bd_pins clocks/resetn]
+  const { clock, text, board } = project;
+  const { clock: pin, reset } = board.pins!;
+  const low = reset.active === 'low';
+  return `# Clock, reset and serial line; pins.xdc says where they are on the board.
+create_bd_port -dir I -type clk -freq_hz ${Math.round(pin.frequency * 1e6)} board_clock
+create_bd_port -dir I -type rst board_reset
+set_property CONFIG.POLARITY ${low ? 'ACTIVE_LOW' : 'ACTIVE_HIGH'} [get_bd_ports board_reset]
+create_bd_port -dir O serial_transmit
+create_bd_port -dir I serial_receive
+add_files -fileset constrs_1 -norecurse $here/pins.xdc
 
-set processor [create_bd_cell -type ip -vlnv xilinx.com:ip:microblaze processor]
-apply_bd_automation -rule xilinx.com:bd_rule:microblaze -config [list axi_intc 0 axi_periph Disabled cache None clk "/clocks/clk_out1" debug_module "Debug Only" ecc None local_mem 64KB preset None] $processor
-set_property -dict [list CONFIG.C_D_AXI 1 CONFIG.C_USE_BARREL 1 CONFIG.C_USE_HW_MUL 1] $processor
-set reset [get_bd_cells -filter {VLNV =~ "*:proc_sys_reset:*"}]
-apply_bd_automation -quiet -rule xilinx.com:bd_rule:board -config {Board_Interface {reset} Manual_Source {Auto}} [get_bd_pins $reset/ext_reset_in]
+set_property -dict [list CONFIG.PRIM_IN_FREQ ${pin.frequency} CONFIG.CLKOUT1_REQUESTED_OUT_FREQ ${clock} CONFIG.RESET_TYPE ${low ? 'ACTIVE_LOW CONFIG.RESET_PORT resetn' : 'ACTIVE_HIGH CONFIG.RESET_PORT reset'}] [cell clocks ip:clk_wiz]
+${low ? 'cell resets ip:proc_sys_reset' : 'set_property CONFIG.C_EXT_RESET_HIGH 1 [cell resets ip:proc_sys_reset]'}
+connect_bd_net [get_bd_ports board_clock] [get_bd_pins clocks/clk_in1]
+connect_bd_net [get_bd_ports board_reset] [get_bd_pins clocks/${low ? 'resetn' : 'reset'}]
+connect_bd_net [get_bd_ports board_reset] [get_bd_pins resets/ext_reset_in]
+wire clocks/locked resets/dcm_locked
 
-${circuitCell(project, ['processor/M_AXI_DP'])}
-# Three slaves: block memory that circuit and processor share, control of the circuit, serial line.
-set_property -dict [list CONFIG.NUM_SI [llength $masters] CONFIG.NUM_MI 3] $memory
-set buffers [create_bd_cell -type ip -vlnv xilinx.com:ip:axi_bram_ctrl buffers]
-set_property -dict [list CONFIG.SINGLE_PORT_BRAM 1] $buffers
-set blocks [create_bd_cell -type ip -vlnv xilinx.com:ip:blk_mem_gen blocks]
-connect_bd_intf_net [get_bd_intf_pins buffers/BRAM_PORTA] [get_bd_intf_pins blocks/BRAM_PORTA]
-set uart [create_bd_cell -type ip -vlnv xilinx.com:ip:axi_uartlite uart]
-set_property -dict [list CONFIG.C_BAUDRATE 115200] $uart
-apply_bd_automation -rule xilinx.com:bd_rule:board -config {Board_Interface {usb_uart} Manual_Source {Auto}} [get_bd_intf_pins uart/UART]
-
-connect_bd_net [get_bd_pins clocks/clk_out1] [get_bd_pins circuit/ap_clk] [get_bd_pins memory/aclk] [get_bd_pins buffers/s_axi_aclk] [get_bd_pins uart/s_axi_aclk]
-connect_bd_net [get_bd_pins $reset/peripheral_aresetn] [get_bd_pins circuit/ap_rst_n] [get_bd_pins memory/aresetn] [get_bd_pins buffers/s_axi_aresetn] [get_bd_pins uart/s_axi_aresetn]
-set i 0
-foreach master $masters {
-  connect_bd_intf_net [get_bd_intf_pins $master] [get_bd_intf_pins [format "memory/S%02d_AXI" $i]]
-  incr i
+# The processor, its debugger, and its own memory for program and data.
+set_property -dict [list CONFIG.C_DEBUG_ENABLED 1 CONFIG.C_D_AXI 1 CONFIG.C_D_LMB 1 CONFIG.C_I_LMB 1 CONFIG.C_USE_BARREL 1 CONFIG.C_USE_HW_MUL 1] [cell processor ip:microblaze]
+cell debugger ip:mdm
+set_property -dict [list CONFIG.Memory_Type True_Dual_Port_RAM CONFIG.use_bram_block BRAM_Controller] [cell local ip:blk_mem_gen]
+foreach {kind port} {data A instruction B} {
+  cell \${kind}_bus ip:lmb_v10
+  cell \${kind}_memory ip:lmb_bram_if_cntlr
+  bus processor/[string toupper [string index $kind 0]]LMB \${kind}_bus/LMB_M
+  bus \${kind}_bus/LMB_Sl_0 \${kind}_memory/SLMB
+  bus \${kind}_memory/BRAM_PORT local/BRAM_PORT$port
+  wire clocks/clk_out1 \${kind}_bus/LMB_Clk \${kind}_memory/LMB_Clk
+  wire resets/bus_struct_reset \${kind}_bus/SYS_Rst \${kind}_memory/LMB_Rst
 }
-connect_bd_intf_net [get_bd_intf_pins memory/M00_AXI] [get_bd_intf_pins buffers/S_AXI]
-connect_bd_intf_net [get_bd_intf_pins memory/M01_AXI] [get_bd_intf_pins circuit/s_axi_control]
-connect_bd_intf_net [get_bd_intf_pins memory/M02_AXI] [get_bd_intf_pins uart/S_AXI]
+bus debugger/MBDEBUG_0 processor/DEBUG
+wire debugger/Debug_SYS_Rst resets/mb_debug_sys_rst
+wire resets/mb_reset processor/Reset
 
-# host/ has the same addresses.
-assign_bd_address -offset ${hex(addresses.buffers)} -range ${sharedBytes(project)} [get_bd_addr_segs buffers/S_AXI/Mem0]
+# Block memory that circuit and processor share, and the serial line.
+set_property CONFIG.SINGLE_PORT_BRAM 1 [cell buffers ip:axi_bram_ctrl]
+cell blocks ip:blk_mem_gen
+bus buffers/BRAM_PORTA blocks/BRAM_PORTA
+set_property CONFIG.C_BAUDRATE 115200 [cell serial ip:axi_uartlite]
+connect_bd_net [get_bd_pins serial/tx] [get_bd_ports serial_transmit]
+connect_bd_net [get_bd_ports serial_receive] [get_bd_pins serial/rx]
+interconnect control 1 3
+interconnect memory ${text.arguments.length + 1} 1
+
+# One clock for all.
+wire clocks/clk_out1 processor/Clk circuit/ap_clk memory/aclk control/aclk buffers/s_axi_aclk serial/s_axi_aclk resets/slowest_sync_clk
+wire resets/peripheral_aresetn circuit/ap_rst_n memory/aresetn control/aresetn buffers/s_axi_aresetn serial/s_axi_aresetn
+
+# The processor to the circuit's registers, the serial line and the shared memory; the circuit to the shared memory.
+bus processor/M_AXI_DP control/S00_AXI
+bus control/M00_AXI circuit/s_axi_control
+bus control/M01_AXI serial/S_AXI
+bus control/M02_AXI memory/S00_AXI
+${masters(project, 1)}
+bus memory/M00_AXI buffers/S_AXI
+
+# host/circuit.h has the same addresses.
+assign_bd_address -offset 0x00000000 -range ${localBytes / 1024}K [get_bd_addr_segs data_memory/SLMB/Mem]
+assign_bd_address -offset 0x00000000 -range ${localBytes / 1024}K [get_bd_addr_segs instruction_memory/SLMB/Mem]
+assign_bd_address -offset ${hex(addresses.buffers)} -range ${sharedBytes(project) / 1024}K [get_bd_addr_segs buffers/S_AXI/Mem0]
 assign_bd_address -offset ${hex(addresses.control)} -range 64K [get_bd_addr_segs circuit/s_axi_control/Reg]
-assign_bd_address -offset ${hex(addresses.uart)} -range 64K [get_bd_addr_segs uart/S_AXI/Reg]
-assign_bd_address
+assign_bd_address -offset ${hex(addresses.serial)} -range 64K [get_bd_addr_segs serial/S_AXI/Reg]
 `;
+}
+
+function constraints({ clock, reset, transmit, receive }: Pins): string {
+  const line = (port: string, { pin, standard }: Pin): string => `set_property -dict {PACKAGE_PIN ${pin} IOSTANDARD ${standard}} [get_ports ${port}]`;
+  return ['# The pins of the board. The frequency of board_clock is constrained by the clocking IP.', line('board_clock', clock), line('board_reset', reset), line('serial_transmit', transmit), line('serial_receive', receive), ''].join('\n');
 }
 
 function tail({ name, board }: Project): string {
