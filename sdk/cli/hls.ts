@@ -7,8 +7,9 @@ import { emitHls } from '../../codegen/emit/hls/design.js';
 import { fail } from '../../codegen/ir/diagnostic.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
+import { foldingChooser } from '../../codegen/schedule/fabric/choose.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
+import { scheduleFabric, streamName } from '../../codegen/schedule/fabric/index.js';
 import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { estimateResources, type Estimate } from '../../codegen/schedule/fabric/resources.js';
@@ -129,18 +130,23 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
   const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
   const goal = latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits';
-  // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again.
+  // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again, first with
+  // the depths that the streams of the last one had.
+  const choose = foldingChooser(prepared, cycles);
   const part = { ...board.resources };
+  let before: Readonly<Record<string, number>> = {};
   for (let left = attempts; ; left--) {
-    const { folding } = chooseFolding(prepared, part, cycles);
-    const made = { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
-    const kind = missing(made.estimate, board);
-    if (!kind || left === 0) return fitting(made, board);
-    part[kind] -= Math.ceil(1.1 * (made.estimate.total[kind] - board.resources[kind])) + 1;
+    const { folding } = choose(part);
+    const likely = estimateResources(scheduleFabric(lowered, { folding, depths: before }).program);
+    const made = missing(likely, board) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
+    const kind = missing(made?.estimate ?? likely, board);
+    if (made && (!kind || left === 0)) return fitting(made, board);
+    part[kind!] -= Math.ceil(1.1 * ((made?.estimate ?? likely).total[kind!] - board.resources[kind!])) + 1;
+    if (made) before = Object.fromEntries(made.unit.program.dataflow!.streams.map((s) => [streamName(s), s.depth]));
   }
 }
 
-const attempts = 4;
+const attempts = 8;
 
 const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
 

@@ -22,6 +22,7 @@ import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
 import { makeKernel, makeUnit, type TensorSpec } from '../support/programs.js';
 import { network, type Net } from '../schedule/networks.js';
 import { kinds, randomCase } from '../random/graphs.js';
+import { Random } from '../support/random.js';
 import { sharedFile } from '../support/shared.js';
 import { simulateEveryCycle } from './everyCycle.js';
 
@@ -289,6 +290,29 @@ test('words, order and waiting of networks: as every cycle says', () => {
     // Where nothing lacks room, the slowest process gives the interval.
     assert.is(simulateDataflow(program, { depths: endless, images: 4 }).interval, Math.max(...Object.values(processCycles(program))));
   }
+});
+
+test('a run that goes on from another one with deeper streams: the times of a run by itself', () => {
+  const network = circuit(convolutionNetwork({ channels: [3, 4, 4, 2], extent: 8, kernel: 3, padding: 1 }, { weights: 4, activations: 4 }), { folding: {} });
+  const random = new Random(77);
+  const table = timetables(network);
+  const [kept, alone] = [new Simulation(network, table), new Simulation(network, table)];
+  let depth = kept.names.map(() => Infinity);
+  let [ran, late] = [0, 0];
+  for (let i = 0; i < 60; i++) {
+    const tried = depth.map((d) => (random.float(0, 1) < 0.4 ? Math.max(2, Math.floor(Math.min(d, 400) * random.float(0.5, 1))) : d));
+    const all = alone.run({ depths: Object.fromEntries(kept.names.map((n, s) => [n, tried[s]])), images: 3 });
+    const limit = all.latency === Infinity || i % 3 > 0 ? 1e9 : all.latency - 1;
+    const found = kept.runWithin(limit, tried, 3);
+    assert.is(found === undefined, limit < all.latency && limit < 1e9);
+    if (!found) { late++; continue; }
+    assert.equal([found.latency, found.interval, found.streams], [all.latency, all.interval, all.streams]);
+    if (all.deadlock) continue;
+    ran++;
+    kept.keep(tried, 3);
+    depth = tried;
+  }
+  assert.ok(ran > 10 && late > 5, `${ran} kept, ${late} late`);
 });
 
 const resnet = sharedFile('bench/ic_resnet8.qdq_u8s8.onnx');

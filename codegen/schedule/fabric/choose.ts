@@ -54,8 +54,22 @@ const number = (n: number): string => n.toLocaleString('en-US');
  * all, and fabric/goal where no folding meets the goal.
  */
 export function chooseFolding(prepared: Processes, part: Usage, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
-  const search = new Search(prepared, part, goal, options);
-  return search.leastOf(search.fastEnough());
+  return foldingChooser(prepared, goal, options)(part);
+}
+
+/** The same for several parts, one after the other: what a folding gives is found once. */
+export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: OperatorOptions = {}): (part: Usage) => ChosenFolding {
+  const found: Found = { known: new Map(), drafts: new Map() };
+  return (part) => {
+    const search = new Search(prepared, part, goal, options, found);
+    return search.leastOf(search.fastEnough());
+  };
+}
+
+/** What foldings give, by PE and SIMD of all kernels, and the kernels they are made of. */
+interface Found {
+  readonly known: Map<string, ChosenFolding | undefined>;
+  readonly drafts: Map<string, Kernel>;
 }
 
 /** What a folding gives. `drafts`: kernels of earlier evaluations of the same processes. */
@@ -79,8 +93,7 @@ function writerOf(program: Program, tensor: string): string {
 }
 
 class Search {
-  private readonly known = new Map<string, ChosenFolding | undefined>();
-  private readonly drafts = new Map<string, Kernel>();
+  private readonly found: Found;
   private readonly prepared: Processes;
   private readonly part: Usage;
   private readonly goal: FoldingGoal;
@@ -89,7 +102,8 @@ class Search {
   /** By process: the kernels that make it faster, its own and those that send to it. */
   private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
 
-  constructor(prepared: Processes, part: Usage, goal: FoldingGoal, options: OperatorOptions) {
+  constructor(prepared: Processes, part: Usage, goal: FoldingGoal, options: OperatorOptions, found: Found) {
+    this.found = found;
     this.prepared = prepared;
     this.part = part;
     this.goal = goal;
@@ -105,8 +119,9 @@ class Search {
 
   private of(folding: Readonly<Record<string, Folding>>): ChosenFolding | undefined {
     const key = JSON.stringify(this.kernels.map((k) => [folding[k.name].pe, folding[k.name].simd]));
-    if (!this.known.has(key)) this.known.set(key, this.legal(() => evaluateFolding(this.prepared, folding, this.options, this.drafts)));
-    return this.known.get(key);
+    const { known, drafts } = this.found;
+    if (!known.has(key)) known.set(key, this.legal(() => evaluateFolding(this.prepared, folding, this.options, drafts)));
+    return known.get(key);
   }
 
   /** Undefined where the tools' limits forbid a folding. */

@@ -50,7 +50,8 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
   const map = (blocks: readonly Block[], process: string): Block[] =>
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
-      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
+      const { writes } = touched([b]);
+      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || writes.has(t)));
       const taken = new Map([...own].map((t) => [t, lanes.get(streamName({ tensor: t, to: process }))?.taken ?? 1]));
       const key = JSON.stringify([b.name, foldings.get(b), [...taken]]);
       const known = options.drafts?.get(key);
