@@ -10,7 +10,8 @@ import { formatShape } from '../../codegen/ir/graph.js';
 import { readIdx } from '../data/idx.js';
 import { isNpy, isNpz, readNpy, readNpz } from '../data/npy.js';
 import { wrongDistribution } from '../metrics/index.js';
-import { describeNormalization, isNormalization, normalize, type Normalization } from '../uncertainty/preprocessing.js';
+import type { Manifest } from '../runtime/index.js';
+import { describeNormalization, isNormalization, normalize, parseNormalization, type Normalization } from '../uncertainty/preprocessing.js';
 import { usage, type Arguments, type Option } from './command.js';
 import { readBytes } from './files.js';
 import { plural } from './text.js';
@@ -50,6 +51,25 @@ export function normalizationOf(args: Arguments): Normalization | undefined {
   const found = { mean: numbers.slice(0, half), deviation: numbers.slice(half) };
   if (isNormalization(found)) return found;
   return usage(args.command, '--normalize', `expected a mean and a deviation above 0, or as many of each as there are channels, found "${text}"`, 'For MNIST: --normalize 0.1307,0.3081');
+}
+
+/** The one float32 input that goes with each inference; `only` says what takes no others. */
+export function imageInput({ name, inputs }: Manifest, only: string): Manifest['inputs'][number] {
+  const batched = inputs.filter((i) => i.batched && !i.control);
+  if (batched.length !== 1) fail('run/shape', name, `expected a model with one input of many inferences, found ${batched.length}: ${batched.map((i) => i.name).join(', ') || 'none'}`, only);
+  if (batched[0].storage !== 'float32') fail('run/data-type', batched[0].name, `this input is ${batched[0].dtype}, and data sets are read for float32 inputs`, 'Export the model with its input quantizer inside.');
+  return batched[0];
+}
+
+/** What a model states of itself (its manifest, else `posterior`), or what `--normalize` says; both where they agree. */
+export function normalizationFor(args: Arguments, { name, preprocessing }: Pick<Manifest, 'name' | 'preprocessing'>, posterior?: string): Normalization | undefined {
+  const asked = normalizationOf(args);
+  const stated = preprocessing ?? posterior;
+  if (stated === undefined) return asked;
+  const known = parseNormalization(stated);
+  if (!known && !asked) fail('run/data-type', name, `the model states its preprocessing as "${stated}", which is not (x / 255 - MEAN) / DEVIATION`, 'Prepare the sets yourself, as floats, and say --normalize 0,1.');
+  if (known && asked && describeNormalization(known) !== describeNormalization(asked)) usage(args.command, '--normalize', `the model itself says ${describeNormalization(known)}, found ${describeNormalization(asked)}`, 'Leave --normalize away.');
+  return known ?? asked;
 }
 
 /** What `--normalize` says, for a manifest. */

@@ -15,14 +15,17 @@ import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { estimateResources, type Estimate } from '../../codegen/schedule/fabric/resources.js';
 import { explainDeadlock, simulateDataflow } from '../../codegen/schedule/fabric/simulate.js';
 import type { FpgaBoard } from '../../codegen/targets/board.js';
+import { statedPreprocessing } from '../compile.js';
 import { writeNpy } from '../data/npy.js';
 import { timeOf } from '../hls/report.js';
 import { projectFiles, type Project, type Vectors } from '../hls/project.js';
+import type { Manifest } from '../runtime/index.js';
 import { describeDifference, firstDifference } from './bits.js';
 import { readBoard } from './boards.js';
 import { circuitGraph, circuitName, interfaceArray, lowerForCircuit, makeCircuit, simulationHeaders } from './circuits.js';
 import { usage, type Arguments, type Command } from './command.js';
-import { controlsOf, samplesOption } from './controls.js';
+import { controlsOf, controlTensors, samplesOption, type Controls } from './controls.js';
+import { imageInput, normalizationFor, normalizeOption, readSet } from './datasets.js';
 import { artifactEngine, build, importModel, interpreterEngine } from './engines.js';
 import { checkProjectFolder, writeFolder } from './files.js';
 import { readFolding } from './folding.js';
@@ -49,6 +52,9 @@ export const command: Command = {
     { name: 'fps', value: 'N', doc: 'the smallest circuit of so many inferences a second' },
     { name: 'folding', value: 'FILE', doc: 'how much of each kernel is computed at once, as DIR/folding.json has it' },
     { name: 'input', short: 'i', value: '[NAME=]FILE', doc: 'inputs of the test bench: .npy, or .npz with arrays by input name', repeated: true },
+    { name: 'images', value: 'FILE', doc: 'instead: the first of a data set, .npy, .npz or IDX (also .gz), through the model\'s preprocessing' },
+    { name: 'limit', value: 'N', doc: 'images of --images (default 8)' },
+    normalizeOption,
     { name: 'random', value: 'N', doc: `draw N inputs for it (default 8): ${drawnFrom}` },
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1), and of the weights that --twin sample draws' },
     batchOption,
@@ -64,7 +70,11 @@ export const command: Command = {
     const batch = args.integer('batch', 1, largestBatch);
     const random = args.integer('random', 1, 100_000);
     const seed = args.integer('seed', 0, 2 ** 32 - 1) ?? 1;
-    if (args.flag('input') && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, '--input', 'inputs are either given or drawn', 'Leave --random and --seed away, or --input.');
+    const given = (['input', 'images'] as const).filter((o) => args.flag(o));
+    if (given.length > 1) usage(command, '--images', 'inputs come from --input or from a data set', 'Leave one of the two away.');
+    if (given.length > 0 && (args.flag('random') || (args.flag('seed') && args.text('twin') !== 'sample'))) usage(command, `--${given[0]}`, 'inputs are either given or drawn', `Leave --random and --seed away, or --${given[0]}.`);
+    for (const o of ['limit', 'normalize']) if (args.flag(o) && !args.flag('images')) usage(command, `--${o}`, 'it belongs to --images', 'Give the images, or leave it away.');
+    const limit = args.integer('limit', 1, 100_000) ?? 8;
     const goals = ['latency', 'fps', 'folding'].filter((o) => args.flag(o));
     if (goals.length > 1) usage(command, `--${goals[1]}`, `--${goals[0]} says already how the circuit is folded`, 'Give one of the two.');
     checkProjectFolder(folder, signs, args.flag('force'));
@@ -82,16 +92,20 @@ export const command: Command = {
 
     const interpreter = interpreterEngine(artifact);
     const controls = { samples: controlsOf(args).samples ?? 2, seed };
-    const inputs = args.flag('input') ? readInputs(args.texts('input'), interpreter.inputs, controls) : randomInputs(interpreter.inputs, random ?? 8 * interpreter.batch, seed, controls);
-    const origin = args.flag('input') ? `from ${args.texts('input').map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
+    const images = args.text('images');
+    const inputs = images !== undefined ? imagesOf(args, images, limit, artifact.manifest, model.posterior, controls)
+      : args.flag('input') ? readInputs(args.texts('input'), interpreter.inputs, controls)
+        : randomInputs(interpreter.inputs, random ?? 8 * interpreter.batch, seed, controls);
+    const files = images !== undefined ? [images] : args.texts('input');
+    const origin = files.length > 0 ? `from ${files.map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
     const project: Project = {
       name, model: model.name, board, clock, goal, imported, graph, lowered, unit, text, folding, estimate, timing, depths,
       vectors: vectorsOf(text, inputs, origin, artifactEngine(artifact), interpreter),
       headers: simulationHeaders(context.root), version: context.version, date: new Date().toISOString(),
     };
-    const files = projectFiles(project);
-    writeFolder(folder, files);
-    context.print(`${folder}: ${plural(Object.keys(files).length, 'file')} for ${board.title} (${board.part}) at ${clock} MHz, ${unit.program.dataflow!.processes.length} processes, ${plural(project.vectors.calls, 'call')} in the test bench`);
+    const written = projectFiles(project);
+    writeFolder(folder, written);
+    context.print(`${folder}: ${plural(Object.keys(written).length, 'file')} for ${board.title} (${board.part}) at ${clock} MHz, ${unit.program.dataflow!.processes.length} processes, ${plural(project.vectors.calls, 'call')} in the test bench`);
     context.print(`${timeOf(timing.latency, clock)} latency, a call every ${timeOf(timing.interval, clock)}; about ${count(estimate.total.lut)} LUTs, ${count(estimate.total.ff)} flip-flops, ${count(estimate.total.dsp)} DSP slices, ${count(estimate.total.bram18)} block RAMs (${goal})`);
     context.print(`next: make -C ${folder} csim; then ${path.join(folder, 'README.md')} and report.html`);
     return 0;
@@ -177,6 +191,13 @@ function finished(circuit: ProgramUnit): Finished {
 }
 
 // ---- The test bench's data -----------------------------------------------------------------------------------------
+
+/** The first images of a data set, as the model takes them. */
+function imagesOf(args: Arguments, file: string, limit: number, manifest: Manifest, posterior: Uint8Array | undefined, controls: Controls): Inputs {
+  const input = imageInput(manifest, '--images is for models of one input; for others, --input.');
+  const { count: found, inputs } = readSet(file, { option: '--images', images: file }, { input, classes: 1, normalization: normalizationFor(args, manifest, statedPreprocessing(posterior)), limit });
+  return { count: found, tensors: { [input.name]: { shape: [found, ...input.shape.slice(1)], data: inputs }, ...controlTensors(manifest.inputs, controls) } };
+}
 
 /** Inputs and the module's outputs, call after call; the interpreter must agree. */
 function vectorsOf(text: Project['text'], inputs: Inputs, origin: string, module: ReturnType<typeof artifactEngine>, interpreter: ReturnType<typeof interpreterEngine>): Vectors {

@@ -4,13 +4,13 @@ import { fail } from '../../codegen/ir/diagnostic.js';
 import { batchFor, rebatches } from '../calibrate.js';
 import { statedPreprocessing } from '../compile.js';
 import { uncertaintyStudy, type ScoredSet, type SetRole } from '../metrics/index.js';
-import { loadSync, readManifest, type Manifest, type Session, type TensorData } from '../runtime/index.js';
+import { loadSync, readManifest, type Session, type TensorData } from '../runtime/index.js';
 import { fitTemperature } from '../uncertainty/calibration.js';
 import { scoreOutputs, sourceOf, type Output } from '../uncertainty/outputs.js';
-import { describeNormalization, parseNormalization, type Normalization } from '../uncertainty/preprocessing.js';
+import { describeNormalization } from '../uncertainty/preprocessing.js';
 import { uncertaintyReport, type StudyFacts } from '../uncertainty/report.js';
 import { usage, type Arguments, type Command } from './command.js';
-import { nameSets, normalizationOf, normalizeOption, readSet, sharedInputs, splitSet, type DataSet, type SetFiles } from './datasets.js';
+import { imageInput, nameSets, normalizationFor, normalizeOption, readSet, sharedInputs, splitSet, type DataSet, type SetFiles } from './datasets.js';
 import { build, importModel, plan } from './engines.js';
 import { checkFile, writeAll, type Output as File } from './files.js';
 import { factorsText, fitModel, fitOf, fitOption, fittedText, type Fitted } from './fitting.js';
@@ -69,10 +69,10 @@ classes [N], classes of several annotators [N, K], or probabilities [N, classes]
     // Sets are read before anything is compiled: what is wrong with them is soon told.
     const batch = model && batchOf(model, limit);
     const manifest = model ? plan(model, { target: 'simd128', batch }).manifest : readManifest(module! as Uint8Array<ArrayBuffer>);
-    const input = imageInput(manifest);
+    const input = imageInput(manifest, 'Uncertainty is studied of classifiers of one input.');
     const source = sourceOf(manifest.name, manifest.outputs.filter((o) => o.name !== 'draws'));
     const classes = manifest.outputs.find((o) => o.name === { module: 'probabilities', logits: 'mean', none: o.name }[source])!.shape[1];
-    const normalization = normalizationFor(args, manifest, model);
+    const normalization = normalizationFor(args, manifest, model && statedPreprocessing(model.posterior));
     const names = nameSets(given.map((g) => g.files));
     const sets = given.map(({ files, role }, i) => ({ role, data: readSet(names[i], files, { input, classes, normalization, limit }) }));
 
@@ -170,25 +170,6 @@ function openModel(file: string, args: Arguments): { model?: ModelFile; module?:
 function batchOf(model: ModelFile, limit = 10_000): number | undefined {
   const graph = importModel(model);
   return rebatches(graph) ? batchFor(graph, { count: limit, rebatches: true }) : undefined;
-}
-
-/** The one input that goes with each inference. */
-function imageInput(manifest: Manifest): Manifest['inputs'][number] {
-  const batched = manifest.inputs.filter((i) => i.batched && !i.control);
-  if (batched.length !== 1) fail('run/shape', manifest.name, `expected a model with one input of many inferences, found ${batched.length}: ${batched.map((i) => i.name).join(', ') || 'none'}`, 'Uncertainty is studied of classifiers of one input.');
-  if (batched[0].storage !== 'float32') fail('run/data-type', batched[0].name, `this input is ${batched[0].dtype}; uncertainty is studied of models with float32 inputs`, 'Export the model with its input quantizer inside.');
-  return batched[0];
-}
-
-/** What the model says, or what is said of it; both where they agree. */
-function normalizationFor(args: Arguments, manifest: Manifest, model: ModelFile | undefined): Normalization | undefined {
-  const asked = normalizationOf(args);
-  const stated = manifest.preprocessing ?? (model && statedPreprocessing(model.posterior));
-  if (stated === undefined) return asked;
-  const known = parseNormalization(stated);
-  if (!known && !asked) fail('run/data-type', manifest.name, `the model states its preprocessing as "${stated}", which is not (x / 255 - MEAN) / DEVIATION`, 'Prepare the sets yourself, as floats, and say --normalize 0,1.');
-  if (known && asked && describeNormalization(known) !== describeNormalization(asked)) usage(command, '--normalize', `the model itself says ${describeNormalization(known)}, found ${describeNormalization(asked)}`, 'Leave --normalize away.');
-  return known ?? asked;
 }
 
 /** Inferences between two words of progress. */

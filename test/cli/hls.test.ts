@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -97,6 +98,25 @@ needsCompiler('a folding, own inputs, a clock and the board file of an Arty; --f
   assert.equal(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8'))[dense], { pe: 2, simd: 4 });
   assert.match(fs.readFileSync(path.join(project, 'src', 'kernels.h'), 'utf8'), /#pragma HLS UNROLL/);
   assert.is(csim(project).out, 'PASS: mlp_w2a2, 3 calls, 30 values equal in every bit\n');
+});
+
+test('the test bench holds images of a data set, through the preprocessing', async () => {
+  const images = path.join(root, 'examples', 'data', 'mnist600-images.idx3-ubyte.gz');
+  const { status, out, err } = await command('hls', example, '--board', 'pynq-z2', '-o', at('images'), '--images', images, '--normalize', '0.5,0.25', '--limit', '3');
+  assert.is(status, 0, err);
+  assert.match(out, /3 calls in the test bench/);
+  const { shape, data } = readNpy(fs.readFileSync(at('images/tb/data/input_input.npy')), 'input_input.npy');
+  assert.equal(shape, [3, 1, 1, 28, 28]);
+  const bytes = gunzipSync(fs.readFileSync(images)).subarray(16, 16 + 3 * 784);
+  assert.equal([...data as Float32Array], [...bytes].map((b) => Math.fround((b / 255 - 0.5) / 0.25)));
+
+  const refuse = (...argv: string[]): Promise<string> => hls('-o', at('none'), ...argv);
+  const misused = (...argv: string[]): Promise<string> => refusal(2, 'hls', example, '--board', 'pynq-z2', '-o', at('none'), ...argv);
+  assert.match(await refuse('--images', images), /^error \[run\/data-type\] \S*mnist600-images.idx3-ubyte.gz: these are bytes, .*\n  Say it with --normalize/);
+  assert.match(await refuse('--images', images.replace('images.idx3', 'labels.idx1'), '--normalize', '0,1'), /the model takes \[N, 1, 28, 28\], found \[600\]/);
+  assert.match(await misused('--images', images, '--input', images), /^error \[cli\/usage\] --images: inputs come from --input or from a data set/);
+  assert.match(await misused('--images', images, '--random', '3'), /^error \[cli\/usage\] --images: inputs are either given or drawn/);
+  assert.match(await misused('--limit', '3'), /^error \[cli\/usage\] --limit: it belongs to --images/);
 });
 
 /** Runs a program where there is one; true where it found nothing wrong. */
