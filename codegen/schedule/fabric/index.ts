@@ -2,7 +2,7 @@
  * A lowered Program as a circuit: processes, folded and pipelined kernels, streams between them. The same lowering, language,
  * verifier and interpreter as for processors; only the steps are others.
  */
-import type { Block, Kernel, Program, ProgramUnit, Stream } from '../../ir/program.js';
+import type { Block, Kernel, ProgramUnit, Stream } from '../../ir/program.js';
 import { gcd } from '../../ir/progression.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { kernelsOf } from '../../ir/walk.js';
@@ -12,8 +12,8 @@ import { packConstants } from '../schedule.js';
 import { fpga } from '../../targets/fpga.js';
 import { circuit, foldableLoops, foldedNest, type Folding } from './kernel.js';
 import { pipelined } from './pipeline.js';
-import { prepareFabric, readsInOrder, type Processes } from './prepare.js';
-import { windowOf } from './window.js';
+import { prepareFabric, type Processes } from './prepare.js';
+import { wordsOf } from './words.js';
 
 export interface FabricOptions {
   /** By kernel; 1 and 1 where nothing is said. Raises schedule/illegal for one that does not divide. */
@@ -46,26 +46,26 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
   const foldings = paces({ unit, processes, streams }, options);
   const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
   const carried = new Set(streams.keys());
-  const lanes = lanesOf(program, parts, streams, foldings);
+  const words = wordsOf({ ...program, dataflow: { processes, streams: [] } }, streams, foldings);
   const map = (blocks: readonly Block[], process: string): Block[] =>
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
-      const { writes } = touched([b]);
-      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || writes.has(t)));
-      const taken = new Map([...own].map((t) => [t, lanes.get(streamName({ tensor: t, to: process }))?.taken ?? 1]));
-      const key = JSON.stringify([b.name, foldings.get(b), [...taken]]);
+      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
+      const { pe } = foldings.get(b)!;
+      const lanes = new Map([...own].flatMap((t): [string, number][] => (streams.get(t)!.includes(process) ? [[t, words.lanes(t, process).taken]] : words.sent(t) > pe ? [[t, words.sent(t)]] : [])));
+      const key = JSON.stringify([b.name, foldings.get(b), words.of(b), [...lanes]]);
       const known = options.drafts?.get(key);
       if (known) return known;
-      const nest = foldedNest(b, program, foldings.get(b)!);
+      const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
       const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data);
       program = packed.program;
-      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, taken), program, own);
+      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, lanes), program, own);
       options.drafts?.set(key, made);
       return made;
     });
   const blocks = parts.flatMap((p) => map(p.body, p.name));
   const queues: Stream[] = [...streams].flatMap(([tensor, to]) =>
-    to.map((reader): Stream => ({ tensor, to: reader, lanes: lanes.get(streamName({ tensor, to: reader }))!.word, depth: options.depths?.[streamName({ tensor, to: reader })] ?? 2 })));
+    to.map((reader): Stream => ({ tensor, to: reader, lanes: words.lanes(tensor, reader).word, depth: options.depths?.[streamName({ tensor, to: reader })] ?? 2 })));
   if (options.drafts) return { program: { ...program, blocks, dataflow: { processes, streams: queues } }, data };
   const whole = withoutUnused({ program: { ...program, blocks, dataflow: { processes, streams: queues } }, data });
   return { ...whole, program: { ...planMemory(whole.program, { reuse: false }), target: fpga.name, ...(steps.length > 0 ? { steps } : {}) } };
@@ -83,27 +83,6 @@ function paces({ unit, processes, streams }: Processes, { folding = {} }: Fabric
     const writer = all.find((w) => w.stores.some((s) => s.tensor === from));
     const extent = foldableLoops(k, program).outputs?.extent ?? 1;
     if (writer) result.set(k, { pe: gcd(result.get(writer)!.pe, extent), simd: 1 });
-  }
-  return result;
-}
-
-/** Elements of a word, and how many of them the reader takes at once. */
-interface Lanes {
-  readonly word: number;
-  readonly taken: number;
-}
-
-function lanesOf(program: Program, parts: ReturnType<typeof processesOf>, streams: ReadonlyMap<string, readonly string[]>, foldings: ReadonlyMap<Kernel, Folding>): Map<string, Lanes> {
-  const result = new Map<string, Lanes>();
-  for (const [tensor, to] of streams) {
-    const writer = parts.flatMap((p) => kernelsOf(p.body)).find((k) => k.stores.some((s) => s.tensor === tensor))!;
-    const sent = foldings.get(writer)!.pe;
-    for (const process of to) {
-      const reader = kernelsOf(parts.find((p) => p.name === process)!.body).find((k) => touched([k]).reads.has(tensor))!;
-      const window = readsInOrder(reader, tensor, program) ? undefined : windowOf(reader, tensor, program);
-      const taken = window ? gcd(sent, program.tensors[tensor].shape[window.channels]) : foldings.get(reader)!.pe;
-      result.set(streamName({ tensor, to: process }), { word: gcd(sent, taken), taken });
-    }
   }
   return result;
 }

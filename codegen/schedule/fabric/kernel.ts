@@ -15,7 +15,9 @@ import { applySteps, printStep, type Step } from '../steps.js';
 import { isRolled } from './pipeline.js';
 import { readsInOrder } from './prepare.js';
 import { spaceOrder } from './order.js';
+import { withVectors } from './vector.js';
 import { windowOf, withWindows } from './window.js';
+import { gathered } from './words.js';
 
 /** How much of a kernel is a circuit of its own: FINN's PE and SIMD. */
 export interface Folding {
@@ -59,21 +61,30 @@ function isOfWindow(axis: string, kernel: Kernel, program: Program): boolean {
   });
 }
 
-function hasFreeOrder(kernel: Kernel): boolean {
+/** True where sums may be taken in any order: of integers. */
+export function hasFreeOrder(kernel: Kernel): boolean {
   return kernel.reduce.length > 0 && kernel.partials === 1 && kernel.accumulators.every((a) => isInteger(a.type) && ['add', 'min', 'max'].includes(a.update.op));
 }
 
-/** The nest of a folded kernel. Raises schedule/illegal where a folding does not divide its loop. */
-export function foldedNest(kernel: Kernel, program: Program, folding: Folding): Nest {
+/**
+ * The nest of a folded kernel. `words`: outputs and products that go through a stream as one word, where these are several steps, which
+ * then have a loop of their own. Raises schedule/illegal where a folding does not divide its loop.
+ */
+export function foldedNest(kernel: Kernel, program: Program, folding: Folding, words: Folding = folding): Nest {
   const { outputs, products } = foldableLoops(kernel, program);
   const steps: Step[] = [];
-  const fold = (loop: { name: string; extent: number } | undefined, by: number): string | undefined => {
-    if (!loop || by <= 1) return undefined;
-    steps.push(...(by === loop.extent ? [] : [{ step: 'split' as const, loop: loop.name, factor: by }]));
-    return by === loop.extent ? loop.name : `${loop.name}.i`;
+  const fold = (whole: { name: string; extent: number } | undefined, by: number, word: number): string | undefined => {
+    if (!whole) return undefined;
+    let { name, extent } = whole;
+    for (const factor of [...(word > by && word % by === 0 ? [word] : []), by]) {
+      if (factor === extent || factor <= 1) continue;
+      steps.push({ step: 'split', loop: name, factor });
+      [name, extent] = [`${name}.i`, factor];
+    }
+    return by > 1 ? name : undefined;
   };
-  const tile = fold(outputs, folding.pe);
-  const tree = fold(products, folding.simd);
+  const tile = fold(outputs, folding.pe, words.pe);
+  const tree = fold(products, folding.simd, words.simd);
   let nest = applySteps(circuitNest(kernel), steps);
   if (kernel.reduce.length > 0) {
     const rest = nest.loops.filter((l) => l.name !== tile && l.name !== tree);
@@ -90,7 +101,10 @@ export function foldedNest(kernel: Kernel, program: Program, folding: Folding): 
   return applySteps(nest, [tile, tree].flatMap((loop): Step[] => (loop === undefined ? [] : [{ step: 'unroll', loop }])));
 }
 
-/** The statements of a folded kernel: reductions in one loop, streams read where they are needed, windows in line buffers. */
+/**
+ * The statements of a folded kernel: reductions in one loop, streams read where they are needed, windows in line buffers. `lanes`:
+ * elements that it takes of a stream at once, or sends where these are more than it makes.
+ */
 export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<string>, lanes: ReadonlyMap<string, number>): Kernel {
   const { kernel } = nest;
   const made = materialize(nest);
@@ -101,10 +115,18 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
   for (const t of own.filter((x) => readsInOrder(kernel, x, program))) body = bindLoad(body, t, program);
   const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
   if (windows.length > 0) {
-    const buffered = withWindows(kernel, body, windows, lanes, program);
+    const buffered = withVectors(kernel, body, windows, lanes, program) ?? withWindows(kernel, body, windows, lanes, program);
     body = buffered.body;
     locals = [...locals, ...buffered.locals];
     steps.push(...buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`));
+  }
+  for (const { tensor } of kernel.stores) {
+    const together = lanes.get(tensor);
+    if (together === undefined) continue;
+    const made = gathered(body, tensor, together, program);
+    body = made.body;
+    locals = [...locals, made.local];
+    steps.push(`gather ${tensor} by ${together}`);
   }
   return { ...kernel, scheduled: { steps, locals, body } };
 }

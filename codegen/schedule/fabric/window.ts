@@ -123,7 +123,7 @@ const placeOf = (s: Side): string => `${s.axis}.at`;
  * channels of each that come at once.
  */
 export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[], lanes: ReadonlyMap<string, number>, program: Program): { body: Stmt[]; locals: Local[] } {
-  const [{ sides, images }] = windows;
+  const [{ sides }] = windows;
   const kept = keeping(sides);
   // Inside, an axis of the window is what its place says; a load reads the kept element.
   const bind = (i: Index): Index => sides.reduce((index, s) => replaceAxis(index, s), i);
@@ -136,16 +136,35 @@ export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: read
       return { op: 'local', name: localOf(x.tensor), at: [...places.map(kept.at), bind(x.at[window.channels])] };
     });
   const inner = mapStmts(peeled(kernel, body, windows[0]), read, bind);
-  const ready = sides.flatMap((s): Condition[] => {
+  const ready = readyAt(windows[0]);
+  const apart = (): Stmt[] => [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
+  const all = onePipeline(kernel, inner, windows, ready, (w, word) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program, word), (w) => program.tensors[w.tensor].shape[w.channels] / (lanes.get(w.tensor) ?? 1)) ?? apart();
+  return { body: atEveryPlace(windows[0], all, program), locals: windows.map((w) => localFor(w, kept.extents, program)) };
+}
+
+/** Where a window has come to its end. */
+export function readyAt({ sides }: Window): Condition[] {
+  return sides.flatMap((s): Condition[] => {
     const whole: Condition = { index: axisIndex(placeOf(s)), lo: s.reach, hi: s.reach + s.stride * (s.extent - 1) + 1 };
     const always = s.reach === 0 && whole.hi >= s.places;
     return [...(always ? [] : [whole]), ...(s.stride > 1 ? [{ index: rem(axisIndex(placeOf(s), 1, -s.reach), s.stride), lo: 0, hi: 1 }] : [])];
   });
-  const apart = (): Stmt[] => [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
-  let all = onePipeline(kernel, inner, windows, ready, (w, word) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program, word), (w) => program.tensors[w.tensor].shape[w.channels] / (lanes.get(w.tensor) ?? 1)) ?? apart();
+}
+
+/** A body for each place that the stream brings, in its order. */
+export function atEveryPlace({ tensor, sides, images }: Window, body: readonly Stmt[], program: Program): Stmt[] {
+  let all = [...body];
   for (const s of [...sides].reverse()) all = [{ kind: 'loop', axis: placeOf(s), start: 0, extent: s.places, mode: 'serial', body: all }];
-  if (images) all = [{ kind: 'loop', axis: images, start: 0, extent: program.tensors[windows[0].tensor].shape[0], mode: 'serial', body: all }];
-  return { body: all, locals: windows.map((w) => localFor(w, kept.extents, program)) };
+  return images ? [{ kind: 'loop', axis: images, start: 0, extent: program.tensors[tensor].shape[0], mode: 'serial', body: all }] : all;
+}
+
+/** The index of an element of the stream at the present place. */
+export function elementAt({ sides, channels, images }: Window, channel: Index, rank: number): Index[] {
+  return Array.from({ length: rank }, (_, d): Index => {
+    if (d === channels) return channel;
+    const side = sides.find((s) => s.dim === d);
+    return side ? sum(axisIndex(placeOf(side)), -side.before) : images && d === 0 ? axisIndex(images) : constant(0);
+  });
 }
 
 function localFor({ tensor, channels, otherwise }: Window, extents: readonly number[], program: Program): Local {
@@ -165,14 +184,11 @@ function keeping(sides: readonly Side[]): { extents: readonly number[]; at: (pla
 }
 
 /** The statements that take the channels of one place; with `word`, that one only. */
-function take({ tensor, sides, channels, images, otherwise }: Window, kept: (place: Index, i: number) => Index, lanes: number, program: Program, word?: Index): Stmt[] {
+function take(window: Window, kept: (place: Index, i: number) => Index, lanes: number, program: Program, word?: Index): Stmt[] {
+  const { tensor, sides, channels, otherwise } = window;
   const { shape } = program.tensors[tensor];
   const axis = `${tensor}.c`;
-  const at = shape.map((extent, d): Index => {
-    if (d === channels) return lanes === extent ? axisIndex(`${axis}.i`) : sum(times(word ?? axisIndex(`${axis}.o`), lanes), `${axis}.i`);
-    const side = sides.find((s) => s.dim === d);
-    return side ? sum(axisIndex(placeOf(side)), -side.before) : images && d === 0 ? axisIndex(images) : constant(0);
-  });
+  const at = elementAt(window, lanes === shape[channels] ? axisIndex(`${axis}.i`) : sum(times(word ?? axisIndex(`${axis}.o`), lanes), `${axis}.i`), shape.length);
   const inside = sides.flatMap((s): Condition[] => (s.before > 0 || s.places > shape[s.dim] + s.before ? [{ index: axisIndex(placeOf(s)), lo: s.before, hi: shape[s.dim] + s.before }] : []));
   const keep = [...sides.map((s, i) => kept(axisIndex(placeOf(s)), i)), at[channels]];
   const set = (value: Expr): Stmt => ({ kind: 'set', name: localOf(tensor), at: keep, value });
@@ -183,19 +199,14 @@ function take({ tensor, sides, channels, images, otherwise }: Window, kept: (pla
 }
 
 /** Cycles to begin and end a pipeline at every place, about: its depth, and entering and leaving its loop. */
-const restart = 20;
+export const restart = 20;
 
 /**
  * One pipeline for all places: the words of a place are taken in the first iterations of the loops that compute, which run at every
  * place. Undefined where that is slower than loops of their own, or where a word would be needed before it is taken.
  */
 function onePipeline(kernel: Kernel, inner: readonly Stmt[], windows: readonly Window[], ready: readonly Condition[], takeWord: (w: Window, word: Index) => Stmt[], wordsOf: (w: Window) => number): Stmt[] | undefined {
-  const nest: LoopStmt[] = [];
-  let leaf = inner;
-  for (let [s] = leaf; leaf.length === 1 && s.kind === 'loop' && s.mode !== 'unrolled'; [s] = leaf) {
-    nest.push(s);
-    leaf = s.body;
-  }
+  const { nest, leaf } = rolledNest(inner);
   // A vector is taken once; there is little to win.
   if (windows[0].sides.length === 0 || nest.length === 0 || hasRolled(leaf) || nest.some((l) => l.start !== 0)) return undefined;
   const count = (f: (s: Side) => number): number => windows[0].sides.reduce((n, s) => n * f(s), 1);
@@ -211,6 +222,17 @@ function onePipeline(kernel: Kernel, inner: readonly Stmt[], windows: readonly W
   }
   const body: Stmt[] = [...taking, ...(ready.length === 0 ? leaf : [{ kind: 'if' as const, guard: ready, body: leaf }])];
   return nest.reduceRight<Stmt[]>((made, l) => [{ ...l, body: made }], body);
+}
+
+/** Loops that hold nothing but one another, and what the innermost holds. */
+export function rolledNest(body: readonly Stmt[]): { readonly nest: LoopStmt[]; readonly leaf: readonly Stmt[] } {
+  const nest: LoopStmt[] = [];
+  let leaf = body;
+  for (let [s] = leaf; leaf.length === 1 && s.kind === 'loop' && s.mode !== 'unrolled'; [s] = leaf) {
+    nest.push(s);
+    leaf = s.body;
+  }
+  return { nest, leaf };
 }
 
 /** In which iterations of a nest the words of a place are taken, and which; undefined where one would come too late. */
@@ -238,7 +260,7 @@ function turnOf(w: Window, nest: readonly LoopStmt[], words: number, kernel: Ker
 }
 
 /** What is inside the loops that the window takes over, and those of one iteration. */
-function peeled(kernel: Kernel, body: readonly Stmt[], { sides, images }: Window): readonly Stmt[] {
+export function peeled(kernel: Kernel, body: readonly Stmt[], { sides, images }: Window): readonly Stmt[] {
   const own = new Set([...sides.map((s) => s.axis), ...(images ? [images] : [])]);
   let inner = body;
   while (own.size > 0) {
@@ -251,7 +273,7 @@ function peeled(kernel: Kernel, body: readonly Stmt[], { sides, images }: Window
 }
 
 /** Where a place ends a window, axis * stride = place - reach. */
-function replaceAxis(index: Index, s: Side): Index {
+export function replaceAxis(index: Index, s: Side): Index {
   const terms = index.terms.map((t): Index => {
     if (t.of === s.axis) {
       const at = axisIndex(placeOf(s), 1, -s.reach);
@@ -266,7 +288,8 @@ function replaceAxis(index: Index, s: Side): Index {
   return sum(index.offset, ...terms);
 }
 
-function mapStmts(body: readonly Stmt[], expr: (e: Expr) => Expr, index: (i: Index) => Index): Stmt[] {
+/** The same statements with other expressions and indices. */
+export function mapStmts(body: readonly Stmt[], expr: (e: Expr) => Expr, index: (i: Index) => Index): Stmt[] {
   return body.map((s): Stmt => {
     switch (s.kind) {
       case 'loop': return { ...s, body: mapStmts(s.body, expr, index) };
