@@ -18,12 +18,12 @@ export { printStep, type Step } from './step.js';
 /** A loop that is written out more often than this stays a loop: code bytes are part of the cost. */
 const mostCopies = 1024;
 
-/** Applies steps in order. Raises schedule/illegal, naming the kernel and the step. */
-export function applySteps(nest: Nest, steps: readonly Step[]): Nest {
-  return steps.reduce(applyStep, nest);
+/** Applies steps in order. Raises schedule/illegal, naming the kernel and the step. `copies`: the most that a body is written out. */
+export function applySteps(nest: Nest, steps: readonly Step[], copies = mostCopies): Nest {
+  return steps.reduce((n, step) => applyStep(n, step, copies), nest);
 }
 
-export function applyStep(nest: Nest, step: Step): Nest {
+export function applyStep(nest: Nest, step: Step, most = mostCopies): Nest {
   const illegal = (why: string): never => fail('schedule/illegal', nest.kernel.name, `"${printStep(step)}" is not legal here: ${why}`);
   const find = (name: string): Loop => nest.loops.find((l) => l.name === name) ?? illegal(`there is no loop ${name}; loops: ${nest.loops.map((l) => l.name).join(' ')}`);
   const steps = [...nest.steps, step];
@@ -47,7 +47,7 @@ export function applyStep(nest: Nest, step: Step): Nest {
     case 'unroll': {
       const unrolled = withMode(nest, find(step.loop), 'unrolled');
       const copies = unrolled.loops.reduce((n, l) => (l.mode === 'unrolled' ? n * l.extent : n), 1);
-      if (copies > mostCopies) illegal(`it would write the loop's body out ${copies} times, and ${mostCopies} is the most`);
+      if (copies > most) illegal(`it would write the loop's body out ${copies} times, and ${most} is the most`);
       return { ...unrolled, steps };
     }
     case 'vectorize': {

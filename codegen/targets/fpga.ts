@@ -11,8 +11,9 @@ export const fpga: Target = { name: 'fpga', lanes: 1, processor: x86_64, dots: [
 /** Limits of the synthesis tools (facts of their manuals: more banks or copies are refused or never end). */
 export const mostBanks = 4096;
 export const mostCopies = 4096;
-/** Bits of a word of a stream: wider integers the tools do not have, and placing them would be hard. */
-export const mostWordBits = 4096;
+
+/** What steps gather into one word of a stream: registers that an array becomes without an option of the tool, and bits of its widest integers. */
+export const mostGathered = { elements: 1024, bits: 4096 } as const;
 
 /** Cycles of a float32 core at about 100 MHz, and the bits that a block memory's two ports read in a cycle. */
 export const latencies = { add: 4, mul: 3, div: 12, sqrt: 12, compare: 1, convert: 3, load: 2, integer: 1 } as const;

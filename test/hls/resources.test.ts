@@ -19,6 +19,7 @@ import { estimateResources, parts, type ProcessEstimate } from '../../codegen/sc
 import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
 import { matrixVectorUnit } from '../support/matrixVector.js';
 import { makeKernel, makeUnit } from '../support/programs.js';
+import { refuses } from '../support/refuses.js';
 
 test('blocks by width and depth: one entry of the table a line', () => {
   const table: readonly (readonly [number, number, number])[] = [
@@ -99,13 +100,16 @@ test('floats: one adder and one multiplier for each output at once', () => {
 });
 
 /** y[i] = select(x[i] * k > 3, x[i] * k, x[i] * k + 1) over eight elements, all at once or one by one. */
-function elementwise(pe: number): ProcessEstimate {
+function elementwise(pe: number): { readonly used: ProcessEstimate; readonly interval: number } {
   const x = load('x', [axis('m'), axis('i')]);
   const wide = mul('int16', x, load('k', [axis('j')]));
   const value = select('int17', compare('gt', wide, int(3)), wide, add('int17', wide, int(1)));
   const kernel: Kernel = makeKernel({ name: 'each', space: [{ name: 'm', extent: 1 }, { name: 'j', extent: 1 }, { name: 'i', extent: 8 }], stores: [{ tensor: 'y', at: [axis('m'), axis('i')], value }] });
   const unit = makeUnit({ x: { dtype: 'int8', shape: [1, 8], role: 'input' }, k: { dtype: 'int8', shape: [1], role: 'input' }, y: { dtype: 'int17', shape: [1, 8], role: 'output' } }, [kernel]);
-  return estimateResources(scheduleFabric(unit, { folding: { each: { pe, simd: 1 } } }).program).processes.find((p) => p.name === 'each')!;
+  const { program } = scheduleFabric(unit, { folding: { each: { pe, simd: 1 } } });
+  const scheduled = program.blocks.find((b) => b.kind === 'kernel' && b.name === 'each') as Kernel;
+  const interval = Math.max(...scheduled.scheduled!.steps.flatMap((s) => /^pipeline .* every (\d+)$/.exec(s)?.[1] ?? []).map(Number));
+  return { used: estimateResources(program).processes.find((p) => p.name === 'each')!, interval };
 }
 
 test('every constant has the memory of its shape: a step says it, a pragma binds it, the estimate counts it', () => {
@@ -124,12 +128,13 @@ test('every constant has the memory of its shape: a step says it, a pragma binds
   assert.is(wide.used.bram18, 0);
 });
 
-test('equal operations are one circuit, and one for every element at once', () => {
-  const one = elementwise(1);
+test('equal operations are one circuit, and one for every element that comes in a cycle', () => {
   // 5 times 16 for the product, 17 for the sum; 16 for the comparison, 17 for the choice. 10 % more.
-  assert.is(one.parts.arithmetic.lut, Math.ceil(1.1 * (80 + 17)));
-  assert.is(one.parts.comparisons.lut, Math.ceil(1.1 * (16 + 17)));
-  for (const pe of [2, 4, 8]) assert.is(elementwise(pe).parts.arithmetic.lut, Math.ceil(1.1 * pe * (80 + 17)));
+  for (const pe of [1, 2, 4, 8]) {
+    const { used, interval } = elementwise(pe);
+    assert.is(used.parts.arithmetic.lut, Math.ceil(1.1 * Math.ceil(pe / interval) * (80 + 17)));
+    assert.is(used.parts.comparisons.lut, Math.ceil(1.1 * Math.ceil(pe / interval) * (16 + 17)));
+  }
 });
 
 test('parts add up to processes, and processes to the whole', () => {
@@ -160,11 +165,11 @@ test('more outputs or products at once: never less arithmetic, never more cycles
   }
 });
 
-test('cycles of a matrix-vector unit: its inputs, then (MH / PE) (MW / SIMD)', () => {
+test('cycles of a matrix-vector unit: (MH / PE) (MW / SIMD), its inputs taken along', () => {
   for (const [pe, simd] of [[1, 1], [4, 8], [32, 16], [8, 64]]) {
     const { program } = scheduleFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), { folding: { dense: { pe, simd } } });
     const found = processCycles(program).find((p) => p.name === 'dense')!;
-    assert.is(found.work, 64 + (32 / pe) * (64 / simd));
+    assert.is(found.work, (32 / pe) * (64 / simd));
     assert.ok(found.cycles > found.work && found.cycles < found.work + 20);
   }
 });
@@ -178,12 +183,37 @@ test('cycles of a convolution: every place of the padded image is taken, windows
   }
 });
 
-test('the layers of a network: only the one that is folded changes', () => {
+test('cycles of a matrix-vector unit of floats: its inputs first, then a step for each product', () => {
+  for (const pe of [1, 4]) {
+    const { program } = scheduleFabric(matrixVectorUnit(32, 16, 'float32', 'float32'), { folding: { dense: { pe, simd: 1 } } });
+    const [work] = processCycles(program).filter((p) => p.name === 'dense').map((p) => p.work);
+    // Sums begin with zeros and are sent at the end, in loops of their own.
+    assert.is(work, 16 + (32 / pe) * (16 + 2));
+  }
+});
+
+test('the tool unrolls a loop 4,096 times, and no more', () => {
+  const unit = matrixVectorUnit(128, 64, 'int2', 'uint2');
+  const { program } = scheduleFabric(unit, { folding: { dense: { pe: 64, simd: 64 } } });
+  assert.is(processCycles(program).find((p) => p.name === 'dense')!.work, 2);
+  refuses(() => scheduleFabric(unit, { folding: { dense: { pe: 128, simd: 64 } } }), /\[schedule\/illegal\] dense: PE 128 and SIMD 64 do 8192 products at once, and synthesis unrolls a loop into 4096 copies at most\n {2}Fold it more/);
+});
+
+test('a step uses the word that it takes; the others what is kept', () => {
+  const text = emitHls(scheduleFabric(matrixVectorUnit(32, 64, 'int4', 'uint4'), { folding: { dense: { pe: 4, simd: 8 } } })).processes;
+  const dense = text.slice(text.indexOf('// dense dense'));
+  assert.match(dense, /if \(i_o_o == 0\) \{[^}]*in_\w+\.read\(\)[^}]*\}\s*\}\s*else \{[^}]*_word\[\w+\] = r_\w+_window\[/);
+  assert.match(dense, /r_acc\[i_o_i\] \+ ap_int<8>\(r_\w+_word\[i_k_i\] \*/);
+  assert.is(dense.match(/PIPELINE II=1/g)!.length, 2);
+});
+
+test('the layers of a network: only the one that is folded changes, and how the one ahead sends', () => {
   const unit = lower(runPasses(denseNetwork([64, 32, 16, 12], { weights: 4, activations: 4 })));
   const names = unit.program.blocks.flatMap((b) => (b.kind === 'kernel' && b.op === 'dense' ? [b.name] : []));
   const plain = estimateResources(scheduleFabric(unit).program).processes;
   const folded = estimateResources(scheduleFabric(unit, { folding: { [names[1]]: { pe: 1, simd: 8 } } }).program).processes;
-  plain.forEach((p, i) => assert.is(JSON.stringify(folded[i]) === JSON.stringify(p), p.name !== names[1], p.name));
+  plain.forEach((p, i) => assert.is(JSON.stringify(folded[i]) === JSON.stringify(p), p.name !== names[1] && p.name !== names[0], p.name));
+  for (const what of ['arithmetic', 'comparisons'] as const) assert.equal(folded.find((p) => p.name === names[0])!.parts[what], plain.find((p) => p.name === names[0])!.parts[what]);
 });
 
 test.run();

@@ -4,6 +4,7 @@
  */
 import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
+import { indexKey, interval } from '../../ir/indexing.js';
 import type { Block, ElementType, Expr, Kernel, LoopStmt, Program, Stmt, Stream } from '../../ir/program.js';
 import type { ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { touched } from '../../ir/verifyDataflow.js';
@@ -170,20 +171,21 @@ class Writer implements Arrays {
 
   /** `unrolled`: the loops of the group that moves at once, with the number of its first iteration. */
   private bodyLines(body: readonly Stmt[], scope: Scope, unrolled: readonly LoopStmt[]): string[] {
-    return body.flatMap((s): string[] => {
+    return body.flatMap((s, i): string[] => {
       switch (s.kind) {
         case 'loop': {
           const inner = scope.inner();
-          const i = inner.declareAxis(s.axis, s.start, s.extent);
+          const axis = inner.declareAxis(s.axis, s.start, s.extent);
           const isUnrolled = s.mode === 'unrolled';
           const pragma = isUnrolled && s.extent > 1 ? ['#pragma HLS UNROLL'] : s.mode === 'pipeline' ? [`#pragma HLS PIPELINE II=${s.initiationInterval}`] : [];
           const words = isUnrolled && unrolled.length === 0 ? this.wordsOf(s.body) : [];
-          const lines = [`for (int ${i} = ${s.start}; ${i} < ${s.start + s.extent}; ++${i}) {`, ...pragma, ...indented(this.bodyLines(s.body, inner, isUnrolled || unrolled.length > 0 ? [...unrolled, s] : [])), '}'];
+          const lines = [`for (int ${axis} = ${s.start}; ${axis} < ${s.start + s.extent}; ++${axis}) {`, ...pragma, ...indented(this.bodyLines(s.body, inner, isUnrolled || unrolled.length > 0 ? [...unrolled, s] : [])), '}'];
           return [...words, ...lines];
         }
         case 'if': {
           const guard = guardText(s.guard, scope);
           const inner = this.bodyLines(s.body, scope.inner(), unrolled);
+          if (i > 0 && isOtherwise(body[i - 1], s, scope)) return ['else {', ...indented(inner), '}'];
           return guard === undefined ? inner : [`if (${guard}) {`, ...indented(inner), '}'];
         }
         case 'let': {
@@ -247,6 +249,14 @@ class Writer implements Arrays {
       return [`${word}.data[(${at}) % ${stream.lanes}] = ${value};`, `if ((${at}) % ${stream.lanes} == ${stream.lanes - 1}) ${port}.write(${word});`];
     }));
   }
+}
+
+/** True where a statement does what remains of the condition ahead of it: one index, below a number and from it on. */
+function isOtherwise(before: Stmt, { guard }: Stmt & { readonly kind: 'if' }, scope: Scope): boolean {
+  if (before.kind !== 'if' || before.guard.length !== 1 || guard.length !== 1) return false;
+  const [[a], [b]] = [before.guard, guard];
+  const [lo, hi] = interval(b.index, scope.ranges);
+  return indexKey(a.index) === indexKey(b.index) && a.hi === b.lo && a.lo <= lo && lo < a.hi && a.hi <= hi && hi < b.hi;
 }
 
 /** The function of a process. `constantName`: the array of a constant buffer. */

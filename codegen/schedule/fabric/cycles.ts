@@ -3,12 +3,11 @@
  * waits for a stream. The model is that of the timetables (timetable.ts), without walking the loops: for searches that look at
  * hundreds of foldings.
  */
-import { moved } from '../../ir/traffic.js';
 import type { Block, Condition, Index, Kernel, Program, Stmt } from '../../ir/program.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { loopOverhead } from '../../targets/fpga.js';
 import { depthOf } from './latency.js';
-import { hasRolled, isRolled, perfectNest } from './pipeline.js';
+import { hasRolled, isRolled, perfectNest, wordsMoved, type StreamLanes } from './pipeline.js';
 
 export interface ProcessCycles {
   readonly name: string;
@@ -17,9 +16,6 @@ export interface ProcessCycles {
   /** Iterations times their interval: with FINN's names, (MH / PE) (MW / SIMD) for every place of a matrix-vector unit. */
   readonly work: number;
 }
-
-/** Lanes of the streams that a process reads and writes, by tensor. */
-type Lanes = ReadonlyMap<string, readonly number[]>;
 
 /** The processes of a scheduled circuit in order. */
 export function processCycles(program: Program): ProcessCycles[] {
@@ -37,7 +33,7 @@ interface Cycles {
   readonly work: number;
 }
 
-function cyclesOfBlocks(blocks: readonly Block[], program: Program, lanes: Lanes, isAlone: boolean): Cycles {
+function cyclesOfBlocks(blocks: readonly Block[], program: Program, lanes: StreamLanes, isAlone: boolean): Cycles {
   let [cycles, work] = [0, 0];
   for (const b of blocks) {
     const times = b.kind === 'kernel' ? 1 : typeof b.count === 'number' ? b.count : b.count.max;
@@ -51,14 +47,12 @@ function cyclesOfBlocks(blocks: readonly Block[], program: Program, lanes: Lanes
 /** The values that loops around a statement take where it runs. */
 type Running = ReadonlyMap<string, readonly number[]>;
 
-function cyclesOf(kernel: Kernel, program: Program, lanes: Lanes, isAlone: boolean): Cycles {
+function cyclesOf(kernel: Kernel, program: Program, lanes: StreamLanes, isAlone: boolean): Cycles {
   const { body } = kernel.scheduled!;
   let [cycles, work] = [0, 0];
   const pipeline = (inner: readonly Stmt[], trips: number, interval: number, entries: number, overhead: number): void => {
-    const words = wordsOf(inner, lanes);
-    const every = Math.max(interval, words);
-    cycles += entries * (overhead + depthOf(inner, kernel, program, new Set(lanes.keys())) + words - 1 + every * (trips - 1));
-    work += entries * every * trips;
+    cycles += entries * (overhead + depthOf(inner, kernel, program, new Set(lanes.keys())) + wordsMoved(inner, lanes) - 1 + interval * (trips - 1));
+    work += entries * interval * trips;
   };
   const visit = (list: readonly Stmt[], running: Running, isOnly: boolean): void => {
     const entries = [...running.values()].reduce((n, v) => n * v.length, 1);
@@ -91,23 +85,6 @@ function cyclesOf(kernel: Kernel, program: Program, lanes: Lanes, isAlone: boole
   const items = body.filter((s, i) => hasRolled([s]) || i === 0 || hasRolled([body[i - 1]])).length;
   visit(body, new Map(), isAlone && items === 1);
   return { cycles, work };
-}
-
-/** The most words that an iteration moves through one stream: each takes a cycle. */
-function wordsOf(body: readonly Stmt[], lanes: Lanes): number {
-  const words = new Map<string, number>();
-  const visit = (list: readonly Stmt[], copies: number): void => {
-    for (const s of list) {
-      if (s.kind === 'loop') visit(s.body, copies * s.extent);
-      else if (s.kind === 'if') visit(s.body, copies);
-      else {
-        const tensor = moved(s)?.tensor;
-        (tensor === undefined ? [] : (lanes.get(tensor) ?? [])).forEach((n, i) => words.set(`${tensor} ${i}`, (words.get(`${tensor} ${i}`) ?? 0) + Math.ceil(copies / n)));
-      }
-    }
-  };
-  visit(body, 1);
-  return Math.max(1, ...words.values());
 }
 
 /** Where conditions on one loop each hold; others are taken to hold. */

@@ -45,21 +45,21 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
   const data = new Map(unit.data);
   const foldings = paces({ unit, processes, streams }, options);
   const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
-  const carried = new Set(streams.keys());
   const words = wordsOf({ ...program, dataflow: { processes, streams: [] } }, streams, foldings);
   const map = (blocks: readonly Block[], process: string): Block[] =>
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
-      const own = new Set([...carried].filter((t) => streams.get(t)!.includes(process) || touched([b]).writes.has(t)));
+      const own = [...streams].filter(([t, to]) => to.includes(process) || touched([b]).writes.has(t));
       const { pe } = foldings.get(b)!;
-      const lanes = new Map([...own].flatMap((t): [string, number][] => (streams.get(t)!.includes(process) ? [[t, words.lanes(t, process).taken]] : words.sent(t) > pe ? [[t, words.sent(t)]] : [])));
-      const key = JSON.stringify([b.name, foldings.get(b), words.of(b), [...lanes]]);
+      const lanes = new Map(own.flatMap(([t, to]): [string, number][] => (to.includes(process) ? [[t, words.lanes(t, process).taken]] : words.sent(t) > pe ? [[t, words.sent(t)]] : [])));
+      const moved = new Map(own.map(([t, to]) => [t, (to.includes(process) ? [process] : to).map((reader) => words.lanes(t, reader).word)]));
+      const key = JSON.stringify([b.name, foldings.get(b), words.of(b), [...lanes], [...moved]]);
       const known = options.drafts?.get(key);
       if (known) return known;
       const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
       const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data);
       program = packed.program;
-      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, own, lanes), program, own);
+      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), program, moved);
       options.drafts?.set(key, made);
       return made;
     });

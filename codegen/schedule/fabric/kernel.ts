@@ -5,10 +5,12 @@
  * Sums of integers run output by output, all products of a step as one tree. Sums of floats keep their order: a step adds one
  * product to each of many outputs, so that the next sum of the same output starts when the adder is done.
  */
-import { mapExpr } from '../../ir/indexing.js';
 import { isInteger } from '../../ir/datatype.js';
+import { fail } from '../../ir/diagnostic.js';
+import { mapExpr } from '../../ir/indexing.js';
 import type { Condition, Expr, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { findLoad } from '../../ir/walk.js';
+import { mostCopies } from '../../targets/fpga.js';
 import { loadsOf } from '../fuse.js';
 import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
 import { applySteps, printStep, type Step } from '../steps.js';
@@ -72,6 +74,8 @@ export function hasFreeOrder(kernel: Kernel): boolean {
  */
 export function foldedNest(kernel: Kernel, program: Program, folding: Folding, words: Folding = folding): Nest {
   const { outputs, products } = foldableLoops(kernel, program);
+  const copies = (outputs ? folding.pe : 1) * (products ? folding.simd : 1);
+  if (copies > mostCopies) fail('schedule/illegal', kernel.name, `PE ${folding.pe} and SIMD ${folding.simd} do ${copies} products at once, and synthesis unrolls a loop into ${mostCopies} copies at most`, 'Fold it more: a smaller PE or SIMD.');
   const steps: Step[] = [];
   const fold = (whole: { name: string; extent: number } | undefined, by: number, word: number): string | undefined => {
     if (!whole) return undefined;
@@ -98,7 +102,7 @@ export function foldedNest(kernel: Kernel, program: Program, folding: Folding, w
     // Loops of one iteration are no loops inside what is done at once.
     nest = applySteps(nest, [{ step: 'reorder', order: [...nest.loops.map((l) => l.name).filter((name) => name !== tile), tile] }]);
   }
-  return applySteps(nest, [tile, tree].flatMap((loop): Step[] => (loop === undefined ? [] : [{ step: 'unroll', loop }])));
+  return applySteps(nest, [tile, tree].flatMap((loop): Step[] => (loop === undefined ? [] : [{ step: 'unroll', loop }])), mostCopies);
 }
 
 /**
@@ -115,10 +119,11 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
   for (const t of own.filter((x) => readsInOrder(kernel, x, program))) body = bindLoad(body, t, program);
   const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
   if (windows.length > 0) {
-    const buffered = withVectors(kernel, body, windows, lanes, program) ?? withWindows(kernel, body, windows, lanes, program);
+    const vectors = withVectors(kernel, body, windows, lanes, program);
+    const buffered = vectors ?? withWindows(kernel, body, windows, lanes, program);
     body = buffered.body;
     locals = [...locals, ...buffered.locals];
-    steps.push(...buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`));
+    steps.push(...(vectors ? windows.map((w) => `takeAlong ${w.tensor} by ${lanes.get(w.tensor) ?? 1}`) : buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`)));
   }
   for (const { tensor } of kernel.stores) {
     const together = lanes.get(tensor);

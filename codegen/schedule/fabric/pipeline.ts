@@ -1,9 +1,10 @@
 /**
- * Pipelines: every innermost rolled loop starts an iteration each `initiationInterval` cycles, as few as its sums and the ports
- * of its memories allow; and into how many banks each array is cut, so that what an iteration touches lies in as many.
+ * Pipelines: every innermost rolled loop starts an iteration each `initiationInterval` cycles, as few as its sums, the words of its
+ * streams and the ports of its memories allow; and into how many banks each array is cut, so that what an iteration touches lies in as many.
  */
 import { fail } from '../../ir/diagnostic.js';
 import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import { moved } from '../../ir/traffic.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
 import { latencies, mostBanks } from '../../targets/fpga.js';
 import { romsOf } from './memory.js';
@@ -24,8 +25,11 @@ export function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
   return inner && [loop, ...inner];
 }
 
-/** A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streamed` tensors are no arrays. */
-export function pipelined(kernel: Kernel, program: Program, streamed: ReadonlySet<string>): Kernel {
+/** Elements of the words of the streams that carry a tensor. */
+export type StreamLanes = ReadonlyMap<string, readonly number[]>;
+
+/** A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words. */
+export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes): Kernel {
   const scheduled = kernel.scheduled!;
   const banks = new Map<string, number>();
   const steps: string[] = [];
@@ -33,9 +37,9 @@ export function pipelined(kernel: Kernel, program: Program, streamed: ReadonlySe
     body.map((s): Stmt => {
       if (s.kind === 'if' || (isRolled(s) && hasRolled(s.body))) return { ...s, body: visit(s.body) };
       if (!isRolled(s)) return s;
-      const touchedAtOnce = accessesOf(s.body, streamed);
+      const touchedAtOnce = accessesOf(s.body, streams);
       for (const [array, n] of touchedAtOnce) banks.set(array, Math.max(banks.get(array) ?? 1, Math.min(n, sizeOf(array, kernel, program))));
-      const initiationInterval = intervalOf(s);
+      const initiationInterval = Math.max(intervalOf(s), wordsMoved(s.body, streams));
       steps.push(`pipeline ${s.axis} every ${initiationInterval}`);
       return { ...s, mode: 'pipeline', initiationInterval };
     });
@@ -66,11 +70,11 @@ function sizeOf(array: string, kernel: Kernel, program: Program): number {
  * How many elements of each array one iteration reads or writes, whichever are more, by the unrolled loops that an address depends on:
  * a memory has a port for each.
  */
-function accessesOf(body: readonly Stmt[], streamed: ReadonlySet<string>): Map<string, number> {
+function accessesOf(body: readonly Stmt[], streams: StreamLanes): Map<string, number> {
   const found = { read: new Map<string, Map<string, number>>(), written: new Map<string, Map<string, number>>() };
   const visit = (list: readonly Stmt[], unrolled: readonly LoopStmt[]): void => {
     const add = (how: 'read' | 'written', array: string, at: readonly Index[]): void => {
-      if (streamed.has(array)) return;
+      if (streams.has(array)) return;
       const copies = unrolled.filter((l) => at.some((i) => dependsOn(i, l.axis))).reduce((n, l) => n * l.extent, 1);
       const sites = found[how].get(array) ?? new Map<string, number>();
       sites.set(JSON.stringify(at), copies);
@@ -96,6 +100,23 @@ function accessesOf(body: readonly Stmt[], streamed: ReadonlySet<string>): Map<s
   const most = new Map<string, number>();
   for (const [array, sites] of [...found.read, ...found.written]) most.set(array, Math.max(most.get(array) ?? 0, [...sites.values()].reduce((a, b) => a + b, 0)));
   return most;
+}
+
+/** The most words that an iteration moves through one stream, whether or not a condition holds: each takes a cycle. At least 1. */
+export function wordsMoved(body: readonly Stmt[], streams: StreamLanes): number {
+  const words = new Map<string, number>();
+  const visit = (list: readonly Stmt[], copies: number): void => {
+    for (const s of list) {
+      if (s.kind === 'loop') visit(s.body, copies * s.extent);
+      else if (s.kind === 'if') visit(s.body, copies);
+      else {
+        const tensor = moved(s)?.tensor;
+        (tensor === undefined ? [] : (streams.get(tensor) ?? [])).forEach((n, i) => words.set(`${tensor} ${i}`, (words.get(`${tensor} ${i}`) ?? 0) + Math.ceil(copies / n)));
+      }
+    }
+  };
+  visit(body, 1);
+  return Math.max(1, ...words.values());
 }
 
 /** Cycles from one iteration to the next: a float sum waits for its own last value, unless others come between. */

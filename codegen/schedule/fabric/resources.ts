@@ -6,7 +6,7 @@
  */
 import type { ElementType, Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { processesOf, touched, type ProcessBlocks } from '../../ir/verifyDataflow.js';
-import { axesIn, kernelsOf } from '../../ir/walk.js';
+import { axesIn, dependsOn, kernelsOf } from '../../ir/walk.js';
 import { processCycles } from './cycles.js';
 import { bitsOfType, bram18Of, lutramOf, memoryKind, queueOf, shapeOfArray, type MemoryShape } from './memory.js';
 import { added, arithmeticOverhead, control, countedBits, floatCores, memoryPort, nothing, perBit, product, sumTree, usage, type OperatorOptions, type Usage } from './operators.js';
@@ -174,7 +174,11 @@ class Estimator {
       const outputs = unrolled.filter((l) => at.has(l.axis)).reduce((n, l) => n * l.extent, 1);
       const terms = unrolled.filter((l) => !at.has(l.axis)).reduce((n, l) => n * l.extent, 1);
       this.shared('arithmetic', sumTree(terms, term.bits, bitsOfType(e.type)), outputs);
-    } else this.value(e, unrolled);
+    } else {
+      const { bits } = this.value(e, unrolled);
+      // What one of two statements puts there is chosen from both.
+      if ((e.op === 'load' || e.op === 'local') && this.sets.has(s.name)) this.shared('comparisons', perBit(bits), unrolled.filter((l) => s.at.some((i) => dependsOn(i, l.axis))).reduce((n, l) => n * l.extent, 1));
+    }
     this.sets.set(s.name, (this.sets.get(s.name) ?? 0) + 1);
   }
 

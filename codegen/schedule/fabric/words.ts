@@ -7,7 +7,7 @@ import { gcd } from '../../ir/progression.js';
 import type { Index, Kernel, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { kernelsOf } from '../../ir/walk.js';
-import { mostWordBits } from '../../targets/fpga.js';
+import { mostGathered } from '../../targets/fpga.js';
 import { foldableLoops, hasFreeOrder, type Folding } from './kernel.js';
 import { bitsOfType } from './memory.js';
 import { plainAxis, streamOrder } from './order.js';
@@ -82,7 +82,7 @@ function canGather(writer: Kernel, tensor: string, made: number, together: numbe
   if (together === made) return true;
   const { outputs } = foldableLoops(writer, program);
   return writer.stores.length === 1 && plainAxis(writer.stores[0].at[channels], writer.space) === outputs?.name && (writer.reduce.length === 0 || hasFreeOrder(writer))
-    && together * bitsOfType(dtype) <= mostWordBits;
+    && together <= mostGathered.elements && together * bitsOfType(dtype) <= mostGathered.bits;
 }
 
 /** The dimension that a stream walks fastest. */
