@@ -15,11 +15,11 @@ import { loadsOf } from '../fuse.js';
 import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
 import { applySteps, printStep, type Step } from '../steps.js';
 import { isRolled } from './pipeline.js';
+import { gathered } from './gather.js';
 import { readsInOrder } from './prepare.js';
 import { spaceOrder } from './order.js';
 import { withVectors } from './vector.js';
 import { windowOf, withWindows } from './window.js';
-import { gathered } from './words.js';
 
 /** How much of a kernel is a circuit of its own: FINN's PE and SIMD. */
 export interface Folding {

@@ -11,6 +11,9 @@ export function streamOrder(rank: number): number[] {
   return rank < 3 ? dims : [0, ...dims.slice(2), 1];
 }
 
+/** The dimension that a stream walks fastest. */
+export const channelsOf = (shape: readonly number[]): number => streamOrder(shape.length)[shape.length - 1];
+
 /** The space axes of a kernel in the order in which its store walks the stream; undefined where the store is not one axis a dimension. */
 export function spaceOrder(kernel: Kernel): string[] | undefined {
   const orders = kernel.stores.map(({ at }) => {

@@ -2,15 +2,14 @@
  * How many elements the words of each stream have. A writer sends as many at once as it makes, or gathers the outputs of several
  * steps into one word where its readers take more in a step: FINN's data-width converters, without processes of their own.
  */
-import { axis as axisIndex, sum, within } from '../../ir/build.js';
 import { gcd } from '../../ir/progression.js';
-import type { Index, Kernel, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import type { Kernel, Program } from '../../ir/program.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { kernelsOf } from '../../ir/walk.js';
 import { mostGathered } from '../../targets/fpga.js';
 import { foldableLoops, hasFreeOrder, type Folding } from './kernel.js';
 import { bitsOfType } from './memory.js';
-import { plainAxis, streamOrder } from './order.js';
+import { channelsOf, plainAxis } from './order.js';
 import { readsInOrder } from './prepare.js';
 import { channelAxis } from './vector.js';
 import { windowOf } from './window.js';
@@ -83,40 +82,4 @@ function canGather(writer: Kernel, tensor: string, made: number, together: numbe
   const { outputs } = foldableLoops(writer, program);
   return writer.stores.length === 1 && plainAxis(writer.stores[0].at[channels], writer.space) === outputs?.name && (writer.reduce.length === 0 || hasFreeOrder(writer))
     && together <= mostGathered.elements && together * bitsOfType(dtype) <= mostGathered.bits;
-}
-
-/** The dimension that a stream walks fastest. */
-const channelsOf = (shape: readonly number[]): number => streamOrder(shape.length)[shape.length - 1];
-
-/** The statements of a writer that sends `together` elements of a tensor at once, and the registers that gather them. */
-export function gathered(body: readonly Stmt[], tensor: string, together: number, program: Program): { body: Stmt[]; local: Local } {
-  const { shape, dtype, range } = program.tensors[tensor];
-  const channels = channelsOf(shape);
-  const local: Local = { name: `${tensor}.gathered`, type: dtype, shape: [together], ...(range && dtype !== 'float32' ? { range } : {}) };
-  const lane = `${tensor}.g`;
-  let send: Stmt | undefined;
-  const visit = (list: readonly Stmt[], rolled: readonly LoopStmt[], isUnrolled: boolean): Stmt[] =>
-    list.flatMap((s): Stmt[] => {
-      if (s.kind === 'if') return [{ ...s, body: visit(s.body, rolled, isUnrolled) }];
-      if (s.kind === 'loop') {
-        const begins = !isUnrolled && s.mode === 'unrolled';
-        const inner = { ...s, body: visit(s.body, s.mode === 'unrolled' ? rolled : [...rolled, s], isUnrolled || begins) };
-        return begins ? sent(inner) : [inner];
-      }
-      if (s.kind !== 'store' || s.tensor !== tensor) return [s];
-      const { terms } = s.at[channels];
-      const inside: Index = { offset: 0, terms: terms.filter((t) => t.coeff < together) };
-      const word: Index = { offset: 0, terms: terms.filter((t) => t.coeff >= together) };
-      const ends = rolled.filter((l) => inside.terms.some((t) => t.of === l.axis)).map((l) => within(l.axis, l.extent - 1, l.extent));
-      const all: Stmt = { ...s, at: s.at.map((i, d) => (d === channels ? sum(word, lane) : i)), value: { op: 'local', name: local.name, at: [axisIndex(lane)] } };
-      send = { kind: 'if', guard: ends, body: [{ kind: 'loop', axis: lane, start: 0, extent: together, mode: 'unrolled', body: [all] }] };
-      const set: Stmt = { kind: 'set', name: local.name, at: [inside], value: s.value };
-      return isUnrolled ? [set] : sent(set);
-    });
-  const sent = (s: Stmt): Stmt[] => {
-    const after = send;
-    send = undefined;
-    return after ? [s, after] : [s];
-  };
-  return { body: visit(body, [], false), local };
 }
