@@ -8,6 +8,7 @@ import { describe } from './ir/datatype.js';
 import { fail, suggest } from './ir/diagnostic.js';
 import type { Graph } from './ir/graph.js';
 import { hashText } from './ir/hash.js';
+import type { Without } from './ir/optimization.js';
 import { printGraph, printProgram } from './ir/print.js';
 import type { ProgramUnit } from './ir/program.js';
 import { verify } from './ir/verify.js';
@@ -97,11 +98,11 @@ export interface Artifact {
 }
 
 /** The passes that every model goes through, from an imported graph to one of which every node has kernels. `integersOnly`: see `streamline`. */
-export function runPasses(graph: Graph, batch?: number, options: TwinOptions & { readonly integersOnly?: boolean } = {}): Graph {
+export function runPasses(graph: Graph, batch?: number, options: TwinOptions & Without & { readonly integersOnly?: boolean } = {}): Graph {
   let g = makeTwin(infer(graph, { batch }), options).graph;
   g = clean(fold(g));
-  g = foldBatchNormalization(g);
-  g = streamline(g, options.integersOnly);
+  if (!options.without?.includes('normalization')) g = foldBatchNormalization(g);
+  g = streamline(g, options);
   g = expand(clean(fold(g, { quantizers: true })));
   return infer(g);
 }

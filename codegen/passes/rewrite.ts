@@ -4,6 +4,7 @@
  */
 import { describe, isInteger, smallestInteger } from '../ir/datatype.js';
 import type { Attribute, Constant, Graph, Node, Value } from '../ir/graph.js';
+import type { Without } from '../ir/optimization.js';
 import { nodeContext, valueInfo } from '../ops/context.js';
 import { operator } from '../ops/index.js';
 import type { NodeContext, ValueInfo } from '../ops/record.js';
@@ -16,6 +17,11 @@ export interface Note {
   /** The node's name. */
   readonly layer: string;
   readonly reason: string;
+}
+
+export interface StreamlineOptions extends Without {
+  /** Requantizations in integers alone. */
+  readonly integersOnly?: boolean;
 }
 
 export class Rewrite {
@@ -32,8 +38,7 @@ export class Rewrite {
   constructor(
     readonly old: Graph,
     private readonly quantizedConstants: ReadonlyMap<string, QuantizedConstant>,
-    /** Requantizations in integers alone. */
-    readonly integersOnly = false,
+    readonly options: StreamlineOptions = {},
   ) {
     this.valueNames = new Set(Object.keys(old.values));
     for (const name of old.inputs) this.infos.set(name, valueInfo(old, name));

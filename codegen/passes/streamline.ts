@@ -14,12 +14,12 @@ import type { Graph, Node } from '../ir/graph.js';
 import { clean, dropUnused } from './clean.js';
 import { fold } from './fold.js';
 import { findQuantizedConstants } from './quantizedConstants.js';
-import { Rewrite, type Note } from './rewrite.js';
+import { Rewrite, type Note, type StreamlineOptions } from './rewrite.js';
 import { activation, arithmetic, batchNormalization, choose, concat, movement, pad, pass } from './streamlineElements.js';
 import { averagePool, conv, gemm, matMul, maxPool, reduce } from './streamlineLayers.js';
 import { dequantizeLinear, multiThreshold, quantize, sign, trunc } from './streamlineQuantizers.js';
 
-export type { Note } from './rewrite.js';
+export type { Note, StreamlineOptions } from './rewrite.js';
 
 /** Answers true where the node is done, else why it stays float. */
 type Rule = (s: Rewrite, node: Node) => true | string;
@@ -74,18 +74,19 @@ const anyInput = new Set(['Add', 'Sub', 'Mul', 'Div', 'Concat']);
  * The streamlined graph, inferred and cleaned. Raises what `infer` raises. `integersOnly`: requantizations are thresholds, or a
  * multiplier and shift of as few bits as agree with them, as circuits want; else also float32 lines, which processors do faster.
  */
-export function streamline(graph: Graph, integersOnly = false): Graph {
-  return streamlineWithNotes(graph, integersOnly).graph;
+export function streamline(graph: Graph, options: StreamlineOptions = {}): Graph {
+  return streamlineWithNotes(graph, options).graph;
 }
 
 /** The same, and why nodes stay float that have something quantized to work with. */
-export function streamlineWithNotes(graph: Graph, integersOnly = false): { graph: Graph; notes: readonly Note[] } {
+export function streamlineWithNotes(graph: Graph, options: StreamlineOptions = {}): { graph: Graph; notes: readonly Note[] } {
   const withQuantizers = fold(clean(graph));
   const folded = fold(withQuantizers, { quantizers: true });
-  const s = new Rewrite(folded, findQuantizedConstants(withQuantizers), integersOnly);
+  const s = new Rewrite(folded, findQuantizedConstants(withQuantizers), options);
   for (const node of folded.nodes) {
     const takesIntegers = anyInput.has(node.op) ? node.inputs.some((name) => s.integer(name)) : s.integer(node.inputs[0]) !== undefined;
-    const rule = always[node.op] ?? (takesIntegers ? onIntegers[node.op] : undefined);
+    const isLeftOut = node.op === 'BatchNormalization' && options.without?.includes('normalization');
+    const rule = isLeftOut ? undefined : always[node.op] ?? (takesIntegers ? onIntegers[node.op] : undefined);
     const answer = rule ? rule(s, node) : `${node.op} has no integer form`;
     if (answer === true) continue;
     if (quantizers.has(node.op) || node.inputs.some((name) => s.integer(name) || s.quantized(name))) s.note(node, answer);

@@ -39,7 +39,7 @@ export function quantize(s: Rewrite, node: Node): true | string {
   if (quantizer.kind !== 'quantize') throw new TypeError(`${node.op} does not quantize`);
   const valueScale = alongAxis(quantizer.valueScale, s.shape(x));
   if (!valueScale) return 'its scale varies along more than one dimension';
-  const v = s.integer(x);
+  const v = s.options.without?.includes('merging') ? undefined : s.integer(x);
   if (!v) return quantizeFloat(s, node, narrowed(s, node, quantizer), valueScale);
 
   const divisor = quantizer.divides ? alongAxis(quantizer.scale, s.shape(x)) : one(1);
@@ -232,7 +232,7 @@ function isIdentity(steps: Steps, range: readonly [number, number]): boolean {
 function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction, steps: Steps, levels: Levels, range: readonly [number, number]): string {
   const y = node.outputs[0];
   const attributes = { base: steps.base, ...(u.axis < 0 ? {} : { axis: u.axis }) };
-  const form = steps.levels > comparedThresholds && !s.integersOnly ? scaleForm(f, steps, levels.boundaries, levels.base + 1, range) : undefined;
+  const form = steps.levels > comparedThresholds && !s.options.integersOnly ? scaleForm(f, steps, levels.boundaries, levels.base + 1, range) : undefined;
   const none = (): string => s.addConstant(`${y}_thresholds`, { dtype: 'int32', shape: [1, 0], data: new Int32Array(0) });
   const floats = (hint: string, data: Float32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'float32', shape: [data.length], data });
   const integers = (hint: string, data: Int32Array): string => s.addConstant(`${y}_${hint}`, { dtype: 'int32', shape: [data.length], data });
@@ -244,7 +244,7 @@ function emitSteps(s: Rewrite, node: Node, u: IntegerValue, f: MonotoneFunction,
     if (isCentred) inputs.push('', integers('bias', form.bias), integers('centre', isShared ? form.centre.slice(0, 1) : form.centre));
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'scale', levels: steps.levels })[0];
   }
-  const shifted = s.integersOnly ? (steps.levels > circuitThresholds ? leastShiftForm(f, steps, range) : undefined) : steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
+  const shifted = s.options.integersOnly ? (steps.levels > circuitThresholds ? leastShiftForm(f, steps, range) : undefined) : steps.levels > shiftedThresholds ? shiftForm(f, steps, range) : undefined;
   if (shifted) {
     const inputs = [u.q, none(), '', integers('multiplier', shifted.multiplier), integers('offset', shifted.bias), integers('remainder', shifted.remainder)];
     return s.emit('Requantize', node.name, inputs, [`${y}_codes`], { ...attributes, form: 'shift', shift: shifted.shift, levels: steps.levels })[0];

@@ -11,6 +11,7 @@ import { emitHls, type HlsText } from '../../codegen/emit/hls/design.js';
 import { identifier } from '../../codegen/emit/hls/expression.js';
 import { fail } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
+import type { Leavable } from '../../codegen/ir/optimization.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
@@ -22,8 +23,8 @@ import type { ModelFile } from './models.js';
 import type { Call, NumericArray, Tensor } from './tensors.js';
 
 /** What a circuit computes of a model: requantized in integers alone, with the bits of the module, which may multiply floats. */
-export function circuitGraph(model: ModelFile, batch: number | undefined): Graph {
-  return runPasses(importModel(model), batch, { ...model.twin, integersOnly: true });
+export function circuitGraph(model: ModelFile, batch: number | undefined, without: readonly Leavable[] = []): Graph {
+  return runPasses(importModel(model), batch, { ...model.twin, integersOnly: true, without });
 }
 
 /** The Program that a graph lowers to. Raises target/unsupported for what has no meaning in hardware. */

@@ -18,6 +18,7 @@ import type { FpgaBoard } from '../../codegen/targets/board.js';
 import { statedPreprocessing } from '../compile.js';
 import { writeNpy } from '../data/npy.js';
 import { timeOf } from '../hls/report.js';
+import { effectsOf } from '../hls/effects.js';
 import { projectFiles, type Project, type Vectors } from '../hls/project.js';
 import type { Manifest } from '../runtime/index.js';
 import { describeDifference, firstDifference } from './bits.js';
@@ -98,8 +99,14 @@ export const command: Command = {
         : randomInputs(interpreter.inputs, random ?? 8 * interpreter.batch, seed, controls);
     const files = images !== undefined ? [images] : args.texts('input');
     const origin = files.length > 0 ? `from ${files.map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
+    const effects = effectsOf(lowered, {
+      folding,
+      depths: Object.fromEntries(unit.program.dataflow!.streams.map((s) => [streamName(s), s.depth])),
+      lowerWithout: (without) => lowerForCircuit(circuitGraph(model, batch, without)),
+      has: { normalizations: imported.nodes.some((n) => n.op === 'BatchNormalization'), quantizers: graph.nodes.some((n) => n.op === 'Requantize') },
+    });
     const project: Project = {
-      name, model: model.name, board, clock, goal, imported, graph, lowered, unit, text, folding, estimate, timing, depths,
+      name, model: model.name, board, clock, goal, imported, graph, lowered, unit, text, folding, estimate, timing, depths, effects,
       vectors: vectorsOf(text, inputs, origin, artifactEngine(artifact), interpreter),
       headers: simulationHeaders(context.root), version: context.version, date: new Date().toISOString(),
     };

@@ -6,12 +6,15 @@ import { describe } from '../../codegen/ir/datatype.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Expr, Kernel, Program } from '../../codegen/ir/program.js';
 import { kernelsOf, walkExpr } from '../../codegen/ir/walk.js';
+import type { Ablation, Figures } from './effects.js';
 import type { Project } from './project.js';
 
 /** One optimization and what it did here. */
 export interface Optimization {
   readonly name: string;
   readonly effect: string;
+  /** What the circuit would be without it; none where that has no figures, or no such circuit can be made. */
+  readonly without: readonly { readonly way: string; readonly figures: Figures }[];
   /** Whether the model gave it something to do. */
   readonly applies: boolean;
 }
@@ -74,7 +77,8 @@ function productOperands(update: Expr, kernel: Kernel): [string, string] | undef
 }
 
 /** Everything that was done, in the order of the compiler. */
-export function optimizations({ imported, graph, lowered, unit, estimate, depths }: Project): Optimization[] {
+export function optimizations({ imported, graph, lowered, unit, estimate, depths, effects }: Project): Optimization[] {
+  const without = (...ways: readonly (readonly [Ablation, string])[]): Optimization['without'] => ways.flatMap(([name, way]) => (effects.without[name] ? [{ way, figures: effects.without[name] }] : []));
   const { program } = unit;
   const kernels = kernelsOf(program.blocks);
   const [normalizations, left] = [count(imported, ['BatchNormalization']), count(graph, ['BatchNormalization'])];
@@ -98,51 +102,61 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
     {
       name: 'Batch normalization folded',
       applies: normalizations > 0,
+      without: without(['normalization', 'normalization in float32']),
       effect: normalizations === 0 ? 'the model has none' : `${normalizations - left} of ${normalizations} went into weights, biases or thresholds; no circuit is left of them`,
     },
     {
       name: 'Activation and quantizer merged into the layer before',
       applies: merged[0] > 0,
+      without: without(['merging', 'quantizers in float32']),
       effect: merged[0] === 0 ? 'the model has no quantizers: it computes in float32' : `${plural(merged[0], 'quantizer')} of activations and ${plural(merged[1], 'activation')} of the model ended as ${thresholds.length === 0 ? 'integer arithmetic' : `comparisons with thresholds behind ${plural(thresholds.length, 'sum')}`}`,
     },
     {
       name: 'Thresholds clipped to what a sum can reach',
       applies: thresholds.length > 0,
+      without: without(['thresholds', 'thresholds of 32 bits']),
       effect: thresholds.length === 0 ? 'there are none' : thresholds.map((t) => `${t.name.replace(/_thresholds.*/, '')}: ${t.shape.reduce((a, b) => a * b, 1).toLocaleString('en-US')} of ${t.range ? `${bitsOf(t.range[0], t.range[1])} bits (${t.range[0]} to ${t.range[1]})` : t.dtype}`).join('; '),
     },
     {
       name: 'Accumulators as wide as their weights can reach',
-      applies: narrow < wide,
+      applies: narrow < wide || effects.without.accumulators !== undefined,
+      without: without(['accumulators', 'sums of 32 bits']),
       effect: widths.length === 0 ? 'there are no sums of integer products' : `${plural(narrow, 'bit')} in ${plural(widths.length, 'sum')}, where the types of the operands would need ${wide} (table below)`,
     },
     {
       name: 'Kernels fused',
       applies: fused.length > 0,
+      without: [],
       effect: `${plural(before, 'kernel')} of the model became ${plural(kernels.filter((k) => !['load', 'store', 'send', 'receive'].includes(k.op)).length, 'process', 'processes')} that compute: ${fused.length === 0 ? 'nothing to fuse' : plural(fused.length, 'step')}`,
     },
     {
       name: 'Bipolar products as XNOR and a count of ones',
       applies: counted.length > 0,
+      without: without(['matches', 'signs multiplied']),
       effect: counted.length === 0 ? 'no layer has weights and activations of one bit' : counted.map((k) => k.name).join(', '),
     },
     {
       name: 'Constants in as many bits as they need',
       applies: stored > 0,
+      without: [],
       effect: `${kib(stored)} of weights, thresholds and other constants, as they are stored (float32 weights would be ${kib(constants.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1) * 32, 0))})`,
     },
     {
       name: 'Constants and arrays in LUTs or in block memory, by their shape',
       applies: true,
+      without: without(['all constants in block memory', 'constants in block RAM'], ['all constants in LUTs', 'constants in LUTs']),
       effect: `${plural(Math.round(memories.reduce((n, m) => n + m.lut, 0)), 'LUT')} in ${plural(memories.filter((m) => m.lut > 0 && m.bram18 === 0).length, 'process', 'processes')}, ${plural(Math.round(memories.reduce((n, m) => n + m.bram18, 0)), 'block')} of 18 Kbit in ${plural(memories.filter((m) => m.bram18 > 0).length, 'process', 'processes')}; what is short or wide lies in LUTs`,
     },
     {
       name: 'Depths of the streams minimized',
       applies: streams.length > 0,
+      without: without(['depths', 'queues of whole tensors']),
       effect: `${plural(streams.reduce((n, s) => n + (depths.least[`${s.tensor} to ${s.to}`] ?? s.depth), 0), 'word')} needed and ${plural(streams.reduce((n, s) => n + s.depth, 0), 'word')} built, where whole tensors would be ${plural(streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) / s.lanes, 0), 'word')}, at the speed of queues without end`,
     },
     {
       name: 'Streams instead of whole tensors',
       applies: streams.length > 0,
+      without: [],
       effect: `${plural(streams.length, 'queue')} of ${kib(queued)} and ${windows.length === 0 ? 'no line buffers' : `${plural(windows.length, 'window')} of ${kib(windows.reduce((n, w) => n + w.bits, 0))}`} hold what would be ${kib(whole)} of tensors`,
     },
   ];

@@ -10,10 +10,12 @@ import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
 import type { Estimate } from '../../codegen/schedule/fabric/resources.js';
 import type { Timing } from '../../codegen/schedule/fabric/simulate.js';
 import type { FpgaBoard } from '../../codegen/targets/board.js';
+import type { Effects } from './effects.js';
 import { hostFiles } from './host.js';
 import { makefile, vitisScript } from './build.js';
 import { readme } from './readme.js';
 import { report } from './report.js';
+import { reportJson } from './reportJson.js';
 import { sourceFiles } from './sources.js';
 import { testbench } from './testbench.js';
 import { vivadoFiles } from './vivado.js';
@@ -42,6 +44,8 @@ export interface Project {
   readonly timing: Timing;
   /** Words by stream that the simulation needs, and what time streams without end would give, in cycles. */
   readonly depths: Pick<Depths, 'least' | 'endless'>;
+  /** The circuit without each of its optimizations. */
+  readonly effects: Effects;
   readonly vectors: Vectors;
   /** The headers of boards/simulation by file name. */
   readonly headers: Readonly<Record<string, string>>;
@@ -79,6 +83,7 @@ export function projectFiles(project: Project): Record<string, string | Uint8Arr
   return {
     'README.md': readme(project),
     'report.html': report(project),
+    'report.json': reportJson(project),
     Makefile: makefile(project),
     'folding.json': `${JSON.stringify(project.folding, null, 2)}\n`,
     'vitis_hls.tcl': vitisScript(project),

@@ -24,7 +24,7 @@ A circuit made by sigmaflow ${version}: ${board.part} at ${clock} MHz, ${goal}. 
 | \`Makefile\`, \`vitis_hls.tcl\`, \`vivado.tcl\`${zynq ? '' : ', \`pins.xdc\`'} | how it is built |
 | \`folding.json\` | how much of each layer is a circuit of its own; change it and make the project again with \`--folding folding.json\` |
 | \`host/\` | ${zynq ? 'the driver for PYNQ, in Python' : 'the program for the MicroBlaze, in C, and how it is built and loaded'} |
-| \`report.html\` | resources, cycles, streams, optimizations |
+| \`report.html\`, \`report.json\` | resources, cycles, streams, optimizations and what each of them saves |
 
 ## 1. C simulation: needs g++
 

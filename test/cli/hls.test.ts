@@ -47,12 +47,19 @@ test('a project for the PYNQ-Z2: every file of it', async () => {
   assert.is(status, 0, err);
   assert.match(out, /^\S+mlp: \d+ files for PYNQ-Z2 \(xc7z020clg400-1\) at 100 MHz, \d+ processes, 8 calls in the test bench\n\S+ µs latency, a call every \S+ µs; about [\d,]+ LUTs, .* block RAMs \(as fast as fits\)\nnext: make -C \S+mlp csim;/);
   const headers = fs.readdirSync(path.join(root, 'boards', 'simulation')).filter((name) => name.endsWith('.h') && name !== 'sigmaflow_hls.h');
-  const expected = ['Makefile', 'README.md', 'folding.json', 'report.html', 'vitis_hls.tcl', 'vivado.tcl', 'host/driver.py', 'tb/testbench.cpp',
+  const expected = ['Makefile', 'README.md', 'folding.json', 'report.html', 'report.json', 'vitis_hls.tcl', 'vivado.tcl', 'host/driver.py', 'tb/testbench.cpp',
     ...['mlp_w2a2.cpp', 'mlp_w2a2.h', 'kernels.h', 'weights.h', 'sigmaflow_hls.h'].map((name) => `src/${name}`), ...headers.map((name) => `sim/${name}`), 'tb/data/input_input.npy', 'tb/data/output_logits.npy'];
   assert.equal(files(project), expected.sort());
   assert.match(fs.readFileSync(path.join(project, 'vitis_hls.tcl'), 'utf8'), /^set_part xc7z020clg400-1\ncreate_clock -period 10 /m);
   const text = fs.readFileSync(path.join(project, 'report.html'), 'utf8');
   assert.not.match(text, /undefined|NaN|https?:/);
+  assert.match(text, /The same circuit without them/);
+  const figures = JSON.parse(fs.readFileSync(path.join(project, 'report.json'), 'utf8'));
+  const { cycles, ...size } = figures.built;
+  assert.equal(size, figures.resources);
+  assert.ok(cycles <= figures.interval && figures.interval <= figures.latency);
+  const ways = figures.optimizations.flatMap((o: { without: { way: string }[] }) => o.without.map((w) => w.way));
+  assert.equal(ways, ['normalization in float32', 'quantizers in float32', 'thresholds of 32 bits', 'sums of 32 bits', 'constants in block RAM', 'constants in LUTs', 'queues of whole tensors']);
 });
 
 needsCompiler('its C simulation passes, and names the element whose expected bit is flipped', () => {

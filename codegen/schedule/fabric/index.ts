@@ -2,6 +2,7 @@
  * A lowered Program as a circuit: processes, folded and pipelined kernels, streams between them. The same lowering, language,
  * verifier and interpreter as for processors; only the steps are others.
  */
+import type { Without } from '../../ir/optimization.js';
 import type { Block, Kernel, ProgramUnit, Stream } from '../../ir/program.js';
 import { gcd } from '../../ir/progression.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
@@ -11,15 +12,18 @@ import { planMemory } from '../plan.js';
 import { packConstants } from '../schedule.js';
 import { fpga } from '../../targets/fpga.js';
 import { circuit, foldableLoops, foldedNest, type Folding } from './kernel.js';
+import type { RomKind } from './memory.js';
 import { pipelined } from './pipeline.js';
 import { prepareFabric, type Processes } from './prepare.js';
 import { wordsOf } from './words.js';
 
-export interface FabricOptions {
+export interface FabricOptions extends Without {
   /** By kernel; 1 and 1 where nothing is said. Raises schedule/illegal for one that does not divide. */
   readonly folding?: Readonly<Record<string, Folding>>;
   /** Words by stream, `TENSOR to PROCESS`; 2 where nothing is said. */
   readonly depths?: Readonly<Record<string, number>>;
+  /** Where all constants lie that are no wires; by their shape where nothing is said. */
+  readonly memories?: RomKind;
   /**
    * For estimates: constants keep their order and tensors have no addresses, so the result is not to be run. Holds the kernels of
    * earlier drafts of the same processes, by what they depend on.
@@ -33,7 +37,7 @@ export const streamName = (s: Pick<Stream, 'tensor' | 'to'>): string => `${s.ten
 /** Schedules a lowered Program for a circuit. The result has the same bits as on every other target. */
 export function scheduleFabric(unit: ProgramUnit, options: FabricOptions = {}): ProgramUnit {
   const steps: string[] = [];
-  return circuitOf(prepareFabric(unit, steps), options, steps);
+  return circuitOf(prepareFabric(unit, steps, options), options, steps);
 }
 
 /** The kernels that move data between memory, streams and arrays: they keep pace with their neighbours. */
@@ -59,7 +63,7 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
       const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
       const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data);
       program = packed.program;
-      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), program, moved);
+      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), program, moved, options.memories);
       options.drafts?.set(key, made);
       return made;
     });

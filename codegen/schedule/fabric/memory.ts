@@ -65,17 +65,19 @@ export function queueOf(width: number, depth: number): { lut: number; ff: number
   return { lut: counters + over(depth, 32) * over(width, 2), ff: counters + width, bram18: 0 };
 }
 
+export type RomKind = 'lutram' | 'bram';
+
 /** A constant's memory: where, and words and bits, as schedules print it. */
 export interface Rom {
-  readonly kind: 'lutram' | 'bram';
+  readonly kind: RomKind;
   readonly text: string;
 }
 
 /**
  * The memories of the constants that statements read, by tensor; `banks` as their pipelines need them. One whose bytes are all read
- * at once has none: it is wires. This is the only place that decides.
+ * at once has none: it is wires. This is the only place that decides; `all`: instead of by shape.
  */
-export function romsOf(body: readonly Stmt[], program: Program, banks: ReadonlyMap<string, number>): Map<string, Rom> {
+export function romsOf(body: readonly Stmt[], program: Program, banks: ReadonlyMap<string, number>, all?: RomKind): Map<string, Rom> {
   const found = new Map<string, Rom>();
   walkStmts(body, {
     expr: (e) => {
@@ -83,8 +85,9 @@ export function romsOf(body: readonly Stmt[], program: Program, banks: ReadonlyM
       const { buffer, dtype, shape } = program.tensors[e.tensor];
       if (program.buffers[buffer].role !== 'constant') return;
       const memory = shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(e.tensor) ?? 1, false);
-      const kind = memoryKind(memory);
-      if (kind !== 'registers') found.set(e.tensor, { kind, text: `${kind} ${memory.depth} x ${memory.width}` });
+      const byShape = memoryKind(memory);
+      const kind = all ?? byShape;
+      if (byShape !== 'registers' && kind !== 'registers') found.set(e.tensor, { kind, text: `${kind} ${memory.depth} x ${memory.width}` });
     },
   });
   return found;

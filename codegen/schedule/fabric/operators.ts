@@ -25,6 +25,8 @@ export function added(a: Usage, b: Usage, times = 1): Usage {
 export interface OperatorOptions {
   /** Products of operands with so many bits together, and more, are DSP slices; Infinity for none. */
   readonly dspFrom?: number;
+  /** Bits of every accumulator of integers; as proved where nothing is said. */
+  readonly accumulatorBits?: number;
 }
 
 /** Narrower operands than 10 bits each are left to LUTs, as the vendor's tool does where nothing is said. */

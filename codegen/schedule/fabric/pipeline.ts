@@ -7,7 +7,7 @@ import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/prog
 import { moved } from '../../ir/traffic.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
 import { latencies, mostBanks } from '../../targets/fpga.js';
-import { romsOf } from './memory.js';
+import { romsOf, type RomKind } from './memory.js';
 
 export const isRolled = (s: Stmt): s is LoopStmt => s.kind === 'loop' && s.mode !== 'unrolled';
 
@@ -28,8 +28,11 @@ export function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
 /** Elements of the words of the streams that carry a tensor. */
 export type StreamLanes = ReadonlyMap<string, readonly number[]>;
 
-/** A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words. */
-export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes): Kernel {
+/**
+ * A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words;
+ * `memories`: where all constants lie.
+ */
+export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes, memories?: RomKind): Kernel {
   const scheduled = kernel.scheduled!;
   const banks = new Map<string, number>();
   const steps: string[] = [];
@@ -49,7 +52,7 @@ export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes
   }
   const sorted = <T>(map: ReadonlyMap<string, T>): (readonly [string, T])[] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   const cut = sorted(banks).filter(([, n]) => n > 1);
-  const roms = sorted(romsOf(body, program, banks));
+  const roms = sorted(romsOf(body, program, banks, memories));
   steps.push(...cut.map(([array, n]) => `partition ${array} by ${n}`), ...roms.map(([array, rom]) => `memory ${array} ${rom.text}`));
   return {
     ...kernel,

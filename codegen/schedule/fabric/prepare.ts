@@ -9,6 +9,7 @@ import { describe, smallestInteger } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
 import { mapLoads, substitute } from '../../ir/indexing.js';
 import { elementCount } from '../../ir/graph.js';
+import type { Without } from '../../ir/optimization.js';
 import { compileIndex } from '../../ir/interpretMemory.js';
 import type { Axis, Block, Index, Kernel, Process, Program, ProgramUnit, Tensor } from '../../ir/program.js';
 import { rowMajor } from '../../ir/build.js';
@@ -31,12 +32,13 @@ export interface Processes {
   readonly streams: ReadonlyMap<string, readonly string[]>;
 }
 
-export function prepareFabric(unit: ProgramUnit, steps: string[]): Processes {
+/** Kernels in processes; `without`: thresholds or matches as they were lowered. Appends to `steps`. */
+export function prepareFabric(unit: ProgramUnit, steps: string[], { without = [] }: Without = {}): Processes {
   let u = joinReductions(inlineConstants(unit, steps), steps);
   u = fuseAll(u, steps);
-  u = countMatches(u, steps);
+  if (!without.includes('matches')) u = countMatches(u, steps);
   u = { ...u, program: startAtBias(u.program, steps) };
-  u = withoutUnused({ ...u, program: narrowConstants(inlineCopies(u.program, steps), steps) });
+  u = withoutUnused({ ...u, program: narrowConstants(inlineCopies(u.program, steps), steps, !without.includes('thresholds')) });
   const draft = new Draft(stageInterface(u.program));
   draft.streams();
   return { unit: withoutUnused({ program: draft.program, data: u.data }), processes: draft.processes(), streams: draft.carried };
@@ -45,9 +47,9 @@ export function prepareFabric(unit: ProgramUnit, steps: string[]): Processes {
 // ---- Constants -----------------------------------------------------------------------------------------------------
 
 /** Constants are as wide as their values: thresholds of the true accumulator, multipliers of their own bits. */
-function narrowConstants(program: Program, steps: string[]): Program {
+function narrowConstants(program: Program, steps: string[], hasThresholds: boolean): Program {
   const tensors = Object.fromEntries(Object.entries(program.tensors).map(([name, t]): [string, Tensor] => {
-    if (program.buffers[t.buffer].role !== 'constant' || t.dtype === 'float32' || !t.range) return [name, t];
+    if (program.buffers[t.buffer].role !== 'constant' || t.dtype === 'float32' || !t.range || (!hasThresholds && isThresholds(name))) return [name, t];
     const dtype = smallestInteger(...t.range);
     if (describe(dtype).bits >= describe(t.dtype).bits) return [name, t];
     steps.push(`narrow ${name} from ${t.dtype} to ${dtype}`);
@@ -55,6 +57,9 @@ function narrowConstants(program: Program, steps: string[]): Program {
   }));
   return { ...program, tensors };
 }
+
+/** The levels of requantizations, by their names. */
+export const isThresholds = (tensor: string): boolean => /_thresholds(@|$)/.test(tensor);
 
 // ---- Copies --------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
  * that a pipeline starts every few cycles is shared, equal operations are one. Costs of operations are in operators.ts, of arrays
  * and queues in memory.ts. Clock, placement and what synthesis optimizes across operations are not known here.
  */
-import type { ElementType, Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
+import type { ElementType, Expr, Index, Kernel, LoopStmt, Local, Program, Stmt } from '../../ir/program.js';
 import { processesOf, touched, type ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { axesIn, dependsOn, kernelsOf } from '../../ir/walk.js';
 import { processCycles } from './cycles.js';
@@ -65,7 +65,7 @@ class Estimator {
   private interval = 1;
   /** Times each local was set, so that what is read before and after are two values. */
   private readonly sets = new Map<string, number>();
-  private locals = new Map<string, ElementType>();
+  private locals = new Map<string, { readonly bits: number; readonly isFloat: boolean }>();
 
   constructor(program: Program, process: ProcessBlocks, options: OperatorOptions) {
     this.program = program;
@@ -92,8 +92,8 @@ class Estimator {
 
   // ---- Arrays ------------------------------------------------------------------------------------------------------
 
-  private memory(shape: MemoryShape, times = 1): void {
-    switch (memoryKind(shape)) {
+  private memory(shape: MemoryShape, times = 1, kind = memoryKind(shape)): void {
+    switch (kind) {
       case 'registers': return this.use('memories', usage(0, shape.isWritten ? shape.width * shape.depth : 0), times);
       case 'lutram': return this.use('memories', usage(lutramOf(shape), shape.width), times);
       case 'bram': return this.use('memories', usage(0, 0, 0, bram18Of(shape.width, shape.depth)), times);
@@ -105,6 +105,7 @@ class Estimator {
     const { reads, writes } = touched(this.process.body);
     const banks = new Map<string, number>();
     for (const k of kernelsOf(this.process.body)) for (const [array, n] of Object.entries(k.scheduled?.banks ?? {})) banks.set(array, Math.max(banks.get(array) ?? 1, n));
+    const kinds = new Map(kernelsOf(this.process.body).flatMap((k) => Object.entries(k.scheduled?.memories ?? {})));
     const seen = new Set<string>();
     for (const tensor of new Set([...reads, ...writes])) {
       const { buffer, dtype, shape } = this.program.tensors[tensor];
@@ -112,18 +113,19 @@ class Estimator {
       seen.add(buffer);
       const { role } = this.program.buffers[buffer];
       if (role === 'input' || role === 'output') this.use('control', memoryPort);
-      else this.memory(shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(tensor) ?? 1, role !== 'constant'));
+      else this.memory(shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(tensor) ?? 1, role !== 'constant'), 1, kinds.get(tensor));
     }
   }
 
   private kernel(kernel: Kernel): void {
     const { locals, banks = {}, body } = kernel.scheduled!;
-    this.locals = new Map(locals.map((l) => [l.name, l.type]));
+    const isSum = (l: Local): boolean => l.type !== 'float32' && kernel.accumulators.some((a) => l.name === a.name || l.name.endsWith(`.${a.name}`));
+    this.locals = new Map(locals.map((l) => [l.name, { isFloat: l.type === 'float32', bits: isSum(l) ? (this.options.accumulatorBits ?? bitsOfType(l.type)) : bitsOfType(l.type) }]));
     this.use('control', kernel.reduce.length > 0 ? control.reduction : control.plain);
     for (const l of locals) {
       const size = l.shape.reduce((a, b) => a * b, 1);
       const n = Math.min(size, banks[l.name] ?? 1);
-      this.memory({ width: bitsOfType(l.type), depth: Math.ceil(size / n), isWritten: true }, n);
+      this.memory({ width: this.locals.get(l.name)!.bits, depth: Math.ceil(size / n), isWritten: true }, n);
     }
     this.pipeline(1, () => this.statements(body, []));
   }
@@ -151,7 +153,7 @@ class Estimator {
           break;
         case 'let': {
           const v = this.value(s.value, unrolled);
-          this.lets.set(s.name, { ...v, bits: Math.min(v.bits, bitsOfType(s.type)) });
+          this.lets.set(s.name, { ...v, bits: Math.min(v.bits, this.options.accumulatorBits ?? bitsOfType(s.type)) });
           break;
         }
         case 'set':
@@ -173,7 +175,7 @@ class Estimator {
       const at = new Set(s.at.flatMap((i) => [...axesIn(i)]));
       const outputs = unrolled.filter((l) => at.has(l.axis)).reduce((n, l) => n * l.extent, 1);
       const terms = unrolled.filter((l) => !at.has(l.axis)).reduce((n, l) => n * l.extent, 1);
-      this.shared('arithmetic', sumTree(terms, term.bits, bitsOfType(e.type)), outputs);
+      this.shared('arithmetic', sumTree(terms, term.bits, this.locals.get(s.name)!.bits), outputs);
     } else {
       const { bits } = this.value(e, unrolled);
       // What one of two statements puts there is chosen from both.
@@ -231,7 +233,7 @@ class Estimator {
     switch (e.op) {
       case 'float': return typed('float32');
       case 'load': return typed(this.program.tensors[e.tensor].dtype);
-      case 'local': return typed(this.locals.get(e.name) ?? 'int32');
+      case 'local': return this.locals.get(e.name) ?? typed('int32');
       case 'ref': return this.lets.get(e.name) ?? typed('int32');
       case 'int': return typed(e.type, Math.max(1, Math.ceil(Math.log2(Math.abs(e.value) + 1)) + (e.value < 0 ? 1 : 0)));
       case 'lt': case 'le': case 'eq': case 'ne': case 'ge': case 'gt': return { bits: 1, isFloat: false };
@@ -247,7 +249,7 @@ class Estimator {
     const isFixed = operands.some((o) => o.isFixed);
     switch (e.op) {
       case 'add': case 'sub': return use('arithmetic', isFloat ? floatCores.add : perBit(bits));
-      case 'mul': return use('arithmetic', isFloat ? floatCores.mul : product(a.bits, b.bits, this.options, isFixed));
+      case 'mul': return !isFloat && [e.a, e.b].some(isPowerOfTwo) ? undefined : use('arithmetic', isFloat ? floatCores.mul : product(a.bits, b.bits, this.options, isFixed));
       case 'mulLow': case 'mulHigh': return use('arithmetic', product(32, 32, { dspFrom: 0 }));
       case 'div': return use('arithmetic', floatCores.div);
       case 'sqrt': return use('arithmetic', floatCores.sqrt);
@@ -266,6 +268,9 @@ class Estimator {
     }
   }
 }
+
+/** A product with it is wires. */
+const isPowerOfTwo = (e: Expr): boolean => e.op === 'int' && e.value > 0 && Number.isInteger(Math.log2(e.value));
 
 /** Operands, and what is loaded where a guard does not hold. */
 function childrenOf(e: Expr): readonly Expr[] {
