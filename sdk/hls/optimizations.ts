@@ -46,28 +46,32 @@ function tensorsIn(e: Expr): string[] {
   return found;
 }
 
-/** Sums of integer products, as wide as the types of their operands would need, and as they are. */
+/** Sums of integer products or of matches, as wide as the types of their operands would need, and as they are. */
 export function accumulatorWidths(program: Program): AccumulatorWidth[] {
   return kernelsOf(program.blocks).flatMap((k) => {
     const [acc] = k.accumulators;
     if (k.accumulators.length !== 1 || !describe(acc.type).integer || acc.update.op !== 'add') return [];
-    const operands = productOperands(acc.update, k);
+    const operands = summands(acc.update, k);
     if (!operands) return [];
     const products = k.reduce.reduce((n, a) => n * a.extent, 1);
     const [a, b] = operands.map((t) => describe(program.tensors[t].dtype));
+    // One bit against one: a match.
     const ends = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max].map((x) => x * products);
     return [{ kernel: k.name, products, byTypes: bitsOf(Math.min(...ends, 0), Math.max(...ends, 0)), proved: describe(acc.type).bits }];
   });
 }
 
-/** The two integer tensors of which a sum adds up products. */
-function productOperands(update: Expr, kernel: Kernel): [string, string] | undefined {
+/** The layers whose bipolar products are counted as matches. */
+export const countedLayers = (program: Program): string[] => (program.steps ?? []).flatMap((s) => /^count matches in (.*)$/.exec(s)?.slice(1) ?? []);
+
+/** The two integer tensors of which a sum adds up products, or counts matches. */
+function summands(update: Expr, kernel: Kernel): [string, string] | undefined {
   const lets = new Map(kernel.body.map((l) => [l.name, l.value]));
   let found: [string, string] | undefined;
   const look = (e: Expr): void => walkExpr(e, {
     expr: (x) => {
       if (x.op === 'ref' && lets.has(x.name)) look(lets.get(x.name)!);
-      if (x.op !== 'mul') return;
+      if (x.op !== 'mul' && x.op !== 'eq') return;
       const sides = [x.a, x.b].map((side) => tensorsIn(side.op === 'ref' && lets.has(side.name) ? lets.get(side.name)! : side));
       if (sides.every((s) => s.length === 1)) found ??= [sides[0][0], sides[1][0]];
     },
@@ -91,7 +95,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
   const [wide, narrow] = [widths.reduce((n, w) => n + w.byTypes, 0), widths.reduce((n, w) => n + w.proved, 0)];
   const constants = Object.values(program.tensors).filter((t) => program.buffers[t.buffer].role === 'constant');
   const stored = constants.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1) * describe(t.dtype).bits, 0);
-  const counted = kernels.filter((k) => JSON.stringify(k.scheduled ?? k).includes('"popcount"'));
+  const counted = countedLayers(program);
   const streams = program.dataflow?.streams ?? [];
   const streamBits = (s: (typeof streams)[number]): number => s.lanes * describe(program.tensors[s.tensor].dtype).bits;
   const whole = streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) * describe(program.tensors[s.tensor].dtype).bits, 0);
@@ -121,7 +125,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
       name: 'Accumulators as wide as their weights can reach',
       applies: narrow < wide || effects.without.accumulators !== undefined,
       without: without(['accumulators', 'sums of 32 bits']),
-      effect: widths.length === 0 ? 'there are no sums of integer products' : `${plural(narrow, 'bit')} in ${plural(widths.length, 'sum')}, where the types of the operands would need ${wide} (table below)`,
+      effect: widths.length === 0 ? 'there are no sums of integer products' : `${plural(narrow, 'bit')} in ${plural(widths.length, 'sum')}${narrow < wide ? `, where the types of the operands would need ${wide}` : ', as the types of the operands need them'} (table below)`,
     },
     {
       name: 'Kernels fused',
@@ -133,7 +137,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
       name: 'Bipolar products as XNOR and a count of ones',
       applies: counted.length > 0,
       without: without(['matches', 'signs multiplied']),
-      effect: counted.length === 0 ? 'no layer has weights and activations of one bit' : counted.map((k) => k.name).join(', '),
+      effect: counted.length === 0 ? 'no layer has bipolar weights and bipolar inputs' : `${plural(counted.length, 'layer')}: ${counted.join(', ')}`,
     },
     {
       name: 'Constants in as many bits as they need',
