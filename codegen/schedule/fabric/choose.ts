@@ -92,6 +92,8 @@ function writerOf(program: Program, tensor: string): string {
   return processesOf(program).find((p) => touched(p.body).writes.has(tensor))!.name;
 }
 
+const slowestFirst = ({ cycles }: ChosenFolding): ProcessCycles[] => [...cycles].sort((a, b) => b.cycles - a.cycles);
+
 class Search {
   private readonly found: Found;
   private readonly prepared: Processes;
@@ -160,8 +162,8 @@ class Search {
     while (!this.hasGoal || !this.meets(now)) {
       const isForLatency = this.goal.latency !== undefined && now.interval <= (this.goal.interval ?? Infinity);
       const speed = (c: ChosenFolding): number => (isForLatency ? c.latency : c.interval);
-      const slowest = [...now.cycles].sort((x, y) => y.cycles - x.cycles);
-      const raised = isForLatency ? this.sooner(now, slowest) : this.raised(now, slowest[0].name);
+      const slowest = slowestFirst(now);
+      const raised = isForLatency ? this.shorter(now, slowest) : this.raised(now, slowest[0].name);
       const tooLarge = raised.find((r) => this.missing(r));
       let next = raised.find((r) => !this.missing(r));
       if (!next && tooLarge && speed(now) < full) {
@@ -170,7 +172,7 @@ class Search {
         if (next === now) next = undefined;
       }
       if (!next) {
-        if (!this.hasGoal) return now;
+        if (!this.hasGoal) return this.sooner(now);
         return tooLarge ? this.refuse(now, tooLarge) : this.unreachable(now, slowest[0].name);
       }
       now = next;
@@ -178,9 +180,9 @@ class Search {
     return now;
   }
 
-  /** What a goal does not need; without one, what the slowest process does not. */
+  /** What a goal does not need; without one, what neither interval nor latency does. */
   leastOf(found: ChosenFolding): ChosenFolding {
-    return this.relaxed(found, (c) => (this.hasGoal ? this.meets(c) : c.interval <= found.interval));
+    return this.relaxed(found, (c) => (this.hasGoal ? this.meets(c) : c.interval <= found.interval && c.latency <= found.latency));
   }
 
   /** Foldings of a step more in which the process takes fewer cycles; what saves most of them for its size first. */
@@ -194,8 +196,19 @@ class Search {
     return tried.sort((a, b) => worth(b) - worth(a));
   }
 
+  /** Without a goal, the latency too, while a step shortens it by a greater share than it takes of the part. */
+  private sooner(found: ChosenFolding): ChosenFolding {
+    let now = found;
+    const pays = (c: ChosenFolding): boolean => (now.latency - c.latency) / now.latency > Math.max(...kinds.map((k) => (c.estimate.total[k] - now.estimate.total[k]) / this.part[k]));
+    for (;;) {
+      const next = this.shorter(now, slowestFirst(now)).find((c) => !this.missing(c) && c.interval <= now.interval && pays(c));
+      if (!next) return now;
+      now = next;
+    }
+  }
+
   /** Foldings of a step more with a shorter latency, by what they shorten it for their size: of the slowest few processes, or of any. */
-  private sooner(now: ChosenFolding, slowest: readonly ProcessCycles[]): ChosenFolding[] {
+  private shorter(now: ChosenFolding, slowest: readonly ProcessCycles[]): ChosenFolding[] {
     const worth = (c: ChosenFolding): number => (now.latency - c.latency) / Math.max(1, sizeOf(c.estimate.total) - sizeOf(now.estimate.total));
     const found: ChosenFolding[] = [];
     for (let i = 0; i < slowest.length && !found.some((c) => !this.missing(c)); i += most.processes) {
