@@ -27,6 +27,15 @@ export function findLoad(e: Expr, tensor: string): Extract<Expr, { op: 'load' }>
   return found;
 }
 
+/** The first load of a tensor in statements. */
+export function firstLoad(body: readonly Stmt[], tensor: string): ReturnType<typeof findLoad> {
+  for (const s of body) {
+    const found = s.kind === 'loop' || s.kind === 'if' ? firstLoad(s.body, tensor) : findLoad(s.value, tensor);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /** The kernels of blocks, also those inside repeats. */
 export function kernelsOf(blocks: readonly Block[]): Kernel[] {
   return blocks.flatMap((b) => (b.kind === 'kernel' ? [b] : kernelsOf(b.body)));

@@ -15,7 +15,7 @@ import { loadsOf } from '../fuse.js';
 import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
 import { applySteps, printStep, type Step } from '../steps.js';
 import { isRolled } from './pipeline.js';
-import { gathered } from './gather.js';
+import { gathered, heldWord } from './gather.js';
 import { readsInOrder } from './prepare.js';
 import { spaceOrder } from './order.js';
 import { withVectors } from './vector.js';
@@ -68,27 +68,30 @@ export function hasFreeOrder(kernel: Kernel): boolean {
   return kernel.reduce.length > 0 && kernel.partials === 1 && kernel.accumulators.every((a) => isInteger(a.type) && ['add', 'min', 'max'].includes(a.update.op));
 }
 
-/**
- * The nest of a folded kernel. `words`: outputs and products that go through a stream as one word, where these are several steps, which
- * then have a loop of their own. Raises schedule/illegal where a folding does not divide its loop.
- */
-export function foldedNest(kernel: Kernel, program: Program, folding: Folding, words: Folding = folding): Nest {
+/** Outputs and products that go through a stream as one word and are several steps: such words have loops of their own. */
+export interface WordSteps {
+  readonly outputs: readonly number[];
+  readonly products: readonly number[];
+}
+
+/** The nest of a folded kernel. Raises schedule/illegal where a folding does not divide its loop. */
+export function foldedNest(kernel: Kernel, program: Program, folding: Folding, words: WordSteps = { outputs: [], products: [] }): Nest {
   const { outputs, products } = foldableLoops(kernel, program);
   const copies = (outputs ? folding.pe : 1) * (products ? folding.simd : 1);
   if (copies > mostCopies) fail('schedule/illegal', kernel.name, `PE ${folding.pe} and SIMD ${folding.simd} do ${copies} products at once, and synthesis unrolls a loop into ${mostCopies} copies at most`, 'Fold it more: a smaller PE or SIMD.');
   const steps: Step[] = [];
-  const fold = (whole: { name: string; extent: number } | undefined, by: number, word: number): string | undefined => {
+  const fold = (whole: { name: string; extent: number } | undefined, by: number, wider: readonly number[]): string | undefined => {
     if (!whole) return undefined;
     let { name, extent } = whole;
-    for (const factor of [...(word > by && word % by === 0 ? [word] : []), by]) {
+    for (const factor of [...wider.filter((n) => n > by && n % by === 0).sort((a, b) => b - a), by]) {
       if (factor === extent || factor <= 1) continue;
       steps.push({ step: 'split', loop: name, factor });
       [name, extent] = [`${name}.i`, factor];
     }
     return by > 1 ? name : undefined;
   };
-  const tile = fold(outputs, folding.pe, words.pe);
-  const tree = fold(products, folding.simd, words.simd);
+  const tile = fold(outputs, folding.pe, words.outputs);
+  const tree = fold(products, folding.simd, words.products);
   let nest = applySteps(circuitNest(kernel), steps);
   if (kernel.reduce.length > 0) {
     const rest = nest.loops.filter((l) => l.name !== tile && l.name !== tree);
@@ -116,7 +119,13 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
   let { locals } = made;
   const steps = nest.steps.map(printStep);
   const own = loadsOf(kernel).map((l) => l.tensor).filter((t, i, all) => streamed.has(t) && all.indexOf(t) === i);
-  for (const t of own.filter((x) => readsInOrder(kernel, x, program))) body = bindLoad(body, t, program);
+  for (const t of own.filter((x) => readsInOrder(kernel, x, program))) {
+    const held = heldWord(body, t, lanes.get(t) ?? 1, program);
+    body = held?.body ?? bindLoad(body, t, program);
+    if (!held) continue;
+    locals = [...locals, held.local];
+    steps.push(`hold ${t} by ${lanes.get(t)!}`);
+  }
   const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
   if (windows.length > 0) {
     const vectors = withVectors(kernel, body, windows, lanes, program);

@@ -9,7 +9,7 @@
 import { axis as axisIndex, constant, sum, times, within } from '../../ir/build.js';
 import { mapExpr } from '../../ir/indexing.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
-import { findLoad } from '../../ir/walk.js';
+import { firstLoad } from '../../ir/walk.js';
 import { loadsOf } from '../fuse.js';
 import { plainAxis } from './order.js';
 import { hasRolled } from './pipeline.js';
@@ -82,14 +82,6 @@ function vectorOf(window: Window, nest: readonly LoopStmt[], leaf: readonly Stmt
     window, lanes, channels, lane: { offset: 0, terms: inside }, word: { offset: 0, terms: words.map((t) => ({ ...t, coeff: t.coeff / lanes })) },
     words: over(words), within: over(inside), again: loops.filter((l) => !terms.some((t) => t.of === l.axis)),
   };
-}
-
-function firstLoad(body: readonly Stmt[], tensor: string): Extract<Expr, { op: 'load' }> | undefined {
-  for (const s of body) {
-    const found = s.kind === 'loop' || s.kind === 'if' ? firstLoad(s.body, tensor) : findLoad(s.value, tensor);
-    if (found) return found;
-  }
-  return undefined;
 }
 
 const wordOf = ({ window }: Vector): string => `${window.tensor}.word`;
