@@ -53,6 +53,7 @@ export function gathered(body: readonly Stmt[], tensor: string, together: number
 /** The statements of a reader that takes words of so many elements in order, and the registers that hold one; undefined where a step takes it all. */
 export function heldWord(body: readonly Stmt[], tensor: string, lanes: number, program: Program): { body: Stmt[]; local: Local } | undefined {
   const channels = channelsOf(program.tensors[tensor].shape);
+  if (lanes === 1) return undefined;
   const local = registers(tensor, 'word', lanes, program);
   const lane = `${tensor}.c.i`;
   let isHeld = false;

@@ -132,7 +132,7 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
     const buffered = vectors ?? withWindows(kernel, body, windows, lanes, program);
     body = buffered.body;
     locals = [...locals, ...buffered.locals];
-    steps.push(...(vectors ? windows.map((w) => `takeAlong ${w.tensor} by ${lanes.get(w.tensor) ?? 1}`) : buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`)));
+    steps.push(...(vectors?.isAlong ? windows.map((w) => `takeAlong ${w.tensor} by ${lanes.get(w.tensor) ?? 1}`) : buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`)));
   }
   for (const { tensor } of kernel.stores) {
     const together = lanes.get(tensor);

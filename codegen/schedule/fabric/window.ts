@@ -33,6 +33,8 @@ export interface Window {
   readonly images?: string;
   /** The dimension of the channels. */
   readonly channels: number;
+  /** Dimensions of which one window covers all, slowest first: then of all that are neither images nor channels (vector.ts). */
+  readonly whole: readonly number[];
   /** What lies around the edge. */
   readonly otherwise?: Expr;
 }
@@ -49,11 +51,14 @@ export function windowOf(kernel: Kernel, tensor: string, program: Program): Wind
   const images = plainAxis(first.at[0], kernel.space);
   if (images === undefined || (images === '' && shape[0] !== 1) || (images !== '' && extentOf(images, kernel) !== shape[0])) return undefined;
   const sides: Side[] = [];
+  const whole: number[] = [];
   for (const dim of dims.slice(1, -1)) {
     const side = sideOf(loads.map((l) => l.at[dim]), dim, kernel, shape[dim]);
-    if (!side) return undefined;
-    sides.push(side);
+    if (side) sides.push(side);
+    else if (loads.every((l) => !l.guard && isWhole(l.at[dim], kernel))) whole.push(dim);
+    else return undefined;
   }
+  if (whole.length > 0 && sides.length > 0) return undefined;
   const taken = new Set([images, ...sides.map((s) => s.axis)]);
   if (taken.size !== sides.length + 1) return undefined;
   // The window's own loops are outermost, in the order of the stream.
@@ -70,7 +75,12 @@ export function windowOf(kernel: Kernel, tensor: string, program: Program): Wind
   const padded = sides.some((s) => s.before > 0 || s.stride * (s.extent - 1) + s.reach - s.before >= shape[s.dim]);
   const otherwise = loads.find((l) => l.guard)?.otherwise;
   if (padded && !otherwise) return undefined;
-  return { tensor, sides, channels, ...(images !== '' && shape[0] > 1 ? { images } : {}), ...(padded ? { otherwise } : {}) };
+  return { tensor, sides, channels, whole, ...(images !== '' && shape[0] > 1 ? { images } : {}), ...(padded ? { otherwise } : {}) };
+}
+
+/** True where an index is the same at all places of a kernel's space. */
+function isWhole({ terms }: Index, kernel: Kernel): boolean {
+  return terms.every(({ of }) => typeof of === 'string' && extentOf(of, kernel) === 1);
 }
 
 function extentOf(name: string, kernel: Kernel): number {

@@ -70,6 +70,7 @@ interface StepWords {
 
 function stepOf(kernel: Kernel, tensor: string, program: Program, folding: Folding): StepWords {
   const { outputs, products } = foldableLoops(kernel, program);
+  if (program.tensors[tensor].shape.length === 0) return {};
   if (readsInOrder(kernel, tensor, program)) {
     const { at } = loadsOf(kernel).find((l) => l.tensor === tensor)!;
     return plainAxis(at[channelsOf(program.tensors[tensor].shape)], kernel.space) === outputs?.name && isOneNest(kernel) ? { step: folding.pe, over: 'outputs' } : {};
