@@ -10,7 +10,6 @@ import { axis, load } from '../../codegen/ir/build.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Kernel, Local, Program, Stmt } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { processesOf } from '../../codegen/ir/verifyDataflow.js';
 import { kernelsOf } from '../../codegen/ir/walk.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
@@ -255,49 +254,6 @@ test('it ends at a cycle', () => {
   assert.is(ended.isStopped, true);
   assert.is(ended.deadlock, undefined);
   assert.is(ended.latency, Infinity);
-});
-
-test('dense layers: (MH / PE) (MW / SIMD) cycles and the depth of one pipeline, whatever the words before them', () => {
-  const network = denseNetwork([64, 32, 16, 10], { weights: 4, activations: 4 });
-  const names = kernelsOf(circuit(network).blocks).filter((k) => k.reduce.length > 0).map((k) => k.name);
-  // Words of the layer ahead: as wide as a step, narrower, wider, neither of which divides the other.
-  for (const [first, second] of [[[1, 1], [1, 1]], [[4, 8], [2, 4]], [[1, 64], [16, 8]], [[8, 16], [4, 2]], [[32, 4], [1, 1]], [[16, 1], [1, 32]], [[2, 2], [16, 32]], [[32, 64], [8, 4]]] as const) {
-    const folding = { [names[0]]: { pe: first[0], simd: first[1] }, [names[1]]: { pe: second[0], simd: second[1] } };
-    const unit = scheduleFabric(lower(runPasses(network)), { folding });
-    verify(unit);
-    const { program } = unit;
-    const own = processCycles(program);
-    for (const [name, steps] of [[names[0], (32 / first[0]) * (64 / first[1])], [names[1], (16 / second[0]) * (32 / second[1])]] as const) {
-      assert.ok(own[name] >= steps && own[name] <= steps + 20, `${JSON.stringify(folding)}: ${name} takes ${own[name]} cycles for ${steps} steps`);
-    }
-    // From image to image the slowest layer decides, once queues are long enough.
-    const endless = Object.fromEntries(program.dataflow!.streams.map((s) => [`${s.tensor} to ${s.to}`, Infinity]));
-    assert.is(checked(program, endless, 4).interval, Math.max(...Object.values(own)));
-  }
-});
-
-test('what an iteration moves through a stream is its interval, printed and simulated', () => {
-  const programs = kinds.flatMap((kind) => Array.from({ length: 3 }, (_, i) => folded(runPasses(randomCase(kind, 951 + i).graph), i + 2)));
-  let most = 1;
-  for (const program of programs) {
-    for (const [process, kernel] of processesOf(program).flatMap((p) => kernelsOf(p.body).map((k) => [p.name, k] as const))) {
-      const visit = (body: readonly Stmt[], interval: number, copies: number): void => {
-        for (const s of body) {
-          if (s.kind === 'loop') visit(s.body, s.initiationInterval ?? interval, s.mode === 'unrolled' ? copies * s.extent : 1);
-          else if (s.kind === 'if') visit(s.body, interval, copies);
-          else {
-            const tensor = s.kind === 'store' ? s.tensor : s.value.op === 'load' ? s.value.tensor : undefined;
-            for (const { lanes } of program.dataflow!.streams.filter((x) => x.tensor === tensor && (s.kind === 'store' || x.to === process))) {
-              assert.ok(interval >= copies / lanes, `${kernel.name}: ${copies} elements of ${tensor} in words of ${lanes} every ${interval} cycles`);
-              most = Math.max(most, copies / lanes);
-            }
-          }
-        }
-      };
-      visit(kernel.scheduled!.body, Infinity, 1);
-    }
-  }
-  assert.ok(most > 1);
 });
 
 test('convolutions: one pipeline for all places, (O / PE) (k k C / SIMD) cycles each, padding and all', () => {

@@ -66,6 +66,9 @@ class Estimator {
   /** Times each local was set, so that what is read before and after are two values. */
   private readonly sets = new Map<string, number>();
   private locals = new Map<string, { readonly bits: number; readonly isFloat: boolean }>();
+  /** Locals that are registers, and the iterations of the loops around that are not unrolled. */
+  private registers = new Set<string>();
+  private readonly rolled = new Map<string, number>();
 
   constructor(program: Program, process: ProcessBlocks, options: OperatorOptions) {
     this.program = program;
@@ -121,6 +124,7 @@ class Estimator {
     const { locals, banks = {}, body } = kernel.scheduled!;
     const isSum = (l: Local): boolean => l.type !== 'float32' && kernel.accumulators.some((a) => l.name === a.name || l.name.endsWith(`.${a.name}`));
     this.locals = new Map(locals.map((l) => [l.name, { isFloat: l.type === 'float32', bits: isSum(l) ? (this.options.accumulatorBits ?? bitsOfType(l.type)) : bitsOfType(l.type) }]));
+    this.registers = new Set(locals.filter((l) => (banks[l.name] ?? 1) >= l.shape.reduce((a, b) => a * b, 1)).map((l) => l.name));
     this.use('control', kernel.reduce.length > 0 ? control.reduction : control.plain);
     for (const l of locals) {
       const size = l.shape.reduce((a, b) => a * b, 1);
@@ -145,6 +149,7 @@ class Estimator {
     for (const s of body) {
       switch (s.kind) {
         case 'loop':
+          if (s.mode !== 'unrolled') this.rolled.set(s.axis, s.extent);
           if (s.mode === 'unrolled') this.statements(s.body, [...unrolled, s]);
           else this.pipeline(s.initiationInterval ?? 1, () => this.statements(s.body, []));
           break;
@@ -258,6 +263,7 @@ class Estimator {
       case 'neg': case 'abs': return isFloat ? undefined : use('arithmetic', perBit(bits));
       case 'popcount': return use('arithmetic', countedBits(a.bits));
       case 'dot': return use('arithmetic', added(product(a.bits, b.bits, this.options), sumTree(1, a.bits + b.bits, 0), e.extent));
+      case 'local': return this.registers.has(e.name) ? use('comparisons', perBit(bits * muxOf(e.at, this.rolled))) : undefined;
       case 'min': case 'max': return use('comparisons', isFloat ? added(floatCores.compare, perBit(32)) : perBit(bits === 1 ? 1 : 2 * bits));
       case 'select': return use('comparisons', perBit(bits));
       case 'lt': case 'le': case 'eq': case 'ne': case 'ge': case 'gt': return use('comparisons', a.isFloat ? floatCores.compare : usage(Math.max(a.bits, b.bits), 1));
@@ -271,6 +277,12 @@ class Estimator {
 
 /** A product with it is wires. */
 const isPowerOfTwo = (e: Expr): boolean => e.op === 'int' && e.value > 0 && Number.isInteger(Math.log2(e.value));
+
+/** LUTs a bit to choose among registers by loops: one takes four, and each other three more. */
+function muxOf(at: readonly Index[], rolled: ReadonlyMap<string, number>): number {
+  const choices = [...new Set(at.flatMap((i) => [...axesIn(i)]))].reduce((n, a) => n * (rolled.get(a) ?? 1), 1);
+  return Math.ceil((choices - 1) / 3);
+}
 
 /** Operands, and what is loaded where a guard does not hold. */
 function childrenOf(e: Expr): readonly Expr[] {
