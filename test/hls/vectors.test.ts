@@ -65,7 +65,7 @@ test('an adder behind two layers: neither is slowed down by what the other sends
     const codes = (x: string): string => graph.quant(graph.node('Relu', [x]), 0.5, 4, { signed: 0, narrow: 0, rounding_mode: 'ROUND' });
     const x = codes(graph.input('x', [1, 8, 4, 4]));
     const a = codes(graph.node('Conv', [x, weight('w1')], { kernel_shape: [1, 1] }));
-    return graph.build(graph.node('Add', [codes(graph.node('Conv', [a, weight('w2')], { kernel_shape: [1, 1] })), a]));
+    return graph.build(graph.node('Add', [codes(graph.node('Conv', [x, weight('w2')], { kernel_shape: [1, 1] })), a]));
   };
   const unit = lower(runPasses(network()));
   const names = kernelsOf(unit.program.blocks).filter((k) => k.reduce.length > 0).map((k) => k.name);
