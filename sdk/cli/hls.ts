@@ -4,16 +4,18 @@
  */
 import path from 'node:path';
 import { emitHls } from '../../codegen/emit/hls/design.js';
-import { fail } from '../../codegen/ir/diagnostic.js';
+import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { foldingChooser } from '../../codegen/schedule/fabric/choose.js';
+import { foldingChooser, missing, resourceNames, type Kind } from '../../codegen/schedule/fabric/choose.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, streamName } from '../../codegen/schedule/fabric/index.js';
 import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
-import { estimateResources, type Estimate } from '../../codegen/schedule/fabric/resources.js';
+import { added, type Usage } from '../../codegen/schedule/fabric/operators.js';
+import { estimateResources } from '../../codegen/schedule/fabric/resources.js';
 import { explainDeadlock, simulateDataflow } from '../../codegen/schedule/fabric/simulate.js';
+import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
 import type { FpgaBoard } from '../../codegen/targets/board.js';
 import { statedPreprocessing } from '../compile.js';
 import { writeNpy } from '../data/npy.js';
@@ -154,35 +156,49 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again, first with
   // the depths that the streams of the last one had.
   const choose = foldingChooser(prepared, cycles);
-  const part = { ...board.resources };
+  const room = roomOn(board);
+  const part = { ...room };
   let before: Readonly<Record<string, number>> = {};
   for (let left = attempts; ; left--) {
-    const { folding } = choose(part);
+    const { folding } = explained(() => choose(part), board);
     const likely = estimateResources(scheduleFabric(lowered, { folding, depths: before }).program);
-    const made = missing(likely, board) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
-    const kind = missing(made?.estimate ?? likely, board);
+    const made = missing(likely.total, room) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
+    const kind = missing((made?.estimate ?? likely).total, room);
     if (made && (!kind || left === 0)) return fitting(made, board);
-    part[kind!] -= Math.ceil(1.1 * ((made?.estimate ?? likely).total[kind!] - board.resources[kind!])) + 1;
+    part[kind!] -= Math.ceil(1.1 * ((made?.estimate ?? likely).total[kind!] - room[kind!])) + 1;
     if (made) before = Object.fromEntries(made.unit.program.dataflow!.streams.map((s) => [streamName(s), s.depth]));
   }
 }
 
 const attempts = 8;
 
-const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
+/** What a board has for a circuit, beside what the processor reaches it by. */
+function roomOn({ resources, interface: by }: FpgaBoard): Usage {
+  const left = added(resources, surroundings[by], -1);
+  return Object.fromEntries(Object.entries(left).map(([k, n]) => [k, Math.max(0, n)])) as Record<Kind, number>;
+}
 
-type Kind = keyof typeof resourceNames;
+const roomText = ({ title, resources, interface: by }: FpgaBoard): string => `${title} has ${count(resources.lut)} LUTs, of which the processor needs about ${count(surroundings[by].lut)} to reach the circuit.`;
 
-/** What a circuit has too much of. */
-const missing = ({ total }: Estimate, { resources }: FpgaBoard): Kind | undefined => (Object.keys(resourceNames) as Kind[]).find((k) => total[k] > resources[k]);
+/** What does not fit is refused with what the room on the board is. */
+function explained<T>(f: () => T, board: FpgaBoard): T {
+  try {
+    return f();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError) || error.diagnostic.code !== 'fabric/does-not-fit') throw error;
+    const { diagnostic } = error;
+    throw new DiagnosticError({ ...diagnostic, notes: [...diagnostic.notes, roomText(board)] });
+  }
+}
 
 /** Raises fabric/does-not-fit where a circuit is larger than the board. */
 function fitting<T extends Finished>(made: T, board: FpgaBoard): T {
   const { estimate } = made;
-  const kind = missing(estimate, board);
+  const room = roomOn(board);
+  const kind = missing(estimate.total, room);
   if (!kind) return made;
   const [largest] = [...estimate.processes].sort((a, b) => b[kind] - a[kind]);
-  return fail('fabric/does-not-fit', largest.name, `the circuit takes ${count(estimate.total[kind])} ${resourceNames[kind]}, and ${board.title} has ${count(board.resources[kind])}`, `${largest.name} alone takes ${count(largest[kind])}.`, 'Fold it more (smaller pe and simd), or take a larger board.');
+  return fail('fabric/does-not-fit', largest.name, `the circuit takes ${count(estimate.total[kind])} ${resourceNames[kind]}, and there is room for ${count(room[kind])}`, `${largest.name} alone takes ${count(largest[kind])}.`, roomText(board), 'Fold it more (smaller pe and simd), or take a larger board.');
 }
 
 type Finished = Pick<Project, 'unit' | 'estimate' | 'timing' | 'depths'>;

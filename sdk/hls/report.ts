@@ -8,6 +8,7 @@ import { processesOf } from '../../codegen/ir/verifyDataflow.js';
 import { kernelsOf } from '../../codegen/ir/walk.js';
 import { streamName } from '../../codegen/schedule/fabric/index.js';
 import { latencies } from '../../codegen/targets/fpga.js';
+import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
 import { escape, page } from '../html.js';
 import { accumulatorWidths, optimizations } from './optimizations.js';
 import type { Usage } from '../../codegen/schedule/fabric/operators.js';
@@ -76,14 +77,15 @@ function notes({ unit, estimate, board }: Project): string {
 
 const computesFloats = (k: Kernel): boolean => /"op":"(add|sub|mul|div|sqrt)","type":"float32"/.test(JSON.stringify(k.scheduled?.body ?? k));
 
-const names: Readonly<Record<keyof Usage, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K' };
+const names: Readonly<Record<keyof Usage, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K', lutram: 'LUT as memory' };
 
 function resources({ estimate, board }: Project): string {
+  const around = surroundings[board.interface];
   const rows = (Object.keys(names) as (keyof Usage)[]).map((r) => {
     const [used, all] = [estimate.total[r], board.resources[r]];
     return `<li${used > all ? ' class="over"' : ''}><span>${names[r]}</span><span class="bar"><i style="width:${Math.min(100, all === 0 ? 0 : (100 * used) / all).toFixed(2)}%"></i></span><span class="value">${whole(used)} of ${whole(all)} <span class="muted">${percent(used, all)}</span></span></li>`;
   });
-  return ['<section>', '<h2>Resources against the board</h2>', `<p class="muted">Of the circuit alone; the ${board.interface === 'zynq' ? 'interconnect to the processor' : 'MicroBlaze and its interconnect'} comes on top.</p>`, '<ul class="bars">', ...rows, '</ul>', '</section>'].join('\n');
+  return ['<section>', '<h2>Resources against the board</h2>', `<p class="muted">Of the circuit alone. ${board.interface === 'zynq' ? 'The interconnects to the processor take' : 'The MicroBlaze takes'} about ${whole(around.lut)} LUTs and ${whole(around.ff)} flip-flops more${board.interface === 'zynq' ? ', as in a system that others built on this part' : ', its memories and interconnect not counted'}; a folding that the compiler chooses leaves room for them.</p>`, '<ul class="bars">', ...rows, '</ul>', '</section>'].join('\n');
 }
 
 function processes({ estimate, unit, folding, clock }: Project): string {

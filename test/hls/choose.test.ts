@@ -86,8 +86,8 @@ test('a shorter interval never takes less, and without a goal the part is the li
 
 test('what does not fit names the layer, the resource and the folding that would do', () => {
   const one = prepareFabric(matrixVectorUnit(32, 64, 'int8', 'int8'), []);
-  refuses(() => chooseFolding(one, { ...pynq, lut: 600 }), /\[fabric\/does-not-fit\].*the smallest circuit takes [\d,]+ LUTs, and the part has 600: [\d,]+ too many/);
-  refuses(() => chooseFolding(one, { ...pynq, lut: 3000 }, { interval: 80 }), /\[fabric\/does-not-fit\].*dense: for an image every 80 cycles it needs PE \d+ and SIMD \d+ at least, with which the circuit takes [\d,]+ LUTs, and the part has 3,000\n {2}With PE \d+ and SIMD \d+ it fits, at an image every [\d,]+ cycles.*\n {2}That folding is \{"dense":/);
+  refuses(() => chooseFolding(one, { ...pynq, lut: 600 }), /\[fabric\/does-not-fit\].*the smallest circuit takes [\d,]+ LUTs, and there is room for 600: [\d,]+ too many/);
+  refuses(() => chooseFolding(one, { ...pynq, lut: 3000 }, { interval: 80 }), /\[fabric\/does-not-fit\].*dense: for an image every 80 cycles it needs PE \d+ and SIMD \d+ at least, with which the circuit takes [\d,]+ LUTs, and there is room for 3,000\n {2}With PE \d+ and SIMD \d+ it fits, at an image every [\d,]+ cycles.*\n {2}That folding is \{"dense":/);
   refuses(() => chooseFolding(one, { lut: 1e6, ff: 1e6, dsp: 1e4, bram18: 1e4 }, { latency: 30 }), /\[fabric\/goal\].*for a latency of 30 cycles .*\n {2}The circuit reaches an image every \d+ cycles and a latency of \d+/);
 });
 

@@ -13,13 +13,15 @@ import { runPasses } from '../../codegen/compile.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
+import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
+import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { bram18Of, lutramOf, memoryKind, queueOf } from '../../codegen/schedule/fabric/memory.js';
 import { floatCores, product, type OperatorOptions } from '../../codegen/schedule/fabric/operators.js';
 import { estimateResources, parts, type ProcessEstimate } from '../../codegen/schedule/fabric/resources.js';
 import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
+import { refuses } from '../support/refuses.js';
 import { matrixVectorUnit } from '../support/matrixVector.js';
 import { makeKernel, makeUnit } from '../support/programs.js';
-import { refuses } from '../support/refuses.js';
 
 test('blocks by width and depth: one entry of the table a line', () => {
   const table: readonly (readonly [number, number, number])[] = [
@@ -40,7 +42,8 @@ test('LUTs as memory, queues, and which memory an array gets', () => {
   assert.is(lutramOf({ width: 6, depth: 32, isWritten: true }), 4);
   assert.is(lutramOf({ width: 3, depth: 128, isWritten: true }), 8);
   // 2 ceil(log2 depth) + ceil(depth / 32) ceil(width / 2)
-  assert.equal(queueOf(8, 2), { lut: 6, ff: 10, bram18: 0 });
+  assert.equal(queueOf(8, 2), { lut: 6, ff: 10, bram18: 0, lutram: 4 });
+  assert.equal(queueOf(8, 512), { lut: 18, ff: 36, bram18: 1, lutram: 0 });
   assert.is(queueOf(24, 128).lut, 62);
   assert.is(queueOf(36, 1024).bram18, 2);
   const kind = (width: number, depth: number, isWritten = false): string => memoryKind({ width, depth, isWritten });
@@ -128,6 +131,24 @@ test('every constant has the memory of its shape: a step says it, a pragma binds
   assert.is(wide.used.bram18, 0);
 });
 
+test('LUTs as memory are those that are written: windows and queues, no constants; a part that has too few is refused', () => {
+  const unit = matrixVectorUnit(32, 64, 'int4', 'uint4');
+  const { program } = scheduleFabric(unit, { folding: { dense: { pe: 8, simd: 8 } } });
+  const { total, processes } = estimateResources(program);
+  const queues = program.dataflow!.streams.reduce((n, s) => n + queueOf(describe(program.tensors[s.tensor].dtype as DataType).bits * s.lanes, s.depth).lutram, 0);
+  const windows = (program.blocks as Kernel[]).reduce((n, k) => n + k.scheduled!.locals.reduce((m, l) => {
+    const size = l.shape.reduce((a, b) => a * b, 1);
+    const banks = Math.min(size, k.scheduled!.banks?.[l.name] ?? 1);
+    const shape = { width: describe(l.type as DataType).bits, depth: Math.ceil(size / banks), isWritten: true };
+    return m + (memoryKind(shape) === 'lutram' ? banks * lutramOf(shape) : 0);
+  }, 0), 0);
+  assert.is(total.lutram, queues + windows);
+  assert.ok(total.lutram > 0 && total.lutram < total.lut && processes.some((p) => p.parts.memories.lut > p.parts.memories.lutram));
+  const part = { lut: 1e5, ff: 1e5, dsp: 1e3, bram18: 1e3 };
+  assert.ok(chooseFolding(prepareFabric(unit, []), part).estimate.total.lutram > 20);
+  refuses(() => chooseFolding(prepareFabric(unit, []), { ...part, lutram: 10 }), /\[fabric\/does-not-fit\].*the smallest circuit takes \d+ LUTs as memory, and there is room for 10: \d+ too many/);
+});
+
 test('equal operations are one circuit, and one for every element that comes in a cycle', () => {
   // 5 times 16 for the product, 17 for the sum; 16 for the comparison, 17 for the choice. 10 % more.
   for (const pe of [1, 2, 4, 8]) {
@@ -141,7 +162,7 @@ test('parts add up to processes, and processes to the whole', () => {
   const { program } = scheduleFabric(lower(runPasses(convolutionNetwork({ channels: [4, 8, 8], extent: 6, kernel: 3, padding: 1 }, { weights: 4, activations: 4 }))));
   const { processes, total } = estimateResources(program);
   assert.is(processes.length, program.dataflow!.processes.length);
-  for (const what of ['lut', 'ff', 'dsp', 'bram18'] as const) {
+  for (const what of ['lut', 'ff', 'dsp', 'bram18', 'lutram'] as const) {
     for (const p of processes) assert.is(parts.reduce((n, part) => n + p.parts[part][what], 0), p[what]);
     assert.is(processes.reduce((n, p) => n + p[what], 0), total[what]);
   }

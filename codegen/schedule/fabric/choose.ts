@@ -14,7 +14,7 @@ import { foldables, type Foldable } from './folding.js';
 import { circuitOf, streamName } from './index.js';
 import type { Folding } from './kernel.js';
 import { lutsPerBlock } from './memory.js';
-import type { OperatorOptions, Usage } from './operators.js';
+import type { OperatorOptions, PartResources, Usage } from './operators.js';
 import type { Processes } from './prepare.js';
 import { estimateResources, type Estimate } from './resources.js';
 import { simulateDataflow } from './simulate.js';
@@ -44,21 +44,24 @@ const sizeOf = (u: Usage): number => u.lut + u.ff / 4 + lutsPerBlock * u.bram18 
 /** Processes that a step towards a latency looks at, and foldings of each: every one is simulated. */
 const most = { processes: 4, steps: 2 };
 
-const names = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit' } as const;
-type Kind = keyof typeof names;
-const kinds = Object.keys(names) as Kind[];
+export const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit', lutram: 'LUTs as memory' } as const;
+export type Kind = keyof typeof resourceNames;
+const kinds = Object.keys(resourceNames) as Kind[];
+
+/** What a circuit has more of than a part. */
+export const missing = (total: Usage, part: PartResources): Kind | undefined => kinds.find((k) => total[k] > (part[k] ?? Infinity));
 const number = (n: number): string => n.toLocaleString('en-US');
 
 /**
  * Chooses a folding for prepared processes on a part. Raises fabric/does-not-fit where the part is too small, for the goal or at
  * all, and fabric/goal where no folding meets the goal.
  */
-export function chooseFolding(prepared: Processes, part: Usage, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
+export function chooseFolding(prepared: Processes, part: PartResources, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
   return foldingChooser(prepared, goal, options)(part);
 }
 
 /** The same for several parts, one after the other: what a folding gives is found once. */
-export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: OperatorOptions = {}): (part: Usage) => ChosenFolding {
+export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: OperatorOptions = {}): (part: PartResources) => ChosenFolding {
   const found: Found = { known: new Map(), drafts: new Map() };
   return (part) => {
     const search = new Search(prepared, part, goal, options, found);
@@ -97,14 +100,14 @@ const slowestFirst = ({ cycles }: ChosenFolding): ProcessCycles[] => [...cycles]
 class Search {
   private readonly found: Found;
   private readonly prepared: Processes;
-  private readonly part: Usage;
+  private readonly part: PartResources;
   private readonly goal: FoldingGoal;
   private readonly options: OperatorOptions;
   private readonly kernels: readonly Foldable[];
   /** By process: the kernels that make it faster, its own and those that send to it. */
   private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
 
-  constructor(prepared: Processes, part: Usage, goal: FoldingGoal, options: OperatorOptions, found: Found) {
+  constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: OperatorOptions, found: Found) {
     this.found = found;
     this.prepared = prepared;
     this.part = part;
@@ -145,7 +148,7 @@ class Search {
   }
 
   private missing({ estimate }: ChosenFolding): Kind | undefined {
-    return kinds.find((k) => estimate.total[k] > this.part[k]);
+    return missing(estimate.total, this.part);
   }
 
   /** All one by one; refused where even that does not fit. */
@@ -255,7 +258,7 @@ class Search {
   private refuseAll(now: ChosenFolding, kind: Kind): never {
     const largest = [...now.estimate.processes].sort((a, b) => b[kind] - a[kind])[0];
     const takes = now.estimate.total[kind];
-    fail('fabric/does-not-fit', largest.name, `the smallest circuit takes ${number(takes)} ${names[kind]}, and the part has ${number(this.part[kind])}: ${number(takes - this.part[kind])} too many`,
+    fail('fabric/does-not-fit', largest.name, `the smallest circuit takes ${number(takes)} ${resourceNames[kind]}, and there is room for ${number(this.part[kind]!)}: ${number(takes - this.part[kind]!)} too many`,
       `${largest.name} alone takes ${number(largest[kind])}.`, 'Take a larger part, or a network with fewer or narrower weights.');
   }
 
@@ -263,7 +266,7 @@ class Search {
     const kind = this.missing(tooLarge)!;
     const kernel = this.kernels.find((k) => JSON.stringify(now.folding[k.name]) !== JSON.stringify(tooLarge.folding[k.name]))!.name;
     const text = ({ pe, simd }: Folding): string => `PE ${pe} and SIMD ${simd}`;
-    fail('fabric/does-not-fit', kernel, `${this.goalText()} it needs ${text(tooLarge.folding[kernel])} at least, with which the circuit takes ${number(tooLarge.estimate.total[kind])} ${names[kind]}, and the part has ${number(this.part[kind])}`,
+    fail('fabric/does-not-fit', kernel, `${this.goalText()} it needs ${text(tooLarge.folding[kernel])} at least, with which the circuit takes ${number(tooLarge.estimate.total[kind])} ${resourceNames[kind]}, and there is room for ${number(this.part[kind]!)}`,
       `With ${text(now.folding[kernel])} it fits, at ${this.reached(now)}.`, `That folding is ${foldingText(now.folding)}.`);
   }
 

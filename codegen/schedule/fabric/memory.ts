@@ -59,10 +59,11 @@ export function shapeOfArray(type: ElementType, elements: number, banks: number,
 }
 
 /** LUTs, flip-flops and blocks of a queue: shift registers of 32 words of two bits (FINN's formula); block RAM beyond 256 words. */
-export function queueOf(width: number, depth: number): { lut: number; ff: number; bram18: number } {
+export function queueOf(width: number, depth: number): { lut: number; ff: number; bram18: number; lutram: number } {
   const counters = 2 * Math.ceil(Math.log2(Math.max(depth, 2)));
-  if (depth > 256) return { lut: counters, ff: 2 * counters, bram18: bram18Of(width, depth) };
-  return { lut: counters + over(depth, 32) * over(width, 2), ff: counters + width, bram18: 0 };
+  if (depth > 256) return { lut: counters, ff: 2 * counters, bram18: bram18Of(width, depth), lutram: 0 };
+  const lutram = over(depth, 32) * over(width, 2);
+  return { lut: counters + lutram, ff: counters + width, bram18: 0, lutram };
 }
 
 export type RomKind = 'lutram' | 'bram';

@@ -1,25 +1,29 @@
 /**
  * What one operation takes on a 7-series fabric. Integers by FINN-R's formulas for LUTs (facts of its estimates: products of W and A
- * bits, sums, comparisons); floats as the vendor's operator cores (PG060, as Vivado HLS instantiates them at 100 MHz: adders with
- * full and multipliers with maximal use of DSP48E1), rounded to two digits. All are estimates, for designs side by side and for what
- * is far from the limit of a part; synthesis says what is.
+ * bits, sums, comparisons); floats as Vivado HLS counts the vendor's operator cores on an XC7Z020 at 100 MHz (adders with full and
+ * multipliers with maximal use of DSP48E1). All are estimates, for designs side by side and for what is far from the limit of a part;
+ * synthesis says what is.
  */
 import { latencies } from '../../targets/fpga.js';
 
-/** LUTs, flip-flops, DSP slices and block RAMs of 18 Kib. */
+/** LUTs, flip-flops, DSP slices and block RAMs of 18 Kib; of the LUTs those that are memory or shift registers, which a third of a part's can be. */
 export interface Usage {
   readonly lut: number;
   readonly ff: number;
   readonly dsp: number;
   readonly bram18: number;
+  readonly lutram: number;
 }
 
-export const nothing: Usage = { lut: 0, ff: 0, dsp: 0, bram18: 0 };
-export const usage = (lut: number, ff = 0, dsp = 0, bram18 = 0): Usage => ({ lut, ff, dsp, bram18 });
+export const usage = (lut: number, ff = 0, dsp = 0, bram18 = 0, lutram = 0): Usage => ({ lut, ff, dsp, bram18, lutram });
+export const nothing = usage(0);
+
+/** What a part has; where nothing is said of LUT memory, all its LUTs can be. */
+export type PartResources = Omit<Usage, 'lutram'> & { readonly lutram?: number };
 
 /** a + times * b. */
 export function added(a: Usage, b: Usage, times = 1): Usage {
-  return { lut: a.lut + times * b.lut, ff: a.ff + times * b.ff, dsp: a.dsp + times * b.dsp, bram18: a.bram18 + times * b.bram18 };
+  return { lut: a.lut + times * b.lut, ff: a.ff + times * b.ff, dsp: a.dsp + times * b.dsp, bram18: a.bram18 + times * b.bram18, lutram: a.lutram + times * b.lutram };
 }
 
 export interface OperatorOptions {
@@ -32,11 +36,11 @@ export interface OperatorOptions {
 /** Narrower operands than 10 bits each are left to LUTs, as the vendor's tool does where nothing is said. */
 export const defaultDspFrom = 20;
 
-/** Single precision. */
+/** Single precision. Sums, products and quotients from a public report (csynth, Vivado HLS 2016.2); the others from memory, to two digits. */
 export const floatCores: Readonly<Record<keyof Omit<typeof latencies, 'load' | 'integer'>, Usage>> = {
-  add: usage(390, 210, 2),
-  mul: usage(320, 140, 3),
-  div: usage(990, 760),
+  add: usage(390, 205, 2),
+  mul: usage(321, 143, 3),
+  div: usage(994, 761),
   sqrt: usage(620, 410),
   compare: usage(240, 70),
   convert: usage(550, 340),

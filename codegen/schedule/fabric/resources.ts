@@ -40,7 +40,7 @@ export function estimateResources(program: Program, options: OperatorOptions = {
 type Parts = Record<Part, Usage>;
 
 function rounded(all: Parts): Parts {
-  const up = (u: Usage): Usage => usage(Math.ceil(u.lut), Math.ceil(u.ff), Math.ceil(u.dsp), Math.ceil(u.bram18));
+  const up = (u: Usage): Usage => usage(Math.ceil(u.lut), Math.ceil(u.ff), Math.ceil(u.dsp), Math.ceil(u.bram18), Math.ceil(u.lutram));
   return Object.fromEntries(parts.map((p) => [p, up(all[p])])) as Parts;
 }
 
@@ -83,8 +83,8 @@ class Estimator {
     this.arrays();
     for (const s of this.program.dataflow?.streams ?? []) {
       if (s.to !== this.process.name) continue;
-      const { lut, ff, bram18 } = queueOf(bitsOfType(this.program.tensors[s.tensor].dtype) * s.lanes, s.depth);
-      this.use('streams', usage(lut, ff, 0, bram18));
+      const { lut, ff, bram18, lutram } = queueOf(bitsOfType(this.program.tensors[s.tensor].dtype) * s.lanes, s.depth);
+      this.use('streams', usage(lut, ff, 0, bram18, lutram));
     }
     return this.used;
   }
@@ -98,7 +98,8 @@ class Estimator {
   private memory(shape: MemoryShape, times = 1, kind = memoryKind(shape)): void {
     switch (kind) {
       case 'registers': return this.use('memories', usage(0, shape.isWritten ? shape.width * shape.depth : 0), times);
-      case 'lutram': return this.use('memories', usage(lutramOf(shape), shape.width), times);
+      // What is only read is logic.
+      case 'lutram': return this.use('memories', usage(lutramOf(shape), shape.width, 0, 0, shape.isWritten ? lutramOf(shape) : 0), times);
       case 'bram': return this.use('memories', usage(0, 0, 0, bram18Of(shape.width, shape.depth)), times);
     }
   }
@@ -192,7 +193,7 @@ class Estimator {
   /** So many circuits, each of which starts once in an interval of the pipeline. */
   private shared(part: Part, u: Usage, copies: number): void {
     const times = Math.ceil(copies / this.interval);
-    this.use(part, usage(u.lut * arithmeticOverhead, u.ff, u.dsp, u.bram18), times);
+    this.use(part, usage(u.lut * arithmeticOverhead, u.ff, u.dsp, u.bram18, u.lutram), times);
   }
 
   // ---- Values ------------------------------------------------------------------------------------------------------
