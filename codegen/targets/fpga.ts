@@ -15,7 +15,10 @@ export const mostCopies = 4096;
 /** What steps gather into one word of a stream: registers that an array becomes without an option of the tool, and bits of its widest integers. */
 export const mostGathered = { elements: 1024, bits: 4096 } as const;
 
-/** Cycles of a float32 core at about 100 MHz (stages of Vivado HLS's cores on an XC7Z020, less one: fadd 5, fmul 4, fdiv 16, sitofp 6), and the bits that a block memory's two ports read in a cycle. */
+/**
+ * Cycles of a float32 core at about 100 MHz (one less than the stages of Vivado HLS's cores on an XC7Z020: fadd 5, fmul 4, fdiv 16,
+ * sitofp 6), of a memory that is read, and of integer operations.
+ */
 export const latencies = { add: 4, mul: 3, div: 15, sqrt: 12, compare: 1, convert: 5, load: 2, integer: 1 } as const;
 
 /** Levels of a tree of integer additions that fit one cycle. */

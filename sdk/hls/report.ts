@@ -65,7 +65,7 @@ function notes({ unit, estimate, board }: Project): string {
     const every = Number(/^pipeline .* every (\d+)$/.exec(s)?.[1] ?? 1);
     return every > 1 ? [`${k.name} every ${every} cycles`] : [];
   }));
-  const full = (['lut', 'ff', 'dsp', 'bram18'] as const).filter((r) => board.resources[r] > 0 && estimate.total[r] / board.resources[r] > 0.7);
+  const full = (Object.keys(names) as (keyof Usage)[]).filter((r) => board.resources[r] > 0 && estimate.total[r] / board.resources[r] > 0.7);
   const items = [
     'Figures of resources and cycles are estimates, made before synthesis. Vitis HLS (csynth) and Vivado (<code>build/utilization.txt</code>, <code>build/timing.txt</code>) have the last word.',
     ...(floats.length === 0 ? [] : [`${floats.length === 1 ? 'One process computes' : `${floats.length} processes compute`} in float32 (${floats.slice(0, 4).map((k) => escape(k.name)).join(', ')}${floats.length > 4 ? ' ...' : ''}). C simulation has every bit of the WebAssembly module; float cores on the fabric may flush denormals (values below 1.2e-38) to zero.`]),
@@ -77,7 +77,7 @@ function notes({ unit, estimate, board }: Project): string {
 
 const computesFloats = (k: Kernel): boolean => /"op":"(add|sub|mul|div|sqrt)","type":"float32"/.test(JSON.stringify(k.scheduled?.body ?? k));
 
-const names: Readonly<Record<keyof Usage, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K', lutram: 'LUT as memory' };
+const names: Readonly<Record<keyof Usage, string>> = { lut: 'LUT', ff: 'FF', dsp: 'DSP', bram18: 'BRAM 18K', lutram: 'LUTRAM' };
 
 function resources({ estimate, board }: Project): string {
   const around = surroundings[board.interface];
@@ -146,7 +146,7 @@ function optimizationTable(project: Project): string {
   const table = without.length === 0 ? [] : [
     '<h3>The same circuit without them</h3>',
     '<p class="muted">One optimization left out at a time, the folding as it is, estimated in the same way; small, what that adds. Cycles are those of the slowest process.</p>',
-    '<div class="scroll"><table>', `<thead><tr><th class="left">one at a time</th>${[...Object.values(names), 'cycles'].map((h) => `<th>${h}</th>`).join('')}</tr></thead>`, '<tbody>',
+    '<div class="scroll"><table>', `<thead><tr><th class="left">one at a time</th>${figures.map((k) => `<th>${k === 'cycles' ? k : names[k]}</th>`).join('')}</tr></thead>`, '<tbody>',
     `<tr><th class="left">as built</th>${figures.map((k) => `<td>${whole(built[k])}</td>`).join('')}</tr>`, ...without, '</tbody></table></div>',
   ];
   return ['<section>', '<h2>What the compiler did</h2>', '<table class="words">', '<tbody>', ...rows, '</tbody></table>', ...table, '</section>'].join('\n');

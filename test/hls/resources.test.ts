@@ -12,16 +12,19 @@ import { emitHls } from '../../codegen/emit/hls/design.js';
 import { runPasses } from '../../codegen/compile.js';
 import { lower } from '../../codegen/schedule/lower.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
+import { foldables } from '../../codegen/schedule/fabric/folding.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
 import { chooseFolding } from '../../codegen/schedule/fabric/choose.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { bram18Of, lutramOf, memoryKind, queueOf } from '../../codegen/schedule/fabric/memory.js';
 import { floatCores, product, type OperatorOptions } from '../../codegen/schedule/fabric/operators.js';
 import { estimateResources, parts, type ProcessEstimate } from '../../codegen/schedule/fabric/resources.js';
+import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
+import { intrusionNetwork } from '../support/fabricNetworks.js';
 import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
-import { refuses } from '../support/refuses.js';
 import { matrixVectorUnit } from '../support/matrixVector.js';
 import { makeKernel, makeUnit } from '../support/programs.js';
+import { refuses } from '../support/refuses.js';
 
 test('blocks by width and depth: one entry of the table a line', () => {
   const table: readonly (readonly [number, number, number])[] = [
@@ -147,6 +150,20 @@ test('LUTs as memory are those that are written: windows and queues, no constant
   const part = { lut: 1e5, ff: 1e5, dsp: 1e3, bram18: 1e3 };
   assert.ok(chooseFolding(prepareFabric(unit, []), part).estimate.total.lutram > 20);
   refuses(() => chooseFolding(prepareFabric(unit, []), { ...part, lutram: 10 }), /\[fabric\/does-not-fit\].*the smallest circuit takes \d+ LUTs as memory, and there is room for 10: \d+ too many/);
+});
+
+test('beside reports of synthesis: flip-flops of layers, and of a system with what reaches it', () => {
+  const unit = lower(runPasses(intrusionNetwork(), 1, { integersOnly: true }));
+  const layers = foldables(prepareFabric(unit, [])).filter((f) => f.name.startsWith('MatMul'));
+  const folding = Object.fromEntries(layers.map((f, i) => [f.name, { pe: [32, 4, 4, 1][i], simd: [15, 16, 16, 1][i] }]));
+  const { processes, total } = estimateResources(scheduleFabric(unit, { folding }).program);
+  const isNear = (what: string, ours: number, theirs: number, by: number): void => assert.ok(Math.abs(ours / theirs - 1) < by, `${what}: ${ours}, and the report has ${theirs}`);
+  // FINN 2021, Vivado 2020.1, XC7Z020: two layers after synthesis, the first with the streamer of its weights; the system after placement.
+  const found = layers.map((f) => processes.find((p) => p.name === f.name)!);
+  isNear('the first layer', found[0].ff, 4796 + 1036, 0.2);
+  isNear('the second layer', found[1].ff, 901, 0.3);
+  isNear('the system', total.ff + surroundings.zynq.ff, 14347, 0.1);
+  isNear('its LUTs as memory', total.lutram + surroundings.zynq.lutram, 815, 0.15);
 });
 
 test('equal operations are one circuit, and one for every element that comes in a cycle', () => {

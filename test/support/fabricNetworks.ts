@@ -1,6 +1,6 @@
 /**
- * Networks of the shapes that FPGA submissions to MLPerf Tiny had, with random weights: their circuits have the submissions' sizes,
- * and what they answer means nothing.
+ * Networks of the shapes that FPGA submissions to MLPerf Tiny and a tutorial of FINN have, with random weights: their circuits have
+ * those sizes, and what they answer means nothing.
  */
 import type { Graph } from '../../codegen/ir/graph.js';
 import { GraphBuilder } from './graphs.js';
@@ -42,4 +42,19 @@ export function bipolarImageNetwork(seed = 1): Graph {
     if (i < sizes.length - 1) x = sign(x);
   }
   return { ...net.build(x), name: 'images' };
+}
+
+/** FINN's tutorial network for intrusions: 600-64-64-64-1, weights and activations of 2 bits, inputs of 1. */
+export function intrusionNetwork(seed = 3): Graph {
+  const net = new GraphBuilder();
+  const random = new Random(seed);
+  const sizes = [600, 64, 64, 64, 1];
+  let x = net.node('BipolarQuant', [net.input('x', [1, sizes[0]]), net.scalar(1)]);
+  for (let i = 1; i < sizes.length; i++) {
+    const shape = [sizes[i - 1], sizes[i]];
+    const w = net.quant(net.constant(`w${i}`, shape, Array.from({ length: product(shape) }, () => random.float(-1, 1))), 0.6, 2, { signed: 1, narrow: 1, rounding_mode: 'ROUND' });
+    x = net.node('MatMul', [x, w]);
+    if (i < sizes.length - 1) x = net.quant(net.node('Relu', [net.node('Mul', [x, net.scalar(1 / Math.sqrt(sizes[i - 1]))])]), 0.4, 2, { signed: 0, narrow: 0, rounding_mode: 'ROUND' });
+  }
+  return { ...net.build(x), name: 'intrusion' };
 }
