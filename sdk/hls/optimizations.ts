@@ -28,6 +28,8 @@ export interface AccumulatorWidth {
 }
 
 const plural = (n: number, what: string, many = `${what}s`): string => `${n.toLocaleString('en-US')} ${n === 1 ? what : many}`;
+/** Names, of many the first. */
+const listed = (names: readonly string[], most = 6): string => (names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`);
 const count = (graph: Graph, ops: readonly string[]): number => graph.nodes.filter((n) => ops.includes(n.op)).length;
 
 const quantizers = ['Quant', 'BipolarQuant', 'QuantizeLinear', 'MultiThreshold', 'Trunc'];
@@ -101,13 +103,14 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
   const whole = streams.reduce((n, s) => n + program.tensors[s.tensor].shape.reduce((a, b) => a * b, 1) * describe(program.tensors[s.tensor].dtype).bits, 0);
   const queued = streams.reduce((n, s) => n + s.depth * streamBits(s), 0);
   const memories = estimate.processes.map((p) => p.parts.memories);
+  const placed = (kind: string): string => listed(kernels.flatMap((k) => Object.entries(k.scheduled?.memories ?? {}).flatMap(([array, m]) => (m === kind ? [array.replace(/@.*/, '')] : [])))) || 'no constant';
   const windows = kernels.flatMap((k) => (k.scheduled?.locals ?? []).filter((l) => l.name.endsWith('.window')).map((l) => ({ bits: l.shape.reduce((a, b) => a * b, 1) * describe(l.type).bits })));
   return [
     {
       name: 'Batch normalization folded',
       applies: normalizations > 0,
       without: without(['normalization', 'normalization in float32']),
-      effect: normalizations === 0 ? 'the model has none' : `${normalizations - left} of ${normalizations} went into weights, biases or thresholds; no circuit is left of them`,
+      effect: normalizations === 0 ? 'the model has none' : `${normalizations - left} of ${normalizations} went into weights, biases or thresholds (${listed(imported.nodes.filter((n) => n.op === 'BatchNormalization').map((n) => n.name))})${left === 0 ? '; no circuit is left of them' : ''}`,
     },
     {
       name: 'Activation and quantizer merged into the layer before',
@@ -149,7 +152,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
       name: 'Constants and arrays in LUTs or in block memory, by their shape',
       applies: true,
       without: without(['all constants in block memory', 'constants in block RAM'], ['all constants in LUTs', 'constants in LUTs']),
-      effect: `${plural(Math.round(memories.reduce((n, m) => n + m.lut, 0)), 'LUT')} in ${plural(memories.filter((m) => m.lut > 0 && m.bram18 === 0).length, 'process', 'processes')}, ${plural(Math.round(memories.reduce((n, m) => n + m.bram18, 0)), 'block')} of 18 Kbit in ${plural(memories.filter((m) => m.bram18 > 0).length, 'process', 'processes')}; what is short or wide lies in LUTs`,
+      effect: `${plural(Math.round(memories.reduce((n, m) => n + m.lut, 0)), 'LUT')} and ${plural(Math.round(memories.reduce((n, m) => n + m.bram18, 0)), 'block')} of 18 Kbit; what is short or wide lies in LUTs: ${placed('lutram')}; in blocks: ${placed('bram')}`,
     },
     {
       name: 'Depths of the streams minimized',

@@ -202,7 +202,7 @@ class Search {
   /** Without a goal, the latency too, while a step shortens it by a greater share than it takes of the part. */
   private sooner(found: ChosenFolding): ChosenFolding {
     let now = found;
-    const pays = (c: ChosenFolding): boolean => (now.latency - c.latency) / now.latency > Math.max(...kinds.map((k) => (c.estimate.total[k] - now.estimate.total[k]) / this.part[k]));
+    const pays = (c: ChosenFolding): boolean => (now.latency - c.latency) / now.latency > Math.max(...kinds.map((k) => (c.estimate.total[k] - now.estimate.total[k]) / (this.part[k] ?? Infinity)));
     for (;;) {
       const next = this.shorter(now, slowestFirst(now)).find((c) => !this.missing(c) && c.interval <= now.interval && pays(c));
       if (!next) return now;
