@@ -81,20 +81,26 @@ export function simplify(index: Index, ranges: Ranges): Index {
   return { offset: fixed, terms: rest };
 }
 
-/** c*b*(x div b) + c*(x rem b) is c*x. */
+/** c*b*(x div b) + c*(x rem b) is c*x, and c*b*((x div b) rem d) + c*(x rem b) is c*(x rem b*d). */
 function joinDigits(index: Index): Index {
   for (const high of index.terms) {
-    if (typeof high.of === 'string' || !('div' in high.of) || high.coeff % high.of.by !== 0) continue;
-    const { div: whole, by } = high.of;
+    if (typeof high.of === 'string' || 'value' in high.of) continue;
+    const digit = 'rem' in high.of ? onlyFactor(high.of.rem) : high.of;
+    if (digit === undefined || typeof digit === 'string' || !('div' in digit) || high.coeff % digit.by !== 0) continue;
+    const { div: whole, by } = digit;
     const c = high.coeff / by;
     const key = factorKey({ rem: whole, by });
     const low = index.terms.find((t) => t.coeff === c && factorKey(t.of) === key);
     if (!low) continue;
     const rest = index.terms.filter((t) => t !== high && t !== low);
-    return joinDigits(normal(index.offset + c * whole.offset, [...rest, ...whole.terms.map((t) => ({ coeff: t.coeff * c, of: t.of }))]));
+    const joined: Index = 'rem' in high.of ? { offset: 0, terms: [{ coeff: 1, of: { rem: whole, by: by * high.of.by } }] } : whole;
+    return joinDigits(normal(index.offset + c * joined.offset, [...rest, ...joined.terms.map((t) => ({ coeff: t.coeff * c, of: t.of }))]));
   }
   return index;
 }
+
+/** The factor that an index is, if it is one. */
+const onlyFactor = ({ offset, terms }: Index): Factor | undefined => (offset === 0 && terms.length === 1 && terms[0].coeff === 1 ? terms[0].of : undefined);
 
 function isSingle(axis: string, ranges: Ranges): boolean {
   const r = ranges.get(axis);
@@ -138,7 +144,7 @@ function quotient(i: Index, by: number, ranges: Ranges): Index {
     const inner = quotient(split.coarse, by / split.g, ranges);
     return { offset: whole.offset + inner.offset, terms: [...whole.terms, ...inner.terms] };
   }
-  const single = rest.offset === 0 && rest.terms.length === 1 && rest.terms[0].coeff === 1 ? rest.terms[0].of : undefined;
+  const single = onlyFactor(rest);
   const of: Factor = single && typeof single === 'object' && 'div' in single ? { div: single.div, by: single.by * by } : { div: rest, by };
   return { offset: whole.offset, terms: [...whole.terms, { coeff: 1, of }] };
 }
@@ -156,7 +162,7 @@ function remainder(i: Index, by: number, ranges: Ranges): Index {
       terms: [...inner.terms.map((t) => ({ coeff: t.coeff * split.g, of: t.of })), ...split.fine.terms],
     };
   }
-  const single = rest.offset === 0 && rest.terms.length === 1 && rest.terms[0].coeff === 1 ? rest.terms[0].of : undefined;
+  const single = onlyFactor(rest);
   if (single && typeof single === 'object' && 'rem' in single && single.by % by === 0) return remainder(single.rem, by, ranges);
   return { offset: 0, terms: [{ coeff: 1, of: { rem: rest, by } }] };
 }

@@ -122,15 +122,18 @@ function addTable(nest: Nest, program: Program, data: Map<string, Uint8Array>): 
   return { name, program: { ...program, tensors: { ...program.tensors, [name]: tensor }, buffers: { ...program.buffers, [name]: { name, role: 'constant', bytes: bytes.length, hash } } } };
 }
 
-/** Gives every constant of a kernel the layout in which its loops read it. */
-export function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, data: Map<string, Uint8Array>): { kernel: Kernel; program: Program } {
+/**
+ * Gives every constant of a kernel the layout in which its loops read it. `atOnce`: what is read at fixed places is read in one step,
+ * so that it lies together, also where one output is computed at a time.
+ */
+export function packConstants(kernel: Kernel, plan: KernelSchedule, start: Program, data: Map<string, Uint8Array>, atOnce = false): { kernel: Kernel; program: Program } {
   let program = start;
   const renamed = new Map<string, string>();
   const [first] = plan.nests;
   for (const a of accesses(first, program)) {
     if (!a.constant || renamed.has(a.tensor)) continue;
     const tensor = program.tensors[a.tensor];
-    const { at, loops } = readingOrder(first, a, tensor);
+    const { at, loops } = readingOrder(first, a, tensor, atOnce);
     const same = plan.nests.every((n) => sameReading(n, at, tensor, loops));
     const gains = loops.some((l) => l.mode === 'vector') || loops.length > 1;
     if (!same || !gains) continue;
@@ -176,12 +179,13 @@ function sharedPacking({ elementBits, containerBits, code }: Pack, { lane, group
 
 /**
  * Loops that a constant's coordinates depend on, in the order in which the nest runs. A dimension that is read at fixed
- * places (the steps of a threshold) counts as a loop outside the innermost.
+ * places (the steps of a threshold) counts as a loop outside the innermost; with `atOnce` inside it, if it is serial.
  */
-function readingOrder(nest: Nest, a: Access, tensor: Tensor): { at: readonly Index[]; loops: Loop[] } {
+function readingOrder(nest: Nest, a: Access, tensor: Tensor, atOnce: boolean): { at: readonly Index[]; loops: Loop[] } {
   const loops = nest.loops.filter((l) => a.depends(l.name));
   const fixed = a.at.flatMap((i, d): Loop[] => (i.terms.length === 0 && tensor.shape[d] > 1 ? [{ name: fixedAxis(d), extent: tensor.shape[d], kind: 'space', mode: 'unrolled' }] : []));
-  loops.splice(Math.max(0, loops.length - 1), 0, ...fixed);
+  const isLast = atOnce && loops[loops.length - 1]?.mode === 'serial';
+  loops.splice(isLast ? loops.length : Math.max(0, loops.length - 1), 0, ...fixed);
   return { at: a.at.map((i, d) => freeFixed(i, d, tensor)), loops };
 }
 

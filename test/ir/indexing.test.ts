@@ -123,6 +123,8 @@ test('quotients and remainders that ranges decide', () => {
 test('the digits of an axis join again; an axis of one value is a number', () => {
   assert.is(simple(sum(times(div('x', 4), 4), rem('x', 4))), 'x');
   assert.is(simple(sum(times(div(sum('x', 5), 4), 32), times(rem(sum('x', 5), 4), 8))), '8*x + 40');
+  assert.is(simple(sum(times(rem(div('x', 5), 2), 15), times(rem('x', 5), 3))), '3*(x rem 10)');
+  assert.is(simple(sum(times(div('x', 12), 12), times(rem(div('x', 4), 3), 4), rem('x', 4))), 'x');
   // another digit than the one above: nothing to join
   assert.is(simple(sum(times(div('x', 4), 8), rem('x', 4))), '(x rem 4) + 8*(x div 4)');
   assert.is(simple(sum('one', times('x', 2))), '2*x + 2');

@@ -48,6 +48,16 @@ interface Channel {
   readonly word: string;
 }
 
+/** Elements of an array that lie in banks of their own, and all of them, by its text. */
+type Banks = Map<string, { readonly n: number; readonly size: number; readonly isConstant: boolean }>;
+
+/** Cycles between iterations of a loop: its own, or of the loops of one iteration that are all it holds. */
+function intervalOf(loop: LoopStmt): number | undefined {
+  if (loop.mode === 'pipeline') return loop.initiationInterval;
+  const [inner] = loop.body;
+  return loop.mode !== 'unrolled' && loop.body.length === 1 && inner.kind === 'loop' && inner.extent === 1 ? intervalOf(inner) : undefined;
+}
+
 class Writer implements Arrays {
   readonly program: Program;
   readonly ports: Port[] = [];
@@ -116,16 +126,20 @@ class Writer implements Arrays {
 
   write(name: string): ProcessText {
     const declared = this.declarations();
-    const banks = new Map<string, number>();
+    const banks: Banks = new Map();
     const body = this.blockLines(this.process.body, new Map(), banks);
-    const cut = [...banks].map(([array, n]) => `#pragma HLS ARRAY_RESHAPE variable=${array} cyclic factor=${n} dim=1`);
+    const cut = [...banks].map(([array, b]) => {
+      if (b.n >= b.size) return `#pragma HLS ARRAY_PARTITION variable=${array} complete dim=1`; // all at once: no memory
+      // Constants are read word by word; what is written element by element has memories of its own.
+      return `#pragma HLS ${b.isConstant ? 'ARRAY_RESHAPE' : 'ARRAY_PARTITION'} variable=${array} cyclic factor=${b.n} dim=1`;
+    });
     const parameters = this.ports.map((p) => (p.kind === 'memory' ? `${p.type} *${p.text}` : `${p.type} &${p.text}`));
     const roms = [...this.memories].map(([array, kind]) => `#pragma HLS BIND_STORAGE variable=${array} type=rom_1p impl=${kind}`);
     const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented(declared), ...cut, ...roms, ...indented(body), '}'];
     return { name, ports: this.ports, lines, constants: [...this.constants] };
   }
 
-  private blockLines(blocks: readonly Block[], repeats: ReadonlyMap<string, number>, banks: Map<string, number>): string[] {
+  private blockLines(blocks: readonly Block[], repeats: ReadonlyMap<string, number>, banks: Banks): string[] {
     return blocks.flatMap((b): string[] => {
       if (b.kind === 'kernel') return this.kernelLines(b, repeats, banks);
       const { count } = b;
@@ -143,7 +157,7 @@ class Writer implements Arrays {
     return scope;
   }
 
-  private kernelLines(kernel: Kernel, repeats: ReadonlyMap<string, number>, banks: Map<string, number>): string[] {
+  private kernelLines(kernel: Kernel, repeats: ReadonlyMap<string, number>, banks: Banks): string[] {
     const { scheduled } = kernel;
     if (!scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
     const scope = this.scopeOf(kernel.name, repeats);
@@ -157,8 +171,9 @@ class Writer implements Arrays {
     for (const [array, n] of Object.entries(scheduled.banks ?? {})) {
       const { role } = this.program.buffers[this.program.tensors[array]?.buffer] ?? {};
       if (scheduled.locals.some((l) => l.name === array) || role === 'input' || role === 'output') continue; // memory outside has no banks
-      const text = this.text(this.program.tensors[array].buffer);
-      banks.set(text, Math.max(banks.get(text) ?? 1, n));
+      const { buffer, layout } = this.program.tensors[array];
+      const text = this.text(buffer);
+      banks.set(text, { n: Math.max(banks.get(text)?.n ?? 1, n), size: (this.program.buffers[buffer].bytes * 8) / layout.elementBits, isConstant: role === 'constant' });
     }
     for (const [array, kind] of Object.entries(scheduled.memories ?? {})) {
       const text = this.text(this.program.tensors[array].buffer);
@@ -177,10 +192,13 @@ class Writer implements Arrays {
           const inner = scope.inner();
           const axis = inner.declareAxis(s.axis, s.start, s.extent);
           const isUnrolled = s.mode === 'unrolled';
-          const pragma = isUnrolled && s.extent > 1 ? ['#pragma HLS UNROLL'] : s.mode === 'pipeline' ? [`#pragma HLS PIPELINE II=${s.initiationInterval}`] : [];
           const words = isUnrolled && unrolled.length === 0 ? this.wordsOf(s.body) : [];
-          const lines = [`for (int ${axis} = ${s.start}; ${axis} < ${s.start + s.extent}; ++${axis}) {`, ...pragma, ...indented(this.bodyLines(s.body, inner, isUnrolled || unrolled.length > 0 ? [...unrolled, s] : [])), '}'];
-          return [...words, ...lines];
+          const lines = this.bodyLines(s.body, inner, isUnrolled || unrolled.length > 0 ? [...unrolled, s] : []);
+          // A loop of one iteration is none: the tool would unroll it and drop its pragma.
+          if (s.extent === 1) return [...words, ...(s.body.length === 1 && s.body[0].kind === 'loop' ? lines : ['{', ...indented(lines), '}'])];
+          const interval = intervalOf(s);
+          const pragma = isUnrolled ? ['#pragma HLS UNROLL'] : interval === undefined ? [] : [`#pragma HLS PIPELINE II=${interval}`];
+          return [...words, `for (int ${axis} = ${s.start}; ${axis} < ${s.start + s.extent}; ++${axis}) {`, ...pragma, ...indented(lines), '}'];
         }
         case 'if': {
           const guard = guardText(s.guard, scope);

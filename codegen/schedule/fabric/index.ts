@@ -61,7 +61,7 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
       const known = options.drafts?.get(key);
       if (known) return known;
       const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
-      const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data);
+      const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data, true);
       program = packed.program;
       const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), program, moved, options.memories);
       options.drafts?.set(key, made);

@@ -117,7 +117,13 @@ class Estimator {
       seen.add(buffer);
       const { role } = this.program.buffers[buffer];
       if (role === 'input' || role === 'output') this.use('control', memoryPort);
-      else this.memory(shapeOfArray(dtype, shape.reduce((a, b) => a * b, 1), banks.get(tensor) ?? 1, role !== 'constant'), 1, kinds.get(tensor));
+      else {
+        // Words of a constant; what is written has memories of its own for the banks.
+        const size = shape.reduce((a, b) => a * b, 1);
+        const n = Math.min(size, banks.get(tensor) ?? 1);
+        if (role === 'constant') this.memory(shapeOfArray(dtype, size, n, false), 1, kinds.get(tensor));
+        else this.memory(shapeOfArray(dtype, Math.ceil(size / n), 1, true), n, kinds.get(tensor));
+      }
     }
   }
 
