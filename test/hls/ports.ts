@@ -6,7 +6,7 @@ import { address, indexKey, rowMajorIndex, simplify, substitute, type Ranges } f
 import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../codegen/ir/program.js';
 import { gcd } from '../../codegen/ir/progression.js';
 import { processesOf } from '../../codegen/ir/verifyDataflow.js';
-import { kernelsOf, walkExpr } from '../../codegen/ir/walk.js';
+import { kernelsOf, walkExpr, walkStmts } from '../../codegen/ir/walk.js';
 
 /** More accesses of an array in one iteration than its banks have ports. */
 export interface Conflict {
@@ -79,15 +79,17 @@ function conflictsOf(kernel: Kernel, program: Program, streamed: ReadonlySet<str
 function accessesOf(body: readonly Stmt[], ranges: Ranges, kernel: Kernel, program: Program): Access[] {
   const shapes = new Map(kernel.scheduled!.locals.map((l) => [l.name, l.shape]));
   const found: Access[] = [];
+  const all = new Map(ranges);
+  walkStmts(body, { stmt: (s) => void (s.kind === 'loop' && all.set(s.axis, [s.start, s.start + s.extent - 1])) });
   const flat = (array: string, at: readonly Index[]): Index => {
     const shape = shapes.get(array);
-    if (shape) return rowMajorIndex(shape, at);
+    if (shape) return simplify(rowMajorIndex(shape, at), all);
     const { layout } = program.tensors[array];
-    const { offset, terms } = address(layout, at, new Map([...ranges].map(([axis, range]) => [axis, range])));
+    const { offset, terms } = address(layout, at, all);
     return { offset: offset / layout.elementBits, terms: terms.map((t) => ({ ...t, coeff: t.coeff / layout.elementBits })) };
   };
   const visit = (list: readonly Stmt[], fixed: ReadonlyMap<string, Index>): void => {
-    const place = (array: string, at: readonly Index[]): Index => simplify(substitute(flat(array, at.map((i) => substitute(i, fixed))), fixed), ranges);
+    const place = (array: string, at: readonly Index[]): Index => simplify(substitute(flat(array, at), fixed), ranges);
     const read = (e: Expr): void => walkExpr(e, {
       expr: (x) => {
         if (x.op === 'load') found.push({ array: x.tensor, at: place(x.tensor, x.at), isWrite: false });

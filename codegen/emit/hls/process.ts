@@ -129,7 +129,7 @@ class Writer implements Arrays {
     const banks: Banks = new Map();
     const body = this.blockLines(this.process.body, new Map(), banks);
     const cut = [...banks].map(([array, b]) => {
-      if (b.n >= b.size) return `#pragma HLS ARRAY_PARTITION variable=${array} complete dim=1`; // all at once: no memory
+      if (b.n >= b.size) return `#pragma HLS ARRAY_PARTITION variable=${array} complete`; // all at once: no memory
       // Constants are read word by word; what is written element by element has memories of its own.
       return `#pragma HLS ${b.isConstant ? 'ARRAY_RESHAPE' : 'ARRAY_PARTITION'} variable=${array} cyclic factor=${b.n} dim=1`;
     });

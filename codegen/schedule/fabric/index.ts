@@ -15,6 +15,8 @@ import { circuit, foldableLoops, foldedNest, type Folding } from './kernel.js';
 import type { RomKind } from './memory.js';
 import { pipelined } from './pipeline.js';
 import { prepareFabric, type Processes } from './prepare.js';
+import { shifted } from './shift.js';
+import { isWindow } from './window.js';
 import { wordsOf } from './words.js';
 
 export interface FabricOptions extends Without {
@@ -63,7 +65,7 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
       const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
       const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data, true);
       program = packed.program;
-      const made = pipelined(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), program, moved, options.memories);
+      const made = pipelined(shifted(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), isWindow), program, moved, options.memories);
       options.drafts?.set(key, made);
       return made;
     });

@@ -3,11 +3,13 @@
  * streams and the ports of its memories allow; and into how many banks each array is cut, so that what an iteration touches lies in as many.
  */
 import { fail } from '../../ir/diagnostic.js';
+import type { Ranges } from '../../ir/indexing.js';
 import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { moved } from '../../ir/traffic.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
 import { latencies, mostBanks } from '../../targets/fpga.js';
 import { romsOf, type RomKind } from './memory.js';
+import { portInterval } from './ports.js';
 
 export const isRolled = (s: Stmt): s is LoopStmt => s.kind === 'loop' && s.mode !== 'unrolled';
 
@@ -36,17 +38,24 @@ export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes
   const scheduled = kernel.scheduled!;
   const banks = new Map<string, number>();
   const steps: string[] = [];
-  const visit = (body: readonly Stmt[]): Stmt[] =>
+  const count = (body: readonly Stmt[]): void => {
+    for (const s of body) {
+      if (s.kind === 'if' || (isRolled(s) && hasRolled(s.body))) count(s.body);
+      else if (isRolled(s)) for (const [array, n] of accessesOf(s.body, streams)) banks.set(array, scheduled.banks?.[array] ?? Math.max(banks.get(array) ?? 1, Math.min(n, sizeOf(array, kernel, program))));
+    }
+  };
+  count(scheduled.body);
+  const visit = (body: readonly Stmt[], ranges: Ranges): Stmt[] =>
     body.map((s): Stmt => {
-      if (s.kind === 'if' || (isRolled(s) && hasRolled(s.body))) return { ...s, body: visit(s.body) };
+      if (s.kind === 'if') return { ...s, body: visit(s.body, ranges) };
       if (!isRolled(s)) return s;
-      const touchedAtOnce = accessesOf(s.body, streams);
-      for (const [array, n] of touchedAtOnce) banks.set(array, Math.max(banks.get(array) ?? 1, Math.min(n, sizeOf(array, kernel, program))));
-      const initiationInterval = Math.max(intervalOf(s), wordsMoved(s.body, streams));
+      const inner = new Map(ranges).set(s.axis, [s.start, s.start + s.extent - 1]);
+      if (hasRolled(s.body)) return { ...s, body: visit(s.body, inner) };
+      const initiationInterval = Math.max(intervalOf(s), wordsMoved(s.body, streams), portInterval(s.body, kernel, program, streams, banks, inner));
       steps.push(`pipeline ${s.axis} every ${initiationInterval}`);
       return { ...s, mode: 'pipeline', initiationInterval };
     });
-  const body = visit(scheduled.body);
+  const body = visit(scheduled.body, new Map());
   for (const [array, n] of banks) {
     if (n > mostBanks) fail('schedule/illegal', kernel.name, `it touches ${n} elements of ${array} at once, and synthesis cuts an array into ${mostBanks} at most`, 'Fold it more: a smaller PE or SIMD.');
   }

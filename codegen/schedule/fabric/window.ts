@@ -186,6 +186,9 @@ function localFor({ tensor, channels, otherwise }: Window, extents: readonly num
 
 const localOf = (tensor: string): string => `${tensor}.window`;
 
+/** True for the name of a line buffer. */
+export const isWindow = (local: string): boolean => local.endsWith('.window');
+
 /** Rings of rows; of places, where the window has one row. */
 function keeping(sides: readonly Side[]): { extents: readonly number[]; at: (place: Index, i: number) => Index } {
   const isRing = sides.map((_, i) => sides.slice(0, i).every((o) => o.reach === 0));
