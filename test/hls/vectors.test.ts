@@ -77,6 +77,18 @@ test('an adder behind two layers: neither is slowed down by what the other sends
   }
 });
 
+test('words wider than the tools take are not gathered: the vector comes before the sums', () => {
+  const unit = lower(runPasses(denseNetwork([2048, 4], { weights: 2, activations: 2 })));
+  const [{ name }] = kernelsOf(unit.program.blocks).filter((k) => k.reduce.length > 0);
+  for (const [simd, word, cycles] of [[1024, 1024, 8], [2048, 1, 2048 + 4]] as const) {
+    const made = scheduleFabric(unit, { folding: { [name]: { pe: 1, simd } } });
+    verify(made);
+    assert.is(made.program.dataflow!.streams.find((s) => s.to === name)!.lanes, word);
+    const own = processCycles(made.program)[name];
+    assert.ok(own >= cycles && own <= cycles + 30, `SIMD ${simd}: ${own} cycles`);
+  }
+});
+
 test('what an iteration moves through a stream is its interval, printed and simulated', () => {
   const programs = randomCases(4).map((c, i) => circuitOf(c, i + 2).program);
   let most = 1;
