@@ -55,7 +55,8 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
   const map = (blocks: readonly Block[], process: string): Block[] =>
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
-      const own = [...streams].filter(([t, to]) => to.includes(process) || touched([b]).writes.has(t));
+      const { writes } = touched([b]);
+      const own = [...streams].filter(([t, to]) => to.includes(process) || writes.has(t));
       const { pe } = foldings.get(b)!;
       const lanes = new Map(own.flatMap(([t, to]): [string, number][] => (to.includes(process) ? [[t, words.lanes(t, process).taken]] : words.sent(t) > pe ? [[t, words.sent(t)]] : [])));
       const moved = new Map(own.map(([t, to]) => [t, (to.includes(process) ? [process] : to).map((reader) => words.lanes(t, reader).word)]));

@@ -133,11 +133,8 @@ export class Pipeline {
   }
 
   private make(active: readonly Site[]): Pattern {
-    // One number a word, so that one sort orders them: the cycle, then the move.
-    const moves = 2 * (1 + Math.max(0, ...active.map((s) => s.stream)));
-    const found: number[] = [];
-    for (const site of active) {
-      const move = 2 * site.stream + (site.isWrite ? 1 : 0);
+    const runs = active.map((site) => {
+      const cycles: number[] = [];
       const visit = (d: number, iteration: number): void => {
         if (d < this.loops.length) {
           const { slot, start, extent } = this.loops[d];
@@ -149,12 +146,12 @@ export class Pipeline {
           return;
         }
         const words = this.elements(site, 0) / site.lanes;
-        for (let w = 0; w < words; w++) found.push((iteration * this.interval + site.at + w) * moves + move);
+        for (let w = 0; w < words; w++) cycles.push(iteration * this.interval + site.at + w);
       };
       visit(0, 0);
-    }
-    const sorted = Float64Array.from(found).sort();
-    return { cycles: sorted.map((x) => Math.floor(x / moves)), moves: Uint32Array.from(sorted, (x) => x % moves) };
+      return { cycles, move: 2 * site.stream + (site.isWrite ? 1 : 0), next: 0 };
+    });
+    return merged(runs.sort((x, y) => x.move - y.move));
   }
 
   private elements(site: Site, d: number): number {
@@ -167,4 +164,24 @@ export class Pipeline {
     }
     return n;
   }
+}
+
+/** What the sites of a pipeline move, each in the order of its cycles, as one list; in a cycle by the number of the move. */
+function merged(runs: readonly { readonly cycles: readonly number[]; readonly move: number; next: number }[]): Pattern {
+  const count = runs.reduce((n, r) => n + r.cycles.length, 0);
+  const cycles = new Float64Array(count);
+  const moves = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    let first = runs[0];
+    let at = Infinity;
+    for (const run of runs) {
+      if (run.next === run.cycles.length || run.cycles[run.next] >= at) continue;
+      first = run;
+      at = run.cycles[run.next];
+    }
+    cycles[i] = at;
+    moves[i] = first.move;
+    first.next++;
+  }
+  return { cycles, moves };
 }
