@@ -1,6 +1,6 @@
 /**
- * Circuits in time. Chains, forks and joins against closed forms; foldings against FINN's cycles (a layer takes (MH / PE) (MW / SIMD)
- * a vector); and all of it against a simulation that looks at every cycle.
+ * Circuits in time. Chains, forks and joins against closed forms; foldings of convolutions against the steps of their windows (dense
+ * layers are in vectors.test.ts); and all of it against a simulation that looks at every cycle.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
