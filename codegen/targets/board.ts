@@ -173,7 +173,7 @@ const pin: Rules = { pin: text('a pin such as "E3"', /^[A-Z]+[0-9]+$/), standard
 const kinds: Readonly<Record<Board['kind'], Rules>> = {
   fpga: {
     ...common,
-    part: text('a part such as "xc7z020clg400-1"', /^x[a-z0-9]+(-[a-z0-9]+)+$/),
+    part: text('a part such as "xc7z020clg400-1"', /^x[A-Za-z0-9]+(-[A-Za-z0-9]+)+$/),
     boardPart: optional(text('a name of Vivado\'s board store such as "digilentinc.com:arty-a7-100:part0:1.1"', /^[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+$/)),
     resources: object({ lut: whole('lookup tables', 1), lutram: whole('lookup tables'), ff: whole('flip-flops', 1), bram18: whole('memories of 18 Kbit'), dsp: whole('slices') }),
     clock: object({ default: megahertz, most: megahertz }),

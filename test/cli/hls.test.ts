@@ -210,7 +210,7 @@ test('boards and clocks that are none', async () => {
   const lacking = save('lacking.json', JSON.stringify(rest));
   assert.match(await refusal(1, 'hls', example, '--board', lacking, ...out), /^error \[target\/board\] DIR\/lacking\.json: the field "part" is missing: /);
   assert.is(await hls(...out, '--clock', '5GHz'), 'error [hls/clock] --clock: expected at most 200 MHz, which circuits on PYNQ-Z2 reach, found 5GHz\n  Ask for less: --clock 100MHz is the default of pynq-z2.');
-  for (const clock of ['fast', '-5MHz', '10ns', '0']) {
+  for (const clock of ['fast', '-5MHz', '10ns', '0', '1THz']) {
     assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, `--clock=${clock}`), `error [cli/usage] --clock: expected a frequency such as 100MHz, found "${clock}"\n  Units: Hz, kHz, MHz, GHz.\n  See \`sigmaflow hls --help\`.`);
   }
 });
@@ -251,11 +251,22 @@ test('foldings that do not fit', async () => {
   const names = Object.keys(JSON.parse(fs.readFileSync(path.join(project, 'folding.json'), 'utf8')));
   const dense = names.find((name) => /fc|gemm|matmul/i.test(name))!;
   const whole = `"${dense}" must be an object with whole numbers "pe" and "simd" from 1 on, found`;
-  for (const value of [{ pe: 0 }, { pe: 2, lanes: 3 }, { simd: 1.5 }, [2, 2], 'all']) {
+  for (const value of [{ pe: 0 }, { pe: -2 }, { pe: 2, lanes: 3 }, { simd: 1.5 }, [2, 2], 'all']) {
     assert.is(await fold(JSON.stringify({ [dense]: value })), `error [hls/folding] DIR/bad.json: ${whole} ${JSON.stringify(value)}\n  Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.`);
   }
   assert.is(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), `error [hls/folding] DIR/bad.json: the model has no kernel "${dense}x"\n  Did you mean "${dense}"?`);
   assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+" cannot have simd 9973: it must divide \d+\n  Take one of 1, 2, /);
+});
+
+test('models and inputs that are none', async () => {
+  const bytes = fs.readFileSync(example);
+  const other = (name: string, text: Uint8Array, ...argv: string[]): Promise<string> => refusal(1, 'hls', save(name, text), '--board', 'pynq-z2', '-o', at('no'), ...argv);
+  assert.is(await other('short.onnx', bytes.subarray(0, 5000)), 'error [onnx/not-a-model] DIR/short.onnx: expected an ONNX model, found 5000 bytes that are not one\n  Give an .onnx file; if it is one, it is truncated or damaged: export or download it again.');
+  assert.match(await other('empty.onnx', new Uint8Array(0)), /^error \[onnx\/not-a-model\] DIR\/empty\.onnx: expected an ONNX model, found 0 bytes that are not one\n/);
+  const flat = save('flat.npy', writeNpy({ shape: [3, 5], data: new Float32Array(15) }));
+  assert.is(await hls('-o', at('no'), '--input', flat), 'error [run/shape] input: expected float32 of shape [N, 1, 28, 28], found shape [3, 5] in DIR/flat.npy\n  Reshape it: N inputs are [N, 1, 28, 28].');
+  assert.is(await hls('-o', at('no'), '--input', `image=${flat}`), 'error [run/unknown-input] image: the model has no input "image"\n  Valid: input.');
+  assert.match(await hls('-o', at('no'), '--folding', save('list.json', '[1]')), /^error \[hls\/folding\] DIR\/list\.json: expected an object with a folding by kernel\n/);
 });
 
 test('places where no project can be', async () => {

@@ -33,7 +33,7 @@ test.after(() => rmSync(folder, { recursive: true }));
 
 test('it holds what it needs, and no more', () => {
   const files = readdirSync(join(folder, 'node_modules/sigmaflow'), { recursive: true, encoding: 'utf8' });
-  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/pool.node.js', 'dist/pool.browser.js', 'dist/pool.worker.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts', 'boards/board.schema.json', 'boards/pynq-z2/board.json', 'boards/pynq-z2/README.md']) {
+  for (const file of ['dist/index.js', 'dist/runtime.js', 'dist/data.js', 'dist/pool.node.js', 'dist/pool.browser.js', 'dist/pool.worker.js', 'dist/cli.js', 'dist/sigmaflow.runtime.global.js', 'dist/types/sdk/index.d.ts', 'bin/sigmaflow.mjs', 'assembly/wasi.ts', 'boards/board.schema.json', 'boards/pynq-z2/board.json', 'boards/pynq-z2/README.md', 'boards/simulation/ap_int.h', 'boards/simulation/sigmaflow_hls.h']) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
   assert.equal(files.filter((file) => /^(test|codegen|sdk|scripts)/.test(file)), []);
@@ -159,6 +159,16 @@ test('the command line compiles, runs and reports', () => {
   assert.is(refused.status, 1);
   assert.match(refused.stderr, /^error \[onnx\/not-a-model\] /);
   assert.not(existsSync(join(folder, 'nowhere')));
+});
+
+test('a circuit: the project of the installed package passes its C simulation', () => {
+  writeFileSync(join(folder, 'none.json'), '{}');
+  const made = sigmaflow('hls', `${model}.onnx`, '--board', 'arty-a7-100t', '-o', 'circuit', '--random', '1', '--folding', 'none.json');
+  assert.is(made.stderr, '');
+  assert.is(made.status, 0);
+  if (spawnSync('g++', ['--version']).status !== 0) return console.log('SKIP its C simulation: g++ is missing; apt-get install -y g++');
+  const { stdout, stderr } = spawnSync('make', ['-s', '-C', 'circuit', 'csim', 'CXXFLAGS=-O0'], { cwd: folder, encoding: 'utf8' });
+  assert.is(stdout, `PASS: ${model}, 1 calls, 10 values equal in every bit\n`, stderr);
 });
 
 test.run();

@@ -81,6 +81,7 @@ test('told in words: fields that are missing, wrong or unknown', () => {
 test('a file of one\'s own; files that are not there or no JSON', () => {
   writeFileSync(folder.at('mine.json'), JSON.stringify({ ...fpga, name: 'mine' }));
   assert.is(readBoard(folder.at('mine.json'), root).name, 'mine');
+  assert.is((parseBoard({ ...fpga, part: 'xc7a35ticsg324-1L' }, 'b') as Board & { kind: 'fpga' }).part, 'xc7a35ticsg324-1L');
   writeFileSync(folder.at('broken.json'), '{ "kind": ');
   assert.match(told(() => readBoard(folder.at('broken.json'), root)), /broken\.json: expected JSON, found text that is not: .*\n {2}Correct it; boards\/pynq-z2\/board\.json is an example\.$/);
   assert.match(told(() => readBoard(folder.at('min.json'), root)), /error \[file\/unreadable\] .*min\.json: there is no such file\n {2}Did you mean "mine\.json"\?$/);
