@@ -11,7 +11,7 @@ import { dotOperands, lookupTable } from './lookup.js';
 import { printExpr, printIndex } from './print.js';
 import type { Accumulator, Binary, Condition, ElementType, Expr, Index, Local, Program, Tensor, Unary } from './program.js';
 import { fits, floatBinaryRange, integerBinaryRange, range, rangeOfType, saturatedRange, unaryRange, union, type ValueRange } from './valueRange.js';
-import { accessBox, narrowAxes, type AccessSite } from './verifyBounds.js';
+import { accessBox, guardedInterval, narrowAxes, type AccessSite } from './verifyBounds.js';
 import { storedRange } from './verifyData.js';
 
 export interface Named {
@@ -30,6 +30,8 @@ export interface ExprScope {
   readonly site: AccessSite;
   readonly program: Program;
   readonly ranges: Ranges;
+  /** The conditions of the statements around it; those on a single axis are in the ranges too. */
+  readonly guard?: readonly Condition[];
   readonly refs: ReadonlyMap<string, Named>;
   readonly locals: ReadonlyMap<string, LocalFacts>;
   /** The bytes of constants. */
@@ -75,12 +77,13 @@ export function checkIndex(index: Index, scope: ExprScope): void {
 }
 
 /** A store or load: indices, bounds. Gives the box that is touched, or undefined where the guard never holds. */
-export function checkAccess(name: string, at: readonly Index[], guard: readonly Condition[] | undefined, scope: ExprScope, kind: 'load' | 'store') {
+export function checkAccess(name: string, at: readonly Index[], own: readonly Condition[] | undefined, scope: ExprScope, kind: 'load' | 'store') {
   const tensor = tensorOf(name, scope);
-  for (const c of guard ?? []) checkIndex(c.index, scope);
-  const inside = narrowAxes(guard ?? [], scope.ranges);
+  for (const c of own ?? []) checkIndex(c.index, scope);
+  const guard = [...(scope.guard ?? []), ...(own ?? [])];
+  const inside = narrowAxes(guard, scope.ranges);
   if (inside) for (const i of at) checkIndex(i, { ...scope, ranges: inside });
-  return { tensor, box: accessBox(tensor, at, guard ?? [], scope.ranges, scope.site, kind) };
+  return { tensor, box: accessBox(tensor, at, guard, scope.ranges, scope.site, kind) };
 }
 
 /** Type and interval of an expression; raises program/invalid for what breaks an invariant. */
@@ -197,7 +200,7 @@ export function analyseLocal(name: string, at: readonly Index[], scope: ExprScop
   if (at.length !== shape.length) invalid(scope, `local ${name} has ${shape.length} dimensions, and ${at.length} indices are given`);
   at.forEach((index, d) => {
     checkIndex(index, scope);
-    const [lo, hi] = interval(simplify(index, scope.ranges), scope.ranges);
+    const [lo, hi] = guardedInterval(index, scope.guard ?? [], scope.ranges);
     if (lo < 0 || hi >= shape[d]) invalid(scope, `local ${name} is accessed at ${lo} .. ${hi} in dimension ${d} of extent ${shape[d]}`);
   });
   return { type, value: facts.value };

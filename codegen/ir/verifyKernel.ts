@@ -194,7 +194,7 @@ function verifyBody(body: readonly Stmt[], outer: ExprScope): void {
       case 'if': {
         for (const c of s.guard) checkIndex(c.index, scope);
         const inside = narrowAxes(s.guard, scope.ranges);
-        if (inside) verifyBody(s.body, { ...scope, ranges: inside });
+        if (inside) verifyBody(s.body, { ...scope, ranges: inside, guard: [...(scope.guard ?? []), ...s.guard] });
         break;
       }
       case 'store': {

@@ -7,10 +7,10 @@ import { readBytes } from './files.js';
 
 const example = 'Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.';
 
-/** The folding of every kernel: as the file says, 1 and 1 where it says nothing. Raises hls/folding. */
+/** The folding of the kernels that a file names. Raises hls/folding. */
 export function readFolding(file: string, prepared: Processes): Record<string, Folding> {
   const kernels = new Map(foldables(prepared).map((k) => [k.name, k]));
-  const folding: Record<string, Folding> = Object.fromEntries([...kernels.keys()].map((name) => [name, { pe: 1, simd: 1 }]));
+  const folding: Record<string, Folding> = {};
   for (const [name, value] of Object.entries(parse(file))) {
     const kernel = kernels.get(name);
     if (!kernel) return fail('hls/folding', file, `the model has no kernel "${name}"`, suggest(name, [...kernels.keys()], 'kernel'));

@@ -7,7 +7,7 @@ import { emitHls } from '../../codegen/emit/hls/design.js';
 import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
-import { foldingChooser, missing, resourceNames, type Kind } from '../../codegen/schedule/fabric/choose.js';
+import { completeFolding, foldingChooser, missing, resourceNames, type Kind } from '../../codegen/schedule/fabric/choose.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
 import { scheduleFabric, streamName } from '../../codegen/schedule/fabric/index.js';
 import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
@@ -147,8 +147,12 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   const prepared = prepareFabric(lowered, []);
   const file = args.text('folding');
   if (file !== undefined) {
-    const folding = readFolding(file, prepared);
-    return fitting({ folding, goal: `folded as ${path.basename(file)} says`, ...finished(makeCircuit(lowered, { folding })) }, board);
+    const named = readFolding(file, prepared);
+    const { folding } = completeFolding(prepared, named, board.resources);
+    // A folding of 1 and 1 is what a kernel has of which nobody says anything.
+    const added = Object.entries(folding).filter(([name, f]) => !Object.hasOwn(named, name) && f.pe * f.simd > 1);
+    const said = added.length === 0 ? '' : `; not in it, and folded to keep up: ${added.map(([name, { pe, simd }]) => `${name} (PE ${pe}, SIMD ${simd})`).join(', ')}`;
+    return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}`, ...finished(makeCircuit(lowered, { folding })) }, board);
   }
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
   const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};

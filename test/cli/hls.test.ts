@@ -233,6 +233,26 @@ test('a latency or a rate chooses the folding; a slower goal takes a smaller cir
   assert.equal(again, fast, 'folding.json gives the same circuit');
 });
 
+test('a folding that names the convolutions alone: pools are folded to keep up, and folding.json names them', async () => {
+  const lenet = path.join(path.dirname(example), 'lenet_w4a4.onnx');
+  const made = async (...more: string[]): Promise<{ out: string; folding: Record<string, { pe: number; simd: number }> }> => {
+    const { status, out, err } = await command('hls', lenet, '--board', 'arty-a7-100t', '-o', at('keep'), '--force', '--random', '1', '--folding', ...more);
+    assert.is(status, 0, err);
+    return { out, folding: JSON.parse(fs.readFileSync(at('keep/folding.json'), 'utf8')) };
+  };
+  const plain = await made(save('nothing.json', '{}'));
+  const layers = Object.keys(plain.folding).filter((name) => /conv|fc|gemm|matmul/i.test(name));
+  const [pool] = Object.keys(plain.folding).filter((name) => /pool/i.test(name));
+  const named = save('layers.json', JSON.stringify(Object.fromEntries(layers.map((name, i) => [name, { pe: 2, simd: i === 0 ? 25 : 1 }]))));
+  const { out, folding } = await made(named);
+  assert.match(out, new RegExp(`\\(folded as layers\\.json says; not in it, and folded to keep up: .*${pool} \\(PE \\d+, SIMD \\d+\\)`));
+  assert.ok(folding[pool].pe * folding[pool].simd > 1);
+  assert.equal(folding[layers[0]], { pe: 2, simd: 25 });
+  const again = await made(save('whole.json', JSON.stringify(folding)));
+  assert.equal(again.folding, folding);
+  assert.match(again.out, /\(folded as whole\.json says\)$/m);
+});
+
 test('goals that cannot be met', async () => {
   const out = ['-o', at('no')];
   assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, '--latency', '20us', '--fps', '1000'), 'error [cli/usage] --fps: --latency says already how the circuit is folded\n  Give one of the two.\n  See `sigmaflow hls --help`.');

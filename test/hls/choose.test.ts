@@ -5,8 +5,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runPasses } from '../../codegen/compile.js';
+import { kernelsOf } from '../../codegen/ir/walk.js';
 import { lower } from '../../codegen/schedule/lower.js';
-import { chooseFolding, evaluateFolding, foldingText } from '../../codegen/schedule/fabric/choose.js';
+import { chooseFolding, completeFolding, evaluateFolding, foldingText } from '../../codegen/schedule/fabric/choose.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
 import { foldables } from '../../codegen/schedule/fabric/folding.js';
 import { circuitOf, scheduleFabric, streamName } from '../../codegen/schedule/fabric/index.js';
@@ -15,6 +16,7 @@ import { estimateResources } from '../../codegen/schedule/fabric/resources.js';
 import { simulateDataflow } from '../../codegen/schedule/fabric/simulate.js';
 import * as timetable from '../../codegen/schedule/fabric/timetable.js';
 import { bipolarNetworks } from '../support/bipolarNetworks.js';
+import { bipolarImageNetwork } from '../support/fabricNetworks.js';
 import { convolutionNetwork, denseNetwork } from '../support/lowBitNetworks.js';
 import { matrixVectorUnit } from '../support/matrixVector.js';
 import { refuses } from '../support/refuses.js';
@@ -82,6 +84,25 @@ test('a shorter interval never takes less, and without a goal the part is the li
   assert.ok(most.interval < half.interval);
   for (const kind of ['lut', 'ff', 'dsp', 'bram18'] as const) assert.ok(most.estimate.total[kind] <= pynq[kind]);
   assert.ok(half.estimate.total.lut <= 12000 && half.estimate.total.dsp <= 60);
+});
+
+test('a folding that names the layers alone: its pools keep up with them', () => {
+  const prepared = prepareFabric(lower(runPasses(bipolarImageNetwork(), 1, { integersOnly: true })), []);
+  const layers = kernelsOf(prepared.unit.program.blocks).filter((k) => k.op === 'convolution' || k.op === 'dense').map((k) => k.name);
+  // The folding of the submission (test/support/fabricNetworks.ts), whose slowest layers take 32,768 cycles by (MH / PE) (MW / SIMD).
+  const published = [[16, 3], [32, 32], [16, 32], [16, 32], [4, 32], [1, 32], [1, 4], [1, 8], [5, 1]];
+  const named = Object.fromEntries(layers.map((name, i) => [name, { pe: published[i][0], simd: published[i][1] }]));
+  const alone = evaluateFolding(prepared, Object.fromEntries(foldables(prepared).map((f) => [f.name, named[f.name] ?? { pe: 1, simd: 1 }])));
+  const whole = completeFolding(prepared, named, pynq);
+  assert.ok(alone.interval > 50_000 && whole.interval >= 32_768 && whole.interval < 32_800, `${alone.interval}, ${whole.interval}`);
+  for (const name of layers) assert.equal(whole.folding[name], named[name]);
+  // Named, a pool is as slow as it is told to be.
+  const [pool] = kernelsOf(prepared.unit.program.blocks).filter((k) => k.op === 'pool').map((k) => k.name);
+  const slow = completeFolding(prepared, { ...named, [pool]: { pe: 1, simd: 1 } }, pynq);
+  assert.equal([slow.folding[pool], slow.interval], [{ pe: 1, simd: 1 }, alone.interval]);
+  // Layers that are not named have 1 and 1, and all else keeps up with those.
+  const none = completeFolding(prepared, {}, pynq);
+  for (const f of foldables(prepared)) assert.equal(none.folding[f.name], { pe: 1, simd: 1 }, f.name);
 });
 
 test('what does not fit names the layer, the resource and the folding that would do', () => {

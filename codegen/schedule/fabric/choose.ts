@@ -7,7 +7,7 @@
 import { DiagnosticError, fail } from '../../ir/diagnostic.js';
 import type { Kernel, Program } from '../../ir/program.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
-import { kernelsOf } from '../../ir/walk.js';
+import { kernelsOf, walkExpr } from '../../ir/walk.js';
 import { mostCopies } from '../../targets/fpga.js';
 import { processCycles, type ProcessCycles } from './cycles.js';
 import { foldables, type Foldable } from './folding.js';
@@ -69,6 +69,25 @@ export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, opti
   };
 }
 
+/**
+ * A folding with the kernels without weights that it does not name (pools, elementwise ones) folded too, so far that the layers do not
+ * wait for them, as far as the part holds them. What it names stays as it is; layers that it does not name have 1 and 1.
+ */
+export function completeFolding(prepared: Processes, named: Readonly<Record<string, Folding>>, part: PartResources, options: OperatorOptions = {}): ChosenFolding {
+  const { program } = prepared.unit;
+  const layers = kernelsOf(program.blocks).filter((k) => hasWeights(k, program)).map((k): [string, Folding] => [k.name, { pe: 1, simd: 1 }]);
+  return new Search(prepared, part, {}, options, { known: new Map(), drafts: new Map() }, { ...Object.fromEntries(layers), ...named }).completed();
+}
+
+/** True where a sum goes over constants. */
+function hasWeights(kernel: Kernel, program: Program): boolean {
+  let found = false;
+  for (const { update } of kernel.accumulators) {
+    walkExpr(update, { expr: (e) => { if (e.op === 'load' && program.buffers[program.tensors[e.tensor].buffer].role === 'constant') found = true; } });
+  }
+  return found;
+}
+
 /** What foldings give, by PE and SIMD of all kernels, and the kernels they are made of. */
 interface Found {
   readonly known: Map<string, ChosenFolding | undefined>;
@@ -104,22 +123,29 @@ class Search {
   private readonly goal: FoldingGoal;
   private readonly options: OperatorOptions;
   private readonly kernels: readonly Foldable[];
+  private readonly named: Readonly<Record<string, Folding>>;
   /** By process: the kernels that make it faster, its own and those that send to it. */
   private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
 
-  constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: OperatorOptions, found: Found) {
+  constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: OperatorOptions, found: Found, named: Readonly<Record<string, Folding>> = {}) {
     this.found = found;
     this.prepared = prepared;
     this.part = part;
     this.goal = goal;
     this.options = options;
     this.kernels = foldables(prepared);
+    this.named = named;
     const program = { ...prepared.unit.program, dataflow: { processes: prepared.processes, streams: [] } };
-    const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.kernels.find((f) => f.name === k.name) ?? [])]));
+    const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.free.find((f) => f.name === k.name) ?? [])]));
     this.levers = new Map([...own].map(([name, list]) => {
       const senders = [...prepared.streams].flatMap(([tensor, to]) => (to.includes(name) ? (own.get(writerOf(program, tensor)) ?? []) : []));
       return [name, [...list, ...senders]];
     }));
+  }
+
+  /** The kernels that the search folds. */
+  private get free(): readonly Foldable[] {
+    return this.kernels.filter((k) => !Object.hasOwn(this.named, k.name));
   }
 
   private of(folding: Readonly<Record<string, Folding>>): ChosenFolding | undefined {
@@ -183,6 +209,20 @@ class Search {
     return now;
   }
 
+  /** The slowest process faster while it is one that is free to be. */
+  completed(): ChosenFolding {
+    const start = Object.fromEntries(this.kernels.map((k) => [k.name, this.named[k.name] ?? { pe: 1, simd: 1 }]));
+    // Raises what is wrong with the folding that was given.
+    let now = this.of(start) ?? evaluateFolding(this.prepared, start, this.options);
+    if (Object.keys(this.named).length === 0) return now;
+    for (let next: ChosenFolding | undefined = now; next; ) {
+      now = next;
+      const [slowest] = [...now.cycles].sort((x, y) => y.cycles - x.cycles);
+      next = this.raised(now, slowest.name).find((r) => !this.missing(r));
+    }
+    return this.relaxed(now, (c) => c.interval <= now.interval);
+  }
+
   /** What a goal does not need; without one, what neither interval nor latency does. */
   leastOf(found: ChosenFolding): ChosenFolding {
     return this.relaxed(found, (c) => (this.hasGoal ? this.meets(c) : c.interval <= found.interval && c.latency <= found.latency));
@@ -238,7 +278,7 @@ class Search {
   private relaxed(found: ChosenFolding, isKept: (c: ChosenFolding) => boolean): ChosenFolding {
     let now = found;
     const own = (k: Foldable): number => now.folding[k.name].pe * now.folding[k.name].simd;
-    for (const k of [...this.kernels].sort((a, b) => own(b) - own(a))) {
+    for (const k of [...this.free].sort((a, b) => own(b) - own(a))) {
       for (const which of ['pe', 'simd'] as const) {
         for (;;) {
           const { pe, simd } = now.folding[k.name];

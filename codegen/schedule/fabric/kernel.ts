@@ -14,12 +14,13 @@ import { mostCopies } from '../../targets/fpga.js';
 import { loadsOf } from '../fuse.js';
 import { materialize, nestOf, type Loop, type Nest } from '../nest.js';
 import { applySteps, printStep, type Step } from '../steps.js';
+import { filledAhead } from './ahead.js';
 import { isRolled } from './pipeline.js';
 import { gathered, heldWord } from './gather.js';
 import { readsInOrder } from './prepare.js';
 import { spaceOrder } from './order.js';
 import { withVectors } from './vector.js';
-import { windowOf, withWindows } from './window.js';
+import { windowOf, withWindows, type Filled } from './window.js';
 
 /** How much of a kernel is a circuit of its own: FINN's PE and SIMD. */
 export interface Folding {
@@ -129,10 +130,11 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
   const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
   if (windows.length > 0) {
     const vectors = withVectors(kernel, body, windows, lanes, program);
-    const buffered = vectors ?? withWindows(kernel, body, windows, lanes, program);
+    const filled = vectors ? undefined : fastest(withWindows(kernel, body, windows, lanes, program), filledAhead(kernel, body, windows, lanes, program));
+    const buffered = vectors ?? filled!;
     body = buffered.body;
     locals = [...locals, ...buffered.locals];
-    steps.push(...(vectors?.isAlong ? windows.map((w) => `takeAlong ${w.tensor} by ${lanes.get(w.tensor) ?? 1}`) : buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]`)));
+    steps.push(...(vectors?.isAlong ? windows.map((w) => `takeAlong ${w.tensor} by ${lanes.get(w.tensor) ?? 1}`) : buffered.locals.map((l) => `lineBuffer ${l.name} [${l.shape.join(', ')}]${filled ? ` filled ${filled.filled}` : ''}`)));
   }
   for (const { tensor } of kernel.stores) {
     const together = lanes.get(tensor);
@@ -144,6 +146,8 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
   }
   return { ...kernel, scheduled: { steps, locals, body } };
 }
+
+const fastest = (a: Filled, b: Filled | undefined): Filled => (b && b.cycles < a.cycles ? b : a);
 
 /**
  * A reduction as one loop nest without a beginning and an end of its own: what starts a sum is done in its first step, what ends

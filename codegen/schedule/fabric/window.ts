@@ -3,6 +3,7 @@
  * stream after the other, and computes where a window has come to its end. Zeros around the edge are written like data.
  *
  * A window over no dimension is a place by itself (1x1 convolutions), and of a tensor without places a vector (dense layers).
+ * Buffers that are filled while the window before is computed are in ahead.ts.
  */
 import { axis as axisIndex, constant, rem, sum, times } from '../../ir/build.js';
 import { fail } from '../../ir/diagnostic.js';
@@ -13,7 +14,7 @@ import { plainAxis, spaceOrder, streamOrder } from './order.js';
 import { hasRolled } from './pipeline.js';
 
 /** One dimension of a window: place = stride * axis + reach of the reduction - before. */
-interface Side {
+export interface Side {
   readonly dim: number;
   readonly axis: string;
   readonly extent: number;
@@ -128,11 +129,21 @@ export function alike(a: Window, b: Window): boolean {
 
 const placeOf = (s: Side): string => `${s.axis}.at`;
 
+/** A body with line buffers, and the locals that these are. */
+export interface Filled {
+  readonly body: Stmt[];
+  readonly locals: Local[];
+  /** When the places come that a window needs: in the steps of the window before, in its own first ones, or in loops of their own. */
+  readonly filled: 'ahead' | 'along' | 'before';
+  /** About. */
+  readonly cycles: number;
+}
+
 /**
  * The locals that hold what windows still cover, and a scheduled body that fills them as it goes. `windows` are alike; `lanes`:
  * channels of each that come at once.
  */
-export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[], lanes: ReadonlyMap<string, number>, program: Program): { body: Stmt[]; locals: Local[] } {
+export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[], lanes: ReadonlyMap<string, number>, program: Program): Filled {
   const [{ sides }] = windows;
   const kept = keeping(sides);
   // Inside, an axis of the window is what its place says; a load reads the kept element.
@@ -148,8 +159,22 @@ export function withWindows(kernel: Kernel, body: readonly Stmt[], windows: read
   const inner = mapStmts(peeled(kernel, body, windows[0]), read, bind);
   const ready = readyAt(windows[0]);
   const apart = (): Stmt[] => [...windows.flatMap((w) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program)), ...(ready.length === 0 ? inner : [{ kind: 'if' as const, guard: ready, body: inner }])];
-  const all = onePipeline(kernel, inner, windows, ready, (w, word) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program, word), (w) => program.tensors[w.tensor].shape[w.channels] / (lanes.get(w.tensor) ?? 1)) ?? apart();
-  return { body: atEveryPlace(windows[0], all, program), locals: windows.map((w) => localFor(w, kept.extents, program)) };
+  const wordsOf = (w: Window): number => program.tensors[w.tensor].shape[w.channels] / (lanes.get(w.tensor) ?? 1);
+  const [one, two] = cyclesOf(inner, windows, wordsOf, program);
+  const together = one <= two ? onePipeline(kernel, inner, windows, ready, (w, word) => take(w, kept.at, lanes.get(w.tensor) ?? 1, program, word), wordsOf) : undefined;
+  return {
+    body: atEveryPlace(windows[0], together ?? apart(), program), locals: windows.map((w) => localFor(w, kept.extents, program)),
+    filled: together ? 'along' : 'before', cycles: together ? one : two,
+  };
+}
+
+/** Cycles, about: as one pipeline over all places, and with loops of their own for what is taken at a place and for what is computed there. */
+function cyclesOf(inner: readonly Stmt[], windows: readonly Window[], wordsOf: (w: Window) => number, program: Program): [number, number] {
+  const [{ tensor, sides, images }] = windows;
+  const count = (f: (s: Side) => number): number => sides.reduce((n, s) => n * f(s), images ? program.tensors[tensor].shape[0] : 1);
+  const [places, used] = [count((s) => s.places), count((s) => s.extent)];
+  const steps = rolledNest(inner).nest.reduce((n, l) => n * l.extent, 1);
+  return [places * steps, places * Math.max(...windows.map(wordsOf)) + used * (steps + restart)];
 }
 
 /** Where a window has come to its end. */
@@ -177,14 +202,14 @@ export function elementAt({ sides, channels, images }: Window, channel: Index, r
   });
 }
 
-function localFor({ tensor, channels, otherwise }: Window, extents: readonly number[], program: Program): Local {
+export function localFor({ tensor, channels, otherwise }: Window, extents: readonly number[], program: Program): Local {
   const { dtype, shape, range } = program.tensors[tensor];
   const around = otherwise?.op === 'int' ? otherwise.value : undefined;
   const wide = range && around !== undefined ? ([Math.min(range[0], around), Math.max(range[1], around)] as const) : range;
   return { name: localOf(tensor), type: dtype, shape: [...extents, shape[channels]], ...(wide && dtype !== 'float32' ? { range: wide } : {}) };
 }
 
-const localOf = (tensor: string): string => `${tensor}.window`;
+export const localOf = (tensor: string): string => `${tensor}.window`;
 
 /** True for the name of a line buffer. */
 export const isWindow = (local: string): boolean => local.endsWith('.window');
@@ -216,16 +241,12 @@ export const restart = 20;
 
 /**
  * One pipeline for all places: the words of a place are taken in the first iterations of the loops that compute, which run at every
- * place. Undefined where that is slower than loops of their own, or where a word would be needed before it is taken.
+ * place. Undefined where a word would be needed before it is taken.
  */
 function onePipeline(kernel: Kernel, inner: readonly Stmt[], windows: readonly Window[], ready: readonly Condition[], takeWord: (w: Window, word: Index) => Stmt[], wordsOf: (w: Window) => number): Stmt[] | undefined {
   const { nest, leaf } = rolledNest(inner);
   // A vector is taken once; there is little to win.
   if (windows[0].sides.length === 0 || nest.length === 0 || hasRolled(leaf) || nest.some((l) => l.start !== 0)) return undefined;
-  const count = (f: (s: Side) => number): number => windows[0].sides.reduce((n, s) => n * f(s), 1);
-  const [places, used] = [count((s) => s.places), count((s) => s.extent)];
-  const steps = nest.reduce((n, l) => n * l.extent, 1);
-  if (places * steps > places * Math.max(...windows.map(wordsOf)) + used * (steps + restart)) return undefined;
   const taking: Stmt[] = [];
   for (const w of windows) {
     const turn = turnOf(w, nest, wordsOf(w), kernel);
@@ -255,7 +276,7 @@ function turnOf(w: Window, nest: readonly LoopStmt[], words: number, kernel: Ker
   // With the loop over the channels, each when its own turn comes.
   const channel = plainAxis(at[w.channels], [...kernel.space, ...kernel.reduce]);
   const own = nest.find((l) => l.axis === channel || l.axis === `${channel}.o`);
-  if (own && own.extent === words) return { word: axisIndex(own.axis), guard: first(nest.filter((l) => l !== own)) };
+  if (own && own.extent >= words) return { word: axisIndex(own.axis), guard: [...first(nest.filter((l) => l !== own)), ...(own.extent > words ? [{ index: axisIndex(own.axis), lo: 0, hi: words }] : [])] };
   if (words === 1) return { word: constant(0), guard: first(nest) };
   // In the first iterations, as long as these read places that came before.
   let from = nest.length;
