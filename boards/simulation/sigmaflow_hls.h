@@ -1,11 +1,12 @@
 // What the expression language of sigmaflow has and C++ lacks, for synthesis and for simulation: WebAssembly's minimum, maximum
-// and conversions, rounding to even, words of streams. Needs ap_int.h and hls_stream.h, the tool's own or those beside this file.
+// and conversions, rounding to even, words of streams and of memory. Needs ap_int.h and hls_stream.h, the tool's own or those beside this file.
 // C simulation needs -ffp-contract=off: every operation of float rounds once.
 #ifndef SIGMAFLOW_HLS_H
 #define SIGMAFLOW_HLS_H
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <ap_int.h>
 #include <hls_stream.h>
@@ -207,6 +208,111 @@ inline float maximum(float a, float b) {
   if (a == b) return isNegative(a) ? b : a;
   return a > b ? a : b;
 }
+
+// ---- Memory outside of the circuit
+
+/// An element as its bits lie in memory, in `width` of them, and back.
+template <int width> ap_uint<width> bitsInMemory(float a) {
+#pragma HLS INLINE
+  return ap_uint<width>(bitsOf(a));
+}
+template <int width, int N> ap_uint<width> bitsInMemory(ap_int<N> a) {
+#pragma HLS INLINE
+  return ap_uint<width>(ap_int<width>(a));
+}
+template <int width, int N> ap_uint<width> bitsInMemory(ap_uint<N> a) {
+#pragma HLS INLINE
+  return ap_uint<width>(a);
+}
+template <class T> struct element {
+  template <int width> static T of(ap_uint<width> a) {
+#pragma HLS INLINE
+    return T(a);
+  }
+};
+template <> struct element<float> {
+  template <int width> static float of(ap_uint<width> a) {
+#pragma HLS INLINE
+    return floatOf(ap_int<32>(a));
+  }
+};
+
+/// Words of a bus of `bits` taken apart: N elements at once, of `width` bits in memory each, the lowest first.
+template <class T, int N, int bits, int width> struct unpacker {
+  ap_uint<bits + N * width> held;
+  ap_uint<8> count;
+  unpacker() : held(0), count(0) {}
+  /// True where the next elements need one word more.
+  bool isShort() const {
+#pragma HLS INLINE
+    return N * width == bits || count < ap_uint<8>(N);
+  }
+  void take(ap_uint<bits> next) {
+#pragma HLS INLINE
+    if (N * width == bits) held = next;
+    else held |= ap_uint<bits + N * width>(next) << (count.to_int() * width);
+    count += ap_uint<8>(bits / width);
+  }
+  word<T, N> next() {
+#pragma HLS INLINE
+    word<T, N> out;
+    for (int i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+      out.data[i] = element<T>::of(ap_uint<width>(held >> (i * width)));
+    }
+    held >>= N * width;
+    count -= ap_uint<8>(N);
+    return out;
+  }
+};
+
+/// The other way: N elements at once put together to words of a bus.
+template <class T, int N, int bits, int width> struct packer {
+  ap_uint<2 * bits> held;
+  ap_uint<8> count;
+  packer() : held(0), count(0) {}
+  bool isFull() const {
+#pragma HLS INLINE
+    return N * width == bits || count >= ap_uint<8>(bits / width);
+  }
+  void put(const word<T, N> &in) {
+#pragma HLS INLINE
+    ap_uint<2 * bits> all = 0;
+    for (int i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+      all |= ap_uint<2 * bits>(bitsInMemory<width>(in.data[i])) << (i * width);
+    }
+    if (N * width == bits) held = all;
+    else held |= all << (count.to_int() * width);
+    count += ap_uint<8>(N);
+  }
+  /// A whole word, or the elements that are left and zeros.
+  ap_uint<bits> next() {
+#pragma HLS INLINE
+    const ap_uint<bits> out = ap_uint<bits>(held);
+    held >>= bits;
+    count -= ap_uint<8>(bits / width);
+    return out;
+  }
+};
+
+#ifndef __SYNTHESIS__
+/// Bytes of a tensor as words of memory and back, for test benches on machines whose lowest byte is the first, as on the board. What
+/// the last word has more is zero.
+template <int bits> void wordsOf(const void *bytes, size_t count, ap_uint<bits> *words) {
+  for (size_t at = 0; at < count; at += bits / 8) {
+    uint64_t w = 0;
+    memcpy(&w, static_cast<const char *>(bytes) + at, count - at < bits / 8 ? count - at : bits / 8);
+    words[at / (bits / 8)] = ap_uint<bits>(w);
+  }
+}
+template <int bits> void bytesOf(const ap_uint<bits> *words, size_t count, void *bytes) {
+  for (size_t at = 0; at < count; at += bits / 8) {
+    const uint64_t w = words[at / (bits / 8)].to_uint64();
+    memcpy(static_cast<char *>(bytes) + at, &w, count - at < bits / 8 ? count - at : bits / 8);
+  }
+}
+#endif
 
 } // namespace sigmaflow
 

@@ -216,9 +216,10 @@ export function printProgram(p: Program): string {
   return `${lines.join('\n')}\n`;
 }
 
-function printDataflow(p: Program, { processes, streams }: Dataflow): string[] {
+function printDataflow(p: Program, { processes, streams, memory = [] }: Dataflow): string[] {
   let next = 0;
   return [
+    ...memory.map((m) => `memory ${printName(m.tensor)}, words of ${m.bits} bits, ${m.lanes} at once`),
     ...streams.map((s) => `stream ${printName(s.tensor)} to ${printName(s.to)}, words of ${s.lanes}, depth ${s.depth}`),
     ...processes.flatMap((x) => [`process ${printName(x.name)}`, ...indent(p.blocks.slice(next, (next += x.blocks)).flatMap(printBlock))]),
   ];

@@ -244,6 +244,19 @@ export interface Dataflow {
   /** In order; together they have all blocks. */
   readonly processes: readonly Process[];
   readonly streams: readonly Stream[];
+  /** Tensors of the interface that words of a bus carry; an element at a time goes to and from the others. */
+  readonly memory?: readonly MemoryPort[];
+}
+
+/**
+ * A tensor of the interface in memory outside of the circuit, as words of a bus: `bits` of the tensor's bytes as they lie there, the
+ * lowest first. One kernel moves its elements in their order, `lanes` at once and no more than a word has; the last word may
+ * have bytes behind the tensor's end.
+ */
+export interface MemoryPort {
+  readonly tensor: string;
+  readonly bits: number;
+  readonly lanes: number;
 }
 
 /** So many blocks, behind those of the process before. */

@@ -17,6 +17,11 @@ export interface TrafficVisitor {
   word(tensor: string): void;
 }
 
+/** Elements of each tensor of the interface that its port to memory moves in a cycle: those of a word, or one. */
+export function memoryLanes({ inputs, outputs, dataflow }: Program): Map<string, number> {
+  return new Map([...inputs, ...outputs].map((tensor) => [tensor, dataflow?.memory?.find((m) => m.tensor === tensor)?.lanes ?? 1]));
+}
+
 /** Loops around what is moved. */
 export const trafficAxes = (axes: Int32Array): Axes => new Axes(axes, 'a stream is read or written at a data-dependent index');
 

@@ -5,9 +5,10 @@
  * So a circuit that reads a queue where the Program loads a tensor computes the same. Whether its queues are long enough not
  * to stop it is a matter of time, which the simulation answers (schedule/fabric/simulate.ts).
  */
+import { rowMajor } from './build.js';
 import { fail } from './diagnostic.js';
 import { elementCount } from './graph.js';
-import type { Block, Dataflow, Process, Program, Stream } from './program.js';
+import type { Block, Dataflow, Process, MemoryPort, Program, Stream } from './program.js';
 import { hiddenLoad, traffic } from './traffic.js';
 import { kernelsOf, walkKernel, walkStmts } from './walk.js';
 
@@ -68,6 +69,23 @@ export function verifyDataflow(program: Program): void {
     const reader = parts.findIndex((p) => p.name === s.to);
     if (reader < 0 || !touches[reader].reads.has(s.tensor)) fail('program/invalid', s.tensor, `a stream goes to ${s.to}, which does not read it`);
   }
+  for (const port of program.dataflow.memory ?? []) verifyMemory(port, program, parts, touches);
+}
+
+/** Words of a bus carry the bytes of the tensor in their order, and what is moved at once is no more than one of them has. */
+function verifyMemory({ tensor, bits, lanes }: MemoryPort, program: Program, parts: readonly ProcessBlocks[], touches: readonly ReturnType<typeof touched>[]): void {
+  const isInterface = program.inputs.includes(tensor) || program.outputs.includes(tensor);
+  if (!isInterface) fail('program/invalid', tensor, 'words of a bus carry tensors of the interface, and this is none');
+  if (program.dataflow!.memory!.filter((m) => m.tensor === tensor).length !== 1) fail('program/invalid', tensor, 'it has two ports to memory');
+  const { layout, shape } = program.tensors[tensor];
+  const isWhole = bits % layout.elementBits === 0 && JSON.stringify(layout) === JSON.stringify(rowMajor(shape, layout.elementBits));
+  if (!isWhole || !(Number.isSafeInteger(lanes) && lanes >= 1 && lanes * layout.elementBits <= bits)) fail('program/invalid', tensor, `words of ${bits} bits do not carry ${lanes} of its elements at once`);
+  const users = parts.filter((_, i) => touches[i].reads.has(tensor) || touches[i].writes.has(tensor));
+  if (users.length !== 1) fail('program/invalid', tensor, `${users.length} processes move it between memory and the circuit, and one can`);
+  const { elements, together } = order(tensor, users[0], program);
+  if (together % lanes !== 0) fail('program/invalid', tensor, `the process ${users[0].name} moves ${together} of its elements at once, and its port to memory ${lanes}`);
+  const at = elements.findIndex((e, i) => e !== i);
+  if (at >= 0) fail('program/invalid', tensor, `the process ${users[0].name} moves element ${elements[at]} as number ${at}, and in memory another is there`);
 }
 
 function verifyTensor(tensor: string, program: Program, { streams }: Dataflow, parts: readonly ProcessBlocks[], touches: readonly ReturnType<typeof touched>[]): void {

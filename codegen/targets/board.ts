@@ -57,7 +57,33 @@ export interface FpgaBoard {
   readonly host: { readonly core: string; readonly clock: number };
   /** Memory outside the part, in MiB, and the bits of a word on its bus. */
   readonly memory: { readonly size: number; readonly bits: number };
+  /**
+   * From the circuit to the memory that it shares with the host: bits of a word, which goes each cycle, and cycles of the circuit's
+   * clock from a request to the first word and from the last word to its acknowledgement. Filled in where the file says nothing.
+   */
+  readonly bus: Bus;
 }
+
+/** Cycles of a call in which memory answers: once for what is read, all inputs at the same time, and once for what is written. */
+export const busCycles = ({ bus }: FpgaBoard): number => bus.read + bus.write;
+
+export interface Bus {
+  readonly bits: number;
+  readonly read: number;
+  readonly write: number;
+}
+
+/**
+ * Cycles of the bus where a board file says nothing: what Vitis HLS itself takes for the latency of memory where nothing is said
+ * (UG1399 2020.2, options for controlling AXI4 burst behavior). No measurement.
+ */
+const busLatency = 64;
+
+/** A Zynq's high-performance port has 64 bits, the block memory beside a MicroBlaze the processor's 32. */
+const buses: Readonly<Record<FpgaBoard['interface'], Bus>> = {
+  zynq: { bits: 64, read: busLatency, write: busLatency },
+  microblaze: { bits: 32, read: busLatency, write: busLatency },
+};
 
 export interface ProcessorBoard {
   readonly kind: 'processor';
@@ -181,6 +207,7 @@ const kinds: Readonly<Record<Board['kind'], Rules>> = {
     pins: optional(object({ clock: object({ ...pin, frequency: megahertz }), reset: object({ ...pin, active: choice(['low', 'high']) }), transmit: object(pin), receive: object(pin) })),
     host: object({ core: text('the name of a core'), clock: megahertz }),
     memory: object({ size: whole('MiB', 1), bits: whole('bits', 8, 4096) }),
+    bus: optional(object({ bits: optional(rule('32 or 64', (v) => v === 32 || v === 64)), read: optional(whole('cycles', 0, 100000)), write: optional(whole('cycles', 0, 100000)) })),
   },
   processor: {
     ...common,
@@ -201,7 +228,7 @@ export function parseBoard(json: unknown, at: string): Board {
   if (!Object.hasOwn(json, 'kind')) fail('target/board', at, 'the field "kind" is missing: "fpga" or "processor"', 'Add "kind"; the boards in boards/ have examples.');
   const kind = common.kind.read(json.kind, { at, path: 'kind' }) as Board['kind'];
   const { $schema: _, ...board } = readObject(json, kinds[kind], { at, path: '' });
-  const parsed = board as unknown as Board;
+  const parsed = (board.interface === undefined ? board : { ...board, bus: { ...buses[board.interface as FpgaBoard['interface']], ...(board.bus as Partial<Bus>) } }) as unknown as Board;
   if (parsed.kind === 'fpga') {
     const { clock, resources } = parsed;
     if (parsed.interface === 'microblaze' && !parsed.pins) fail('target/board', at, 'the field "pins" is missing, which the interface "microblaze" needs: where clock, reset and serial line are', 'Add "pins"; boards/arty-a7-100t/board.json has an example.');

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { runPasses } from '../../codegen/compile.js';
-import { emitHls, type HlsText } from '../../codegen/emit/hls/design.js';
+import { emitHls, isWide, type HlsText } from '../../codegen/emit/hls/design.js';
 import { identifier } from '../../codegen/emit/hls/expression.js';
 import { fail } from '../../codegen/ir/diagnostic.js';
 import type { Graph } from '../../codegen/ir/graph.js';
@@ -70,15 +70,19 @@ export function simulationHeaders(root: string): Record<string, string> {
 
 /** A program that reads the inputs of a call from standard input and writes its outputs to standard output. */
 function simulationSource(text: HlsText): string {
-  const call = `${text.topName}(${text.arguments.map((a) => a.name).join(', ')});`;
+  const call = `${text.topName}(${text.arguments.map((a) => (isWide(a) ? `words_${a.name}` : a.name)).join(', ')});`;
+  const wide = text.arguments.filter(isWide);
   const sizes = (a: HlsText['arguments'][number]): string => `${a.name}, sizeof(${a.type}), ${a.elements}`;
   const inputs = text.arguments.filter((a) => a.isInput);
   return [
     '#include <cstdio>', '#include "sigmaflow_hls.h"', 'using namespace sigmaflow;', text.weights, text.processes, text.top,
     ...text.arguments.map((a) => `static ${a.type} ${a.name}[${a.elements}];`),
+    ...wide.map((a) => `static ${a.word.type} words_${a.name}[${a.word.count}];`),
     'int main() {',
     ...inputs.map((a) => `  if (std::fread(${sizes(a)}, stdin) != ${a.elements}) return 1;`),
+    ...wide.filter((a) => a.isInput).map((a) => `  wordsOf(${a.name}, sizeof(${a.name}), words_${a.name});`),
     `  ${call}`,
+    ...wide.filter((a) => !a.isInput).map((a) => `  bytesOf(words_${a.name}, sizeof(${a.name}), ${a.name});`),
     ...text.arguments.filter((a) => !a.isInput).map((a) => `  if (std::fwrite(${sizes(a)}, stdout) != ${a.elements}) return 1;`),
     '  return 0;',
     '}',

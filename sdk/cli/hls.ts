@@ -16,7 +16,7 @@ import { added, type Usage } from '../../codegen/schedule/fabric/operators.js';
 import { estimateResources } from '../../codegen/schedule/fabric/resources.js';
 import { explainDeadlock, simulateDataflow } from '../../codegen/schedule/fabric/simulate.js';
 import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
-import type { FpgaBoard } from '../../codegen/targets/board.js';
+import { busCycles, type FpgaBoard } from '../../codegen/targets/board.js';
 import { statedPreprocessing } from '../compile.js';
 import { writeNpy } from '../data/npy.js';
 import { timeOf } from '../hls/report.js';
@@ -103,6 +103,7 @@ export const command: Command = {
     const origin = files.length > 0 ? `from ${files.map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
     const effects = effectsOf(lowered, {
       folding,
+      bus: board.bus.bits,
       depths: Object.fromEntries(unit.program.dataflow!.streams.map((s) => [streamName(s), s.depth])),
       lowerWithout: (without) => lowerForCircuit(circuitGraph(model, batch, without)),
       has: { normalizations: imported.nodes.some((n) => n.op === 'BatchNormalization'), quantizers: graph.nodes.some((n) => n.op === 'Requantize') },
@@ -115,7 +116,7 @@ export const command: Command = {
     const written = projectFiles(project);
     writeFolder(folder, written);
     context.print(`${folder}: ${plural(Object.keys(written).length, 'file')} for ${board.title} (${board.part}) at ${clock} MHz, ${unit.program.dataflow!.processes.length} processes, ${plural(project.vectors.calls, 'call')} in the test bench`);
-    context.print(`${timeOf(timing.latency, clock)} latency, a call every ${timeOf(timing.interval, clock)}; about ${count(estimate.total.lut)} LUTs, ${count(estimate.total.ff)} flip-flops, ${count(estimate.total.dsp)} DSP slices, ${count(estimate.total.bram18)} block RAMs (${goal})`);
+    context.print(`${timeOf(timing.latency + busCycles(board), clock)} latency, ${timeOf(busCycles(board), clock)} of it for memory to answer, a call every ${timeOf(timing.interval, clock)}; about ${count(estimate.total.lut)} LUTs, ${count(estimate.total.ff)} flip-flops, ${count(estimate.total.dsp)} DSP slices, ${count(estimate.total.bram18)} block RAMs (${goal})`);
     context.print(`next: make -C ${folder} csim; then ${path.join(folder, 'README.md')} and report.html`);
     return 0;
   },
@@ -148,25 +149,26 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   const file = args.text('folding');
   if (file !== undefined) {
     const named = readFolding(file, prepared);
-    const { folding } = completeFolding(prepared, named, board.resources);
+    const { folding } = completeFolding(prepared, named, board.resources, { bus: board.bus.bits });
     // A folding of 1 and 1 is what a kernel has of which nobody says anything.
     const added = Object.entries(folding).filter(([name, f]) => !Object.hasOwn(named, name) && f.pe * f.simd > 1);
     const said = added.length === 0 ? '' : `; not in it, and folded to keep up: ${added.map(([name, { pe, simd }]) => `${name} (PE ${pe}, SIMD ${simd})`).join(', ')}`;
-    return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}`, ...finished(makeCircuit(lowered, { folding })) }, board);
+    return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}`, ...finished(makeCircuit(lowered, { folding, bus: board.bus.bits })) }, board);
   }
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
-  const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
+  const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6), outside: busCycles(board) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
   const goal = latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits';
   // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again, first with
   // the depths that the streams of the last one had.
-  const choose = foldingChooser(prepared, cycles);
+  const bus = board.bus.bits;
+  const choose = foldingChooser(prepared, cycles, { bus });
   const room = roomOn(board);
   const part = { ...room };
   let before: Readonly<Record<string, number>> = {};
   for (let left = attempts; ; left--) {
     const { folding } = explained(() => choose(part), board);
-    const likely = estimateResources(scheduleFabric(lowered, { folding, depths: before }).program);
-    const made = missing(likely.total, room) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding })) };
+    const likely = estimateResources(scheduleFabric(lowered, { folding, bus, depths: before }).program);
+    const made = missing(likely.total, room) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding, bus })) };
     const kind = missing((made?.estimate ?? likely).total, room);
     if (made && (!kind || left === 0)) return fitting(made, board);
     part[kind!] -= Math.ceil(1.1 * ((made?.estimate ?? likely).total[kind!] - room[kind!])) + 1;

@@ -34,6 +34,8 @@ export interface EffectsOptions {
   readonly folding: Readonly<Record<string, Folding>>;
   /** Words by stream, as built. */
   readonly depths: Readonly<Record<string, number>>;
+  /** Bits of a word of the bus to memory; 64 where nothing is said. */
+  readonly bus?: number;
   /** The model's Program with graph passes left out. */
   readonly lowerWithout: (without: readonly Leavable[]) => ProgramUnit;
   /** Whether the model has batch normalizations, and quantizers behind layers. */
@@ -41,7 +43,7 @@ export interface EffectsOptions {
 }
 
 /** Estimates a lowered Program's circuit with and without each optimization that has something to do in it. */
-export function effectsOf(lowered: ProgramUnit, { folding, depths, lowerWithout, has }: EffectsOptions): Effects {
+export function effectsOf(lowered: ProgramUnit, { folding, depths, bus, lowerWithout, has }: EffectsOptions): Effects {
   const figures = (unit: ProgramUnit, { without = [], memories, accumulatorBits, words = depths }: Variant = {}): { figures: Figures; program: Program } => {
     const prepared = prepareFabric(unit, [], { without });
     const possible = new Map(foldables(prepared).map((f) => [f.name, f]));
@@ -49,7 +51,7 @@ export function effectsOf(lowered: ProgramUnit, { folding, depths, lowerWithout,
       const f = possible.get(name);
       return [name, { pe: f?.pe.includes(pe) ? pe : 1, simd: f?.simd.includes(simd) ? simd : 1 }];
     }));
-    const { program } = circuitOf(prepared, { folding: legal, depths: words, drafts: new Map(), ...(memories ? { memories } : {}) }, []);
+    const { program } = circuitOf(prepared, { folding: legal, depths: words, bus, drafts: new Map(), ...(memories ? { memories } : {}) }, []);
     const { total } = estimateResources(program, accumulatorBits ? { accumulatorBits } : {});
     return { figures: { ...total, cycles: Math.max(...processCycles(program).map((c) => c.cycles)) }, program };
   };

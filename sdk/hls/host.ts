@@ -42,6 +42,8 @@ ${table(false)}
 }
 HERE = os.path.dirname(os.path.abspath(__file__))
 START, DONE = 1, 2
+# Bytes of a word of the bus. The circuit moves whole words, so buffers are as long as whole words.
+WORD = ${board.bus.bits / 8}
 
 
 class Network:
@@ -52,25 +54,28 @@ class Network:
 
         self.overlay = pynq.Overlay(bitfile)
         self.circuit = self.overlay.circuit
+        self.memory = {}
         self.buffers = {}
         registers = self.overlay.ip_dict["circuit"]["registers"]
         for argument, (_, dtype, shape) in {**INPUTS, **OUTPUTS}.items():
-            buffer = pynq.allocate(shape=shape or (1,), dtype=dtype)
+            size = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+            memory = pynq.allocate(shape=(-(-size // WORD) * WORD,), dtype=np.uint8)
             names = [n for n in (argument, argument + "_1", argument + "_offset") if n in registers]
             if not names:
                 raise RuntimeError("the overlay has no register for %s; is this the bit file of ${name}?" % argument)
-            self.circuit.write(registers[names[0]]["address_offset"], buffer.device_address & 0xFFFFFFFF)
-            self.buffers[argument] = buffer
+            self.circuit.write(registers[names[0]]["address_offset"], memory.device_address & 0xFFFFFFFF)
+            self.memory[argument] = memory
+            self.buffers[argument] = np.asarray(memory)[:size].view(dtype).reshape(shape or (1,))
 
     def call(self):
         """One call of the circuit on what lies in the buffers."""
         for argument in INPUTS:
-            self.buffers[argument].flush()
+            self.memory[argument].flush()
         self.circuit.write(0, START)
         while not self.circuit.read(0) & DONE:
             pass
         for argument in OUTPUTS:
-            self.buffers[argument].invalidate()
+            self.memory[argument].invalidate()
 
     def run(self, *arrays):
         """Outputs for arrays of one or several calls: each of an input's shape, or [calls] and that shape. One output is given alone."""
@@ -94,7 +99,7 @@ class Network:
                 self.buffers[argument][:] = c[i].reshape(self.buffers[argument].shape)
             self.call()
             for argument, output in outputs.items():
-                output[i] = np.asarray(self.buffers[argument]).reshape(output[i].shape)
+                output[i] = self.buffers[argument].reshape(output[i].shape)
         results = {OUTPUTS[a][0]: o for a, o in outputs.items()}
         return next(iter(results.values())) if len(results) == 1 else results
 

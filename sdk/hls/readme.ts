@@ -1,4 +1,5 @@
 /** The README of a project: what it holds, and step by step from C simulation to answers of the board. */
+import { busCycles } from '../../codegen/targets/board.js';
 import type { Project } from './project.js';
 import { timeOf } from './report.js';
 import { sharedBytes } from './vivado.js';
@@ -8,7 +9,7 @@ export function readme(project: Project): string {
   const { name, model, board, clock, goal, text, timing, estimate, vectors, version } = project;
   const zynq = board.interface === 'zynq';
   const figures = [
-    `latency ${timeOf(timing.latency, clock)} (${timing.latency} cycles), a call every ${timeOf(timing.interval, clock)}`,
+    `latency ${timeOf(timing.latency + busCycles(board), clock)} (${timing.latency} cycles, and ${busCycles(board)} for memory to answer), a call every ${timeOf(timing.interval, clock)}`,
     `about ${estimate.total.lut} LUT, ${estimate.total.ff} FF, ${estimate.total.dsp} DSP, ${estimate.total.bram18} BRAM of 18 Kbit`,
   ];
   return `# ${model} on ${board.title}

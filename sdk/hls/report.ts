@@ -4,9 +4,11 @@
  */
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Kernel } from '../../codegen/ir/program.js';
-import { processesOf } from '../../codegen/ir/verifyDataflow.js';
+import { elementCount } from '../../codegen/ir/graph.js';
+import { processesOf, touched } from '../../codegen/ir/verifyDataflow.js';
 import { kernelsOf } from '../../codegen/ir/walk.js';
 import { streamName } from '../../codegen/schedule/fabric/index.js';
+import { busCycles } from '../../codegen/targets/board.js';
 import { latencies } from '../../codegen/targets/fpga.js';
 import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
 import { escape, page } from '../html.js';
@@ -44,8 +46,8 @@ function tiles({ estimate, timing, board, clock, vectors, unit }: Project): stri
   const images = interfaceBatch(unit.program.inputs.map((t) => unit.program.tensors[t].shape));
   return [
     '<dl class="tiles">',
-    tile('latency', timeOf(timing.latency, clock), `${whole(timing.latency)} cycles from the first input to the last output`),
-    tile('every', timeOf(timing.interval, clock), `${whole(timing.interval)} cycles from call to call: ${whole((clock * 1e6 * images) / timing.interval)} inferences a second`),
+    tile('latency', timeOf(timing.latency + busCycles(board), clock), `of one call: ${whole(timing.latency)} cycles of the circuit, and ${whole(busCycles(board))} for memory to answer`),
+    tile('every', timeOf(timing.interval, clock), `${whole(timing.interval)} cycles from call to call where they follow at once: ${whole((clock * 1e6 * images) / timing.interval)} inferences a second`),
     tile('lookup tables', percent(estimate.total.lut, board.resources.lut), `${whole(estimate.total.lut)} of ${whole(board.resources.lut)}`),
     tile('block memory', percent(estimate.total.bram18, board.resources.bram18), `${whole(estimate.total.bram18)} of ${whole(board.resources.bram18)} blocks of 18 Kbit`),
     tile('multipliers', percent(estimate.total.dsp, board.resources.dsp), `${whole(estimate.total.dsp)} of ${whole(board.resources.dsp)} DSP slices`),
@@ -68,6 +70,7 @@ function notes({ unit, estimate, board }: Project): string {
   const full = (Object.keys(names) as (keyof Usage)[]).filter((r) => board.resources[r] > 0 && estimate.total[r] / board.resources[r] > 0.7);
   const items = [
     'Figures of resources and cycles are estimates, made before synthesis. Vitis HLS (csynth) and Vivado (<code>build/utilization.txt</code>, <code>build/timing.txt</code>) have the last word.',
+    `Memory takes ${board.bus.read} cycles to the first word that is read and ${board.bus.write} to acknowledge the last that is written: figures of the board file, by default what Vitis HLS assumes, not measured. They count once in the latency, and not in the time between calls that follow one another. The program in <code>host/</code> waits for each call: it sees the latency and its own time. After the first, a word of ${board.bus.bits} bits goes each cycle.`,
     ...(floats.length === 0 ? [] : [`${floats.length === 1 ? 'One process computes' : `${floats.length} processes compute`} in float32 (${floats.slice(0, 4).map((k) => escape(k.name)).join(', ')}${floats.length > 4 ? ' ...' : ''}). C simulation has every bit of the WebAssembly module; float cores on the fabric may flush denormals (values below 1.2e-38) to zero.`]),
     ...(slow.length === 0 ? [] : [`A float32 sum waits ${latencies.add} cycles for the adder: ${escape(slow.slice(0, 6).join(', '))}${slow.length > 6 ? ' ...' : ''} instead of every cycle. More outputs at once (PE) do not change that; more of them one after the other in the same loop do.`]),
     ...(full.length === 0 ? [] : [`More than 70 % of a resource is used (${full.map((r) => names[r]).join(', ')}): placement gets hard and the clock may not be met. Fold more, or take a slower clock.`]),
@@ -129,10 +132,17 @@ function streams({ unit, timing, depths, clock }: Project): string {
     const words = t.shape.reduce((a, b) => a * b, 1) / s.lanes;
     return `<tr><th class="left">${escape(s.tensor)}</th><td class="left">${escape(writer(s.tensor))}</td><td class="left">${escape(s.to)}</td><td>${s.lanes} × ${escape(t.dtype)}</td><td>${whole(words)}</td><td>${whole(depths.least[name] ?? s.depth)}</td><td>${whole(s.depth)}</td><td>${whole(most)}</td><td>${whole(s.depth * s.lanes * describe(t.dtype).bits)}</td></tr>`;
   });
+  const memory = (program.dataflow?.memory ?? []).map(({ tensor, bits, lanes }) => {
+    const t = program.tensors[tensor];
+    const isInput = program.inputs.includes(tensor);
+    const ends = isInput ? ['memory', processesOf(program).find((p) => touched(p.body).reads.has(tensor))?.name ?? ''] : [writer(tensor), 'memory'];
+    const words = Math.ceil((elementCount(t.shape) * t.layout.elementBits) / bits);
+    return `<tr><th class="left">${escape(tensor)}</th><td class="left">${escape(ends[0])}</td><td class="left">${escape(ends[1])}</td><td>${bits} bits, ${lanes} × ${escape(t.dtype)} at once</td><td>${whole(words)}</td><td></td><td>2</td><td></td><td>${2 * bits}</td></tr>`;
+  });
   return [
     '<section>', '<h2>Streams</h2>',
-    `<p class="muted">Queues between processes, in words. <b>Needed</b> is the least depth at which the simulation neither stands still nor gets slower than with queues without end (latency ${timeOf(depths.endless.latency, clock)}, every ${timeOf(depths.endless.interval, clock)}); <b>built</b> has words to spare where paths fork and join. C simulation cannot see any of this.</p>`,
-    '<div class="scroll"><table>', '<thead><tr><th>tensor</th><th class="left">from</th><th class="left">to</th><th>word</th><th>words a call</th><th>needed</th><th>built</th><th>used</th><th>bits</th></tr></thead>', '<tbody>', ...rows, '</tbody></table></div>', '</section>',
+    `<p class="muted">Queues between processes, in words. <b>Needed</b> is the least depth at which the simulation neither stands still nor gets slower than with queues without end (latency ${timeOf(depths.endless.latency, clock)}, every ${timeOf(depths.endless.interval, clock)}); <b>built</b> has words to spare where paths fork and join. Words of the bus come from memory and go there. C simulation cannot see any of this.</p>`,
+    '<div class="scroll"><table>', '<thead><tr><th>tensor</th><th class="left">from</th><th class="left">to</th><th>word</th><th>words a call</th><th>needed</th><th>built</th><th>used</th><th>bits</th></tr></thead>', '<tbody>', ...rows, ...memory, '</tbody></table></div>', '</section>',
   ].join('\n');
 }
 

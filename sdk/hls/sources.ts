@@ -1,4 +1,5 @@
 /** The C++ of a project: constants, kernels, the top function and its declaration. The texts come from codegen/emit/hls. */
+import { isWide } from '../../codegen/emit/hls/design.js';
 import type { Project } from './project.js';
 
 /** A comment line: nothing of a name can end it or go on in the next line. */
@@ -16,11 +17,13 @@ export function sourceFiles({ name, model, text, version }: Project): Record<str
   return {
     [`src/${name}.h`]: [
       comment(`The top function of ${model}: one call is one inference of its batch. Arrays are row-major.`),
+      ...(text.arguments.some(isWide) ? [comment('Words of the bus hold the bytes of an array as they lie in memory, lowest first; the last may have more than the array.')] : []),
       made,
       guarded(name, [
         '#include <stdint.h>',
+        '#include <ap_int.h>',
         '',
-        ...text.arguments.map((a) => comment(`${a.isInput ? 'in ' : 'out'} ${a.name}: ${a.type}[${a.elements}], ${a.tensor.name} of shape [${a.tensor.shape.join(', ')}]${a.tensor.dtype === 'float32' ? '' : `, ${a.tensor.dtype}`}`)),
+        ...text.arguments.map((a) => comment(`${a.isInput ? 'in ' : 'out'} ${a.name}: ${a.type}[${a.elements}]${isWide(a) ? ` in ${a.word.count} words` : ''}, ${a.tensor.name} of shape [${a.tensor.shape.join(', ')}]${a.tensor.dtype === 'float32' ? '' : `, ${a.tensor.dtype}`}`)),
         text.prototype,
       ]),
     ].join('\n'),

@@ -2,6 +2,7 @@
  * The test bench of a project, in C++: reads inputs and expected outputs (.npy, so that Python reads them too), calls the top
  * function and compares every bit. It serves g++ and the vendor's C simulation and co-simulation alike.
  */
+import { isWide } from '../../codegen/emit/hls/design.js';
 import type { Project } from './project.js';
 import { comment } from './sources.js';
 
@@ -18,6 +19,7 @@ export function testbench({ name, model, text, vectors, version }: Project): str
     comment('usage: csim [FOLDER], by default tb/data. Exit status 0 where all bits are equal. NaNs count as equal.'),
     comment(`made by sigmaflow ${version}`),
     `#include "../src/${name}.h"`,
+    '#include "../src/sigmaflow_hls.h"',
     '',
     '#include <cstdio>',
     '#include <cstdlib>',
@@ -64,13 +66,17 @@ export function testbench({ name, model, text, vectors, version }: Project): str
     '  }',
     '}',
     '',
+    ...text.arguments.filter(isWide).map((a) => `static ${a.word.type} words_${a.name}[${a.word.count}];`),
+    '',
     'int main(int count, char **arguments) {',
     '  const std::string folder = count > 1 ? arguments[1] : "tb/data";',
     `  const int calls = ${vectors.calls};`,
     ...text.arguments.map((a) => `  ${a.isInput ? '' : 'const '}std::vector<${a.type}> ${a.isInput ? '' : 'expected_'}${a.name} = array<${a.type}>(folder, "${a.name}", std::size_t(calls) * ${a.elements});`),
     ...outputs.map((a) => `  std::vector<${a.type}> ${a.name}(std::size_t(calls) * ${a.elements});`),
     '  for (int call = 0; call < calls; ++call) {',
-    `    ${text.topName}(${text.arguments.map((a) => at(a)).join(', ')});`,
+    ...text.arguments.filter((a) => isWide(a) && a.isInput).map((a) => `    sigmaflow::wordsOf(${at(a)}, ${a.elements} * sizeof(${a.type}), words_${a.name});`),
+    `    ${text.topName}(${text.arguments.map((a) => (isWide(a) ? `words_${a.name}` : at(a))).join(', ')});`,
+    ...text.arguments.filter((a) => isWide(a) && !a.isInput).map((a) => `    sigmaflow::bytesOf(words_${a.name}, ${a.elements} * sizeof(${a.type}), ${at(a)});`),
     ...outputs.map((a) => `    compare("${a.name}", call, ${at(a)}, &expected_${a.name}[call * ${a.elements}], ${a.elements}, std::vector<int>{${a.tensor.shape.join(', ')}});`),
     '  }',
     `  const int values = calls * ${values};`,

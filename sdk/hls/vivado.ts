@@ -19,7 +19,7 @@ export function bufferPlan({ text }: Pick<Project, 'text'>): { offsets: number[]
   let at = 0;
   for (const a of text.arguments) {
     offsets.push(at);
-    at += Math.ceil((a.elements * elementBytes(a.type)) / 64) * 64;
+    at += Math.ceil((a.word.count * a.word.bytes) / 64) * 64;
   }
   return { offsets, bytes: at };
 }
@@ -89,10 +89,10 @@ function masters({ text }: Project, first: number): string {
 }
 
 function zynq(project: Project): string {
-  const { clock, text } = project;
+  const { clock, text, board } = project;
   return `set ps [cell ps ip:processing_system7]
 apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 -config [list make_external "FIXED_IO, DDR" apply_board_preset $has_board Master Disable Slave Disable] $ps
-set_property -dict [list CONFIG.PCW_USE_M_AXI_GP0 1 CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ ${clock} CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_EN_RST0_PORT 1] $ps
+set_property -dict [list CONFIG.PCW_USE_M_AXI_GP0 1 CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_S_AXI_HP0_DATA_WIDTH ${board.bus.bits} CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ ${clock} CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_EN_RST0_PORT 1] $ps
 cell resets ip:proc_sys_reset
 interconnect control 1 1
 interconnect memory ${text.arguments.length} 1
@@ -148,7 +148,7 @@ wire debugger/Debug_SYS_Rst resets/mb_debug_sys_rst
 wire resets/mb_reset processor/Reset
 
 # Block memory that circuit and processor share, and the serial line.
-set_property CONFIG.SINGLE_PORT_BRAM 1 [cell buffers ip:axi_bram_ctrl]
+set_property -dict [list CONFIG.SINGLE_PORT_BRAM 1 CONFIG.DATA_WIDTH ${board.bus.bits}] [cell buffers ip:axi_bram_ctrl]
 cell blocks ip:blk_mem_gen
 bus buffers/BRAM_PORTA blocks/BRAM_PORTA
 set_property CONFIG.C_BAUDRATE 115200 [cell serial ip:axi_uartlite]

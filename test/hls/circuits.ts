@@ -21,7 +21,7 @@ function pick(extent: number, seed: number): number {
   return divisors[seed % divisors.length];
 }
 
-/** A circuit of a case, every kernel folded in some way. */
+/** A circuit of a case, every kernel folded in some way, with a narrow or a wide bus. */
 export function circuitOf(c: Lowered, seed: number): ProgramUnit {
   const { program } = prepareFabric(c.unit, []).unit;
   const kernels = kernelsOf(program.blocks);
@@ -29,7 +29,7 @@ export function circuitOf(c: Lowered, seed: number): ProgramUnit {
     const { outputs, products } = foldableLoops(k, program);
     return [k.name, { pe: pick(outputs?.extent ?? 1, seed + i), simd: pick(products?.extent ?? 1, seed + 2 * i + 1) }];
   }));
-  const unit = scheduleFabric(c.unit, { folding });
+  const unit = scheduleFabric(c.unit, { folding, bus: seed % 3 === 0 ? 32 : 64 });
   verify(unit);
   return unit;
 }

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { emitHls } from '../../codegen/emit/hls/design.js';
+import { emitHls, isWide } from '../../codegen/emit/hls/design.js';
 import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { compareOutputs, Difference, writeInputs, type Lowered } from '../ops/harness.js';
 
@@ -49,11 +49,13 @@ function sourceOf(units: readonly ProgramUnit[]): string {
   const main = designs.flatMap((d, i) => {
     const { program } = units[i];
     const size = (a: (typeof d.arguments)[number]): number => program.buffers[a.tensor.buffer].bytes;
-    const arrays = d.arguments.map((a) => `static unsigned char ${a.name}[${size(a) + 64}] __attribute__((aligned(16)));`);
+    const arrays = d.arguments.flatMap((a) => [`static unsigned char ${a.name}[${size(a)}] __attribute__((aligned(16)));`, ...(isWide(a) ? [`static ${a.word.type} words_${a.name}[${a.word.count}];`] : [])]);
     const reads = d.arguments.filter((a) => a.isInput).map((a) => `if (std::fread(${a.name}, 1, ${size(a)}, stdin) != ${size(a)}) return 1;`);
     const writes = d.arguments.filter((a) => !a.isInput).map((a) => `if (std::fwrite(${a.name}, 1, ${size(a)}, stdout) != ${size(a)}) return 1;`);
-    const call = `space${i}::${d.topName}(${d.arguments.map((a) => `reinterpret_cast<${a.isInput ? 'const ' : ''}${a.type} *>(${a.name})`).join(', ')});`;
-    return ['  {', ...arrays.map((l) => `    ${l}`), ...[...reads, call, ...writes].map((l) => `    ${l}`), '  }'];
+    const before = d.arguments.filter((a) => isWide(a) && a.isInput).map((a) => `wordsOf(${a.name}, ${size(a)}, words_${a.name});`);
+    const after = d.arguments.filter((a) => isWide(a) && !a.isInput).map((a) => `bytesOf(words_${a.name}, ${size(a)}, ${a.name});`);
+    const call = `space${i}::${d.topName}(${d.arguments.map((a) => (isWide(a) ? `words_${a.name}` : `reinterpret_cast<${a.isInput ? 'const ' : ''}${a.type} *>(${a.name})`)).join(', ')});`;
+    return ['  {', ...arrays.map((l) => `    ${l}`), ...[...reads, ...before, call, ...after, ...writes].map((l) => `    ${l}`), '  }'];
   });
   const bodies = designs.map((d, i) => [`namespace space${i} {`, d.weights, d.processes, d.top, '}'].join('\n'));
   return ['#include <cstdio>', '#include "sigmaflow_hls.h"', 'using namespace sigmaflow;', ...bodies, 'int main() {', ...main, '}', ''].join('\n');

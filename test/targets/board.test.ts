@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DiagnosticError } from '../../codegen/ir/diagnostic.js';
-import { parseBoard, targetOfBoard, type Board } from '../../codegen/targets/board.js';
+import { busCycles, parseBoard, targetOfBoard, type Board } from '../../codegen/targets/board.js';
 import { processors } from '../../codegen/targets/processor.js';
 import { boardNames, readBoard } from '../../sdk/cli/boards.js';
 import { temporaryFolder } from '../cli/command.js';
@@ -47,6 +47,15 @@ test('figures of the parts and targets of the processors', () => {
   assert.is(targetOfBoard(parseBoard({ ...json('browser'), features: [] }, 'b') as Board & { kind: 'processor' }), 'scalar');
 });
 
+test('the bus to memory: what a file says, and what it leaves away by its interface', () => {
+  const bus = (file: Json): unknown => (parseBoard(file, 'b') as Board & { kind: 'fpga' }).bus;
+  assert.equal(['pynq-z2', 'arty-a7-100t'].map((name) => bus(json(name))), [{ bits: 64, read: 64, write: 64 }, { bits: 32, read: 64, write: 64 }]);
+  assert.equal(['pynq-z2', 'arty-a7-100t'].map((name) => bus(without(json(name), 'bus'))), [{ bits: 64, read: 64, write: 64 }, { bits: 32, read: 64, write: 64 }]);
+  assert.equal(bus({ ...json('pynq-z2'), bus: { read: 30 } }), { bits: 64, read: 30, write: 64 });
+  const board = parseBoard({ ...json('pynq-z2'), bus: { bits: 32, read: 30, write: 20 } }, 'b') as Board & { kind: 'fpga' };
+  assert.is(busCycles(board), 50);
+});
+
 const fpga = json('pynq-z2');
 const pi = json('raspberry-pi-4');
 const withClock = (clock: unknown): Json => ({ ...fpga, clock });
@@ -66,7 +75,9 @@ test('told in words: fields that are missing, wrong or unknown', () => {
     [withClock({ default: 250, most: 200 }), '"clock.default" is 250 MHz, above "clock.most", 200 MHz\n  Correct one of the two.'],
     [{ ...fpga, resources: { ...(fpga.resources as Json), lutram: 60000 } }, '"resources.lutram" is 60000, above "resources.lut", 53200, of which they are a part\n  Correct one of the two.'],
     [{ ...fpga, interface: 'zinq' }, '"interface" must be "zynq" or "microblaze", found "zinq"\n  Did you mean "zynq"?'],
-    [{ ...fpga, features: [] }, 'there is no field "features"\n  Valid: $schema, kind, name, title, part, boardPart, resources, clock, interface, pins, host, memory.'],
+    [{ ...fpga, bus: { bits: 128 } }, '"bus.bits" must be 32 or 64, found 128\n  Correct "bus.bits"; boards/board.schema.json has every field.'],
+    [{ ...fpga, bus: { read: -1 } }, '"bus.read" must be a whole number of cycles, 0 to 100000, found -1\n  Correct "bus.read"; boards/board.schema.json has every field.'],
+    [{ ...fpga, features: [] }, 'there is no field "features"\n  Valid: $schema, kind, name, title, part, boardPart, resources, clock, interface, pins, host, memory, and 1 more.'],
     [{ ...fpga, interface: 'microblaze' }, 'the field "pins" is missing, which the interface "microblaze" needs: where clock, reset and serial line are\n  Add "pins"; boards/arty-a7-100t/board.json has an example.'],
     [{ ...pi, processor: 'arm46' }, '"processor" must be "x86-64" or "arm64", found "arm46"\n  Did you mean "arm64"?'],
     [{ ...pi, features: ['simd', 'simd'] }, '"features" must be a list of "simd" or "relaxed-simd", each once, found ["simd","simd"]\n  Correct "features"; boards/board.schema.json has every field.'],

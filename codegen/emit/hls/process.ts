@@ -4,8 +4,9 @@
  */
 import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
+import { elementCount } from '../../ir/graph.js';
 import { indexKey, interval } from '../../ir/indexing.js';
-import type { Block, ElementType, Expr, Kernel, LoopStmt, Program, Stmt, Stream } from '../../ir/program.js';
+import type { Block, ElementType, Expr, Kernel, LoopStmt, MemoryPort, Program, Stmt, Stream } from '../../ir/program.js';
 import type { ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { touched } from '../../ir/verifyDataflow.js';
 import { moved, moves } from '../../ir/traffic.js';
@@ -13,7 +14,8 @@ import { elementText, exprText, guardText, localText, Names, Scope, typeText, ty
 
 /** An argument of a process's function. */
 export interface Port {
-  readonly kind: 'in' | 'out' | 'memory';
+  /** `fetched` and `kept`: words of a bus that a process of its own fetches from memory or keeps there. */
+  readonly kind: 'in' | 'out' | 'fetched' | 'kept' | 'memory';
   /** As the function knows it. */
   readonly text: string;
   readonly type: string;
@@ -41,11 +43,15 @@ export function memoryType(type: ElementType): string {
 const wordText = (type: ElementType, lanes: number): string => `word<${typeText(type)}, ${lanes}>`;
 const indented = (lines: readonly string[]): string[] => lines.map((l) => (l.startsWith('#') ? l : `  ${l}`));
 
-/** A stream as a kernel's statements see it: the variable of its words, and at which loops a word begins. */
+/** A stream or memory as a kernel's statements see it: the variable of what it moves at once, and how that is read or written. */
 interface Channel {
-  readonly stream: Stream;
-  readonly port: string;
+  readonly tensor: string;
+  readonly lanes: number;
   readonly word: string;
+  /** Ahead of `read`. */
+  readonly before: readonly string[];
+  readonly read: string;
+  readonly write: readonly string[];
 }
 
 /** Elements of an array that lie in banks of their own, and all of them, by its text. */
@@ -70,6 +76,9 @@ class Writer implements Arrays {
   /** By tensor. */
   private readonly incoming = new Map<string, Channel>();
   private readonly outgoing = new Map<string, Channel[]>();
+  /** Where words of memory are taken apart and put together, and what writes the last that is not full. */
+  private readonly parts: string[] = [];
+  private readonly tails: string[] = [];
   private readonly constantName: (buffer: string) => string;
 
   constructor(program: Program, process: ProcessBlocks, constantName: (buffer: string) => string) {
@@ -82,11 +91,11 @@ class Writer implements Arrays {
       const { dtype } = program.tensors[stream.tensor];
       if (stream.to === process.name) {
         const port = this.names.of('in_', stream.tensor);
-        this.incoming.set(stream.tensor, { stream, port, word: this.names.of('w_', stream.tensor) });
+        this.incoming.set(stream.tensor, channel(stream, this.names.of('w_', stream.tensor), port));
         this.ports.push({ kind: 'in', text: port, type: `hls::stream<${wordText(dtype, stream.lanes)} >`, stream });
       } else if (writes.has(stream.tensor)) {
         const port = this.names.of('out_', `${stream.tensor} ${stream.to}`);
-        this.outgoing.set(stream.tensor, [...(this.outgoing.get(stream.tensor) ?? []), { stream, port, word: this.names.of('w_', `${stream.tensor} ${stream.to}`) }]);
+        this.outgoing.set(stream.tensor, [...(this.outgoing.get(stream.tensor) ?? []), channel(stream, this.names.of('w_', `${stream.tensor} ${stream.to}`), port)]);
         this.ports.push({ kind: 'out', text: port, type: `hls::stream<${wordText(dtype, stream.lanes)} >`, stream });
       }
     }
@@ -94,9 +103,26 @@ class Writer implements Arrays {
       if (!seen(tensor)) continue;
       const isInput = program.inputs.includes(tensor);
       const text = this.names.of('m_', tensor);
+      const memory = program.dataflow!.memory?.find((m) => m.tensor === tensor);
+      if (memory) {
+        this.wide(memory, text, isInput);
+        continue;
+      }
       this.arrays.set(program.tensors[tensor].buffer, text);
       this.ports.push({ kind: 'memory', text, type: `${isInput ? 'const ' : ''}${memoryType(program.tensors[tensor].dtype)}`, tensor });
     }
+  }
+
+  /** Words of a bus, which are taken apart or put together here. */
+  private wide({ tensor, bits, lanes }: MemoryPort, port: string, isInput: boolean): void {
+    const { dtype, layout: { elementBits }, shape } = this.program.tensors[tensor];
+    const part = this.names.of(isInput ? 'u_' : 'p_', tensor);
+    const word = this.names.of('w_', tensor);
+    this.ports.push({ kind: isInput ? 'fetched' : 'kept', text: port, type: `hls::stream<ap_uint<${bits}> >`, tensor });
+    this.parts.push(`${isInput ? 'unpacker' : 'packer'}<${typeText(dtype)}, ${lanes}, ${bits}, ${elementBits}> ${part};`);
+    if (isInput) this.incoming.set(tensor, { tensor, lanes, word, before: [`if (${part}.isShort()) ${part}.take(${port}.read());`], read: `${part}.next()`, write: [] });
+    else this.outgoing.set(tensor, [{ tensor, lanes, word, before: [], read: '', write: [`${part}.put(${word});`, `if (${part}.isFull()) ${port}.write(${part}.next());`] }]);
+    if (!isInput && (elementCount(shape) * elementBits) % bits !== 0) this.tails.push(`${port}.write(${part}.next());`);
   }
 
   text(buffer: string): string {
@@ -135,7 +161,7 @@ class Writer implements Arrays {
     });
     const parameters = this.ports.map((p) => (p.kind === 'memory' ? `${p.type} *${p.text}` : `${p.type} &${p.text}`));
     const roms = [...this.memories].map(([array, kind]) => `#pragma HLS BIND_STORAGE variable=${array} type=rom_1p impl=${kind}`);
-    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented(declared), ...cut, ...roms, ...indented(body), '}'];
+    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented([...declared, ...this.parts]), ...cut, ...roms, ...indented([...body, ...this.tails]), '}'];
     return { name, ports: this.ports, lines, constants: [...this.constants] };
   }
 
@@ -222,8 +248,8 @@ class Writer implements Arrays {
 
   /** Declarations of the words that a group of unrolled loops moves. */
   private wordsOf(body: readonly Stmt[]): string[] {
-    const all = [...[...this.incoming.values()].filter((c) => c.stream.lanes > 1), ...[...this.outgoing.values()].flat()];
-    return all.filter((c) => moves(body, new Set([c.stream.tensor]))).map((c) => `${wordText(this.program.tensors[c.stream.tensor].dtype, c.stream.lanes)} ${c.word};`);
+    const all = [...[...this.incoming.values()].filter((c) => c.lanes > 1), ...[...this.outgoing.values()].flat()];
+    return all.filter((c) => moves(body, new Set([c.tensor]))).map((c) => `${wordText(this.program.tensors[c.tensor].dtype, c.lanes)} ${c.word};`);
   }
 
   /** The number of an element within what is moved at once. */
@@ -242,12 +268,12 @@ class Writer implements Arrays {
 
   /** A value, and what must be read from a stream before it. */
   private taken(e: Expr, s: Stmt, scope: Scope, unrolled: readonly LoopStmt[]): [string[], string] {
-    const channel = e.op === 'load' && moved(s) ? this.incoming.get(e.tensor) : undefined;
-    if (!channel) return [[], exprText(e, scope)];
-    const { port, word, stream } = channel;
-    if (unrolled.length === 0 || stream.lanes === 1) return [[], `${port}.read().data[0]`];
+    const from = e.op === 'load' && moved(s) ? this.incoming.get(e.tensor) : undefined;
+    if (!from) return [[], exprText(e, scope)];
+    const { before, read, word, lanes } = from;
+    if (unrolled.length === 0 || lanes === 1) return [[...before], `${read}.data[0]`];
     const at = this.ordinal(unrolled, scope);
-    return [[`if ((${at}) % ${stream.lanes} == 0) ${word} = ${port}.read();`], `${word}.data[(${at}) % ${stream.lanes}]`];
+    return [inTurn(at, lanes, 0, [...before, `${word} = ${read};`]), `${word}.data[(${at}) % ${lanes}]`];
   }
 
   private stored(s: Stmt & { kind: 'store' }, scope: Scope, unrolled: readonly LoopStmt[]): string[] {
@@ -262,9 +288,9 @@ class Writer implements Arrays {
       return guarded([`${elementText(tensor, s.at, scope)} = ${plain};`]);
     }
     const at = this.ordinal(unrolled, scope);
-    return guarded(channels.flatMap(({ port, word, stream }) => {
-      if (unrolled.length === 0) return ['{', `  ${wordText(tensor.dtype, stream.lanes)} ${word};`, `  ${word}.data[0] = ${value};`, `  ${port}.write(${word});`, '}'];
-      return [`${word}.data[(${at}) % ${stream.lanes}] = ${value};`, `if ((${at}) % ${stream.lanes} == ${stream.lanes - 1}) ${port}.write(${word});`];
+    return guarded(channels.flatMap(({ write, word, lanes }) => {
+      if (unrolled.length === 0) return ['{', ...indented([`${wordText(tensor.dtype, lanes)} ${word};`, `${word}.data[0] = ${value};`, ...write]), '}'];
+      return [`${word}.data[(${at}) % ${lanes}] = ${value};`, ...inTurn(at, lanes, lanes - 1, write)];
     }));
   }
 }
@@ -276,6 +302,14 @@ function isOtherwise(before: Stmt, { guard }: Stmt & { readonly kind: 'if' }, sc
   const [lo, hi] = interval(b.index, scope.ranges);
   return indexKey(a.index) === indexKey(b.index) && a.hi === b.lo && a.lo <= lo && lo < a.hi && a.hi <= hi && hi < b.hi;
 }
+
+/** What is done where the number of an element is `turn` in its word. */
+function inTurn(at: string, lanes: number, turn: number, lines: readonly string[]): string[] {
+  const guard = `if ((${at}) % ${lanes} == ${turn})`;
+  return lines.length === 1 ? [`${guard} ${lines[0]}`] : [`${guard} {`, ...indented(lines), '}'];
+}
+
+const channel = ({ tensor, lanes }: Stream, word: string, port: string): Channel => ({ tensor, lanes, word, before: [], read: `${port}.read()`, write: [`${port}.write(${word});`] });
 
 /** The function of a process. `constantName`: the array of a constant buffer. */
 export function processText(program: Program, process: ProcessBlocks, name: string, constantName: (buffer: string) => string): ProcessText {

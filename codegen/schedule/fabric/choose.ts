@@ -11,7 +11,7 @@ import { kernelsOf, walkExpr } from '../../ir/walk.js';
 import { mostCopies } from '../../targets/fpga.js';
 import { processCycles, type ProcessCycles } from './cycles.js';
 import { foldables, type Foldable } from './folding.js';
-import { circuitOf, streamName } from './index.js';
+import { circuitOf, streamName, type FabricOptions } from './index.js';
 import type { Folding } from './kernel.js';
 import { lutsPerBlock } from './memory.js';
 import type { OperatorOptions, PartResources, Usage } from './operators.js';
@@ -23,6 +23,8 @@ import { simulateDataflow } from './simulate.js';
 export interface FoldingGoal {
   /** From the first word of an image to its last result. */
   readonly latency?: number;
+  /** Of that, cycles outside of the circuit, in which memory answers; 0 where nothing is said. */
+  readonly outside?: number;
   /** From one image to the next. */
   readonly interval?: number;
 }
@@ -36,6 +38,8 @@ export interface ChosenFolding {
   /** Cycles of the slowest process: from image to image, where no queue makes it wait. */
   readonly interval: number;
 }
+
+export interface EvaluationOptions extends OperatorOptions, Pick<FabricOptions, 'bus'> {}
 
 /** How many LUTs of a part go with one DSP slice: XC7Z020 has 242, XC7A100T 264. */
 const lutsPerSlice = 250;
@@ -56,12 +60,12 @@ const number = (n: number): string => n.toLocaleString('en-US');
  * Chooses a folding for prepared processes on a part. Raises fabric/does-not-fit where the part is too small, for the goal or at
  * all, and fabric/goal where no folding meets the goal.
  */
-export function chooseFolding(prepared: Processes, part: PartResources, goal: FoldingGoal = {}, options: OperatorOptions = {}): ChosenFolding {
+export function chooseFolding(prepared: Processes, part: PartResources, goal: FoldingGoal = {}, options: EvaluationOptions = {}): ChosenFolding {
   return foldingChooser(prepared, goal, options)(part);
 }
 
 /** The same for several parts, one after the other: what a folding gives is found once. */
-export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: OperatorOptions = {}): (part: PartResources) => ChosenFolding {
+export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: EvaluationOptions = {}): (part: PartResources) => ChosenFolding {
   const found: Found = { known: new Map(), drafts: new Map() };
   return (part) => {
     const search = new Search(prepared, part, goal, options, found);
@@ -73,7 +77,7 @@ export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, opti
  * A folding with the kernels without weights that it does not name (pools, elementwise ones) folded too, so far that the layers do not
  * wait for them, as far as the part holds them. What it names stays as it is; layers that it does not name have 1 and 1.
  */
-export function completeFolding(prepared: Processes, named: Readonly<Record<string, Folding>>, part: PartResources, options: OperatorOptions = {}): ChosenFolding {
+export function completeFolding(prepared: Processes, named: Readonly<Record<string, Folding>>, part: PartResources, options: EvaluationOptions = {}): ChosenFolding {
   const { program } = prepared.unit;
   const layers = kernelsOf(program.blocks).filter((k) => hasWeights(k, program)).map((k): [string, Folding] => [k.name, { pe: 1, simd: 1 }]);
   return new Search(prepared, part, {}, options, { known: new Map(), drafts: new Map() }, { ...Object.fromEntries(layers), ...named }).completed();
@@ -95,8 +99,8 @@ interface Found {
 }
 
 /** What a folding gives. `drafts`: kernels of earlier evaluations of the same processes. */
-export function evaluateFolding(prepared: Processes, folding: Readonly<Record<string, Folding>>, options: OperatorOptions = {}, drafts = new Map<string, Kernel>()): ChosenFolding {
-  const { program } = circuitOf(prepared, { folding, drafts }, []);
+export function evaluateFolding(prepared: Processes, folding: Readonly<Record<string, Folding>>, options: EvaluationOptions = {}, drafts = new Map<string, Kernel>()): ChosenFolding {
+  const { program } = circuitOf(prepared, { folding, drafts, bus: options.bus }, []);
   const estimate = estimateResources(program, options);
   const cycles = processCycles(program);
   let latency: number | undefined;
@@ -121,13 +125,13 @@ class Search {
   private readonly prepared: Processes;
   private readonly part: PartResources;
   private readonly goal: FoldingGoal;
-  private readonly options: OperatorOptions;
+  private readonly options: EvaluationOptions;
   private readonly kernels: readonly Foldable[];
   private readonly named: Readonly<Record<string, Folding>>;
   /** By process: the kernels that make it faster, its own and those that send to it. */
   private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
 
-  constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: OperatorOptions, found: Found, named: Readonly<Record<string, Folding>> = {}) {
+  constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: EvaluationOptions, found: Found, named: Readonly<Record<string, Folding>> = {}) {
     this.found = found;
     this.prepared = prepared;
     this.part = part;
@@ -139,7 +143,8 @@ class Search {
     const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.free.find((f) => f.name === k.name) ?? [])]));
     this.levers = new Map([...own].map(([name, list]) => {
       const senders = [...prepared.streams].flatMap(([tensor, to]) => (to.includes(name) ? (own.get(writerOf(program, tensor)) ?? []) : []));
-      return [name, [...list, ...senders]];
+      const readers = list.length > 0 ? [] : [...prepared.streams].flatMap(([tensor, to]) => (writerOf(program, tensor) === name ? to.flatMap((r) => own.get(r) ?? []) : []));
+      return [name, [...list, ...senders, ...readers]];
     }));
   }
 
@@ -166,7 +171,11 @@ class Search {
   }
 
   private meets(c: ChosenFolding): boolean {
-    return c.interval <= (this.goal.interval ?? Infinity) && (this.goal.latency === undefined || c.latency <= this.goal.latency);
+    return c.interval <= (this.goal.interval ?? Infinity) && (this.goal.latency === undefined || c.latency + this.outside <= this.goal.latency);
+  }
+
+  private get outside(): number {
+    return this.goal.outside ?? 0;
   }
 
   private get hasGoal(): boolean {
@@ -321,7 +330,7 @@ class Search {
   }
 
   private reached(now: ChosenFolding): string {
-    return `an image every ${number(now.interval)} cycles and a latency of ${number(now.latency)}`;
+    return `an image every ${number(now.interval)} cycles and a latency of ${number(now.latency + this.outside)}`;
   }
 }
 

@@ -3,6 +3,7 @@
  * waits for a stream. The model is that of the timetables (timetable.ts), without walking the loops: for searches that look at
  * hundreds of foldings.
  */
+import { memoryLanes } from '../../ir/traffic.js';
 import type { Block, Condition, Index, Kernel, Program, Stmt } from '../../ir/program.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { loopOverhead } from '../../targets/fpga.js';
@@ -21,7 +22,7 @@ export interface ProcessCycles {
 export function processCycles(program: Program): ProcessCycles[] {
   return processesOf(program).map((p) => {
     const { writes } = touched(p.body);
-    const lanes = new Map<string, number[]>();
+    const lanes = new Map([...memoryLanes(program)].map(([tensor, n]) => [tensor, [n]]));
     for (const s of program.dataflow!.streams) if (s.to === p.name || writes.has(s.tensor)) lanes.set(s.tensor, [...(lanes.get(s.tensor) ?? []), s.lanes]);
     const { cycles, work } = cyclesOfBlocks(p.body, program, lanes, p.body.length === 1);
     return { name: p.name, cycles: Math.max(1, cycles), work };
@@ -50,15 +51,16 @@ type Running = ReadonlyMap<string, readonly number[]>;
 function cyclesOf(kernel: Kernel, program: Program, lanes: StreamLanes, isAlone: boolean): Cycles {
   const { body } = kernel.scheduled!;
   let [cycles, work] = [0, 0];
+  const streamed = new Set(program.dataflow!.streams.map((s) => s.tensor).filter((t) => lanes.has(t)));
   const pipeline = (inner: readonly Stmt[], trips: number, interval: number, entries: number, overhead: number): void => {
-    cycles += entries * (overhead + depthOf(inner, kernel, program, new Set(lanes.keys())) + wordsMoved(inner, lanes) - 1 + interval * (trips - 1));
+    cycles += entries * (overhead + depthOf(inner, kernel, program, streamed) + wordsMoved(inner, lanes) - 1 + interval * (trips - 1));
     work += entries * interval * trips;
   };
   const visit = (list: readonly Stmt[], running: Running, isOnly: boolean): void => {
     const entries = [...running.values()].reduce((n, v) => n * v.length, 1);
     let straight: Stmt[] = [];
     const finish = (): void => {
-      if (straight.length > 0) pipeline(straight, 1, 1, entries, 0);
+      if (straight.length > 0) pipeline(straight, 1, wordsMoved(straight, lanes), entries, 0);
       straight = [];
     };
     for (const s of list) {

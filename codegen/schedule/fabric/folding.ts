@@ -1,7 +1,7 @@
 /** Which foldings the kernels of a circuit can have. One that a user gives is read in sdk/cli/hls.ts. */
 import { kernelsOf } from '../../ir/walk.js';
-import { isMover } from './index.js';
 import { foldableLoops } from './kernel.js';
+import { isMover } from './movers.js';
 import type { Processes } from './prepare.js';
 
 /** A kernel that can be folded, and the numbers that divide its loops, from 1 to the whole. */

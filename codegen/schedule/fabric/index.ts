@@ -4,15 +4,16 @@
  */
 import type { Without } from '../../ir/optimization.js';
 import type { Block, Kernel, ProgramUnit, Stream } from '../../ir/program.js';
-import { gcd } from '../../ir/progression.js';
+import { memoryLanes } from '../../ir/traffic.js';
 import { processesOf, touched } from '../../ir/verifyDataflow.js';
 import { kernelsOf } from '../../ir/walk.js';
 import { withoutUnused } from '../lower.js';
 import { planMemory } from '../plan.js';
 import { packConstants } from '../schedule.js';
 import { fpga } from '../../targets/fpga.js';
-import { circuit, foldableLoops, foldedNest, type Folding } from './kernel.js';
+import { circuit, foldedNest, type Folding } from './kernel.js';
 import type { RomKind } from './memory.js';
+import { defaultBus, isMover, memoryPorts, memoryTensor, paceMovers } from './movers.js';
 import { pipelined } from './pipeline.js';
 import { prepareFabric, type Processes } from './prepare.js';
 import { shifted } from './shift.js';
@@ -22,6 +23,8 @@ import { wordsOf } from './words.js';
 export interface FabricOptions extends Without {
   /** By kernel; 1 and 1 where nothing is said. Raises schedule/illegal for one that does not divide. */
   readonly folding?: Readonly<Record<string, Folding>>;
+  /** Bits of a word of the bus to memory: 32 or 64, which it is where nothing is said. */
+  readonly bus?: number;
   /** Words by stream, `TENSOR to PROCESS`; 2 where nothing is said. */
   readonly depths?: Readonly<Record<string, number>>;
   /** Where all constants lie that are no wires; by their shape where nothing is said. */
@@ -42,9 +45,6 @@ export function scheduleFabric(unit: ProgramUnit, options: FabricOptions = {}): 
   return circuitOf(prepareFabric(unit, steps, options), options, steps);
 }
 
-/** The kernels that move data between memory, streams and arrays: they keep pace with their neighbours. */
-export const isMover = (kernel: Kernel): boolean => ['load', 'store', 'send', 'receive'].includes(kernel.op);
-
 /** Prepared processes as a circuit of the given folding. */
 export function circuitOf({ unit, processes, streams }: Processes, options: FabricOptions, steps: readonly string[]): ProgramUnit {
   let { program } = unit;
@@ -52,6 +52,8 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
   const foldings = paces({ unit, processes, streams }, options);
   const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
   const words = wordsOf({ ...program, dataflow: { processes, streams: [] } }, streams, foldings);
+  const memory = memoryPorts(foldings, program, options.bus ?? defaultBus);
+  const outside = [...memoryLanes({ ...program, dataflow: { processes, streams: [], memory } })].map(([t, n]): [string, number[]] => [t, [n]]);
   const map = (blocks: readonly Block[], process: string): Block[] =>
     blocks.map((b): Block => {
       if (b.kind === 'repeat') return { ...b, body: map(b.body, process) };
@@ -66,30 +68,24 @@ export function circuitOf({ unit, processes, streams }: Processes, options: Fabr
       const nest = foldedNest(b, program, foldings.get(b)!, words.of(b));
       const packed = options.drafts ? { program, kernel: nest.kernel } : packConstants(b, { nests: [nest], packs: {} }, program, data, true);
       program = packed.program;
-      const made = pipelined(shifted(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes), isWindow), program, moved, options.memories);
+      const made = pipelined(shifted(circuit({ ...nest, kernel: packed.kernel }, program, new Set(moved.keys()), lanes, memoryTensor(b, program)), isWindow), program, new Map([...moved, ...outside]), options.memories);
       options.drafts?.set(key, made);
       return made;
     });
   const blocks = parts.flatMap((p) => map(p.body, p.name));
   const queues: Stream[] = [...streams].flatMap(([tensor, to]) =>
     to.map((reader): Stream => ({ tensor, to: reader, lanes: words.lanes(tensor, reader).word, depth: options.depths?.[streamName({ tensor, to: reader })] ?? 2 })));
-  if (options.drafts) return { program: { ...program, blocks, dataflow: { processes, streams: queues } }, data };
-  const whole = withoutUnused({ program: { ...program, blocks, dataflow: { processes, streams: queues } }, data });
+  const dataflow = { processes, streams: queues, memory };
+  if (options.drafts) return { program: { ...program, blocks, dataflow }, data };
+  const whole = withoutUnused({ program: { ...program, blocks, dataflow }, data });
   return { ...whole, program: { ...planMemory(whole.program, { reuse: false }), target: fpga.name, ...(steps.length > 0 ? { steps } : {}) } };
 }
 
-/** The folding of every kernel; movers take as many elements at once as those that they serve. */
-function paces({ unit, processes, streams }: Processes, { folding = {} }: FabricOptions): Map<Kernel, Folding> {
+/** The folding of every kernel; movers keep pace with the others. */
+function paces({ unit, processes, streams }: Processes, { folding = {}, bus = defaultBus }: FabricOptions): Map<Kernel, Folding> {
   const { program } = unit;
-  const parts = processesOf({ ...program, dataflow: { processes, streams: [] } });
-  const all = parts.flatMap((p) => kernelsOf(p.body));
+  const all = processesOf({ ...program, dataflow: { processes, streams: [] } }).flatMap((p) => kernelsOf(p.body));
   const result = new Map<Kernel, Folding>(all.map((k) => [k, isMover(k) ? { pe: 1, simd: 1 } : { pe: folding[k.name]?.pe ?? 1, simd: folding[k.name]?.simd ?? 1 }]));
-  for (const k of all) {
-    if (k.op !== 'receive' && k.op !== 'store') continue;
-    const from = [...touched([k]).reads].find((t) => streams.has(t));
-    const writer = all.find((w) => w.stores.some((s) => s.tensor === from));
-    const extent = foldableLoops(k, program).outputs?.extent ?? 1;
-    if (writer) result.set(k, { pe: gcd(result.get(writer)!.pe, extent), simd: 1 });
-  }
+  paceMovers(result, program, streams, bus);
   return result;
 }

@@ -111,9 +111,9 @@ export function foldedNest(kernel: Kernel, program: Program, folding: Folding, w
 
 /**
  * The statements of a folded kernel: reductions in one loop, streams read where they are needed, windows in line buffers. `lanes`:
- * elements that it takes of a stream at once, or sends where these are more than it makes.
+ * elements that it takes of a stream at once, or sends where these are more than it makes; `memory`: what it reads in order besides.
  */
-export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<string>, lanes: ReadonlyMap<string, number>): Kernel {
+export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<string>, lanes: ReadonlyMap<string, number>, memory?: string): Kernel {
   const { kernel } = nest;
   const made = materialize(nest);
   let body = inOneLoop(made.body, kernel);
@@ -127,6 +127,7 @@ export function circuit(nest: Nest, program: Program, streamed: ReadonlySet<stri
     locals = [...locals, held.local];
     steps.push(`hold ${t} by ${lanes.get(t)!}`);
   }
+  if (memory !== undefined) body = bindLoad(body, memory, program);
   const windows = own.flatMap((t) => (readsInOrder(kernel, t, program) ? [] : [windowOf(kernel, t, program)!]));
   if (windows.length > 0) {
     const vectors = withVectors(kernel, body, windows, lanes, program);

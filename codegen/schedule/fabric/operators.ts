@@ -74,5 +74,19 @@ export const countedBits = (bits: number): Usage => usage(bits, Math.ceil(Math.l
 export const arithmeticOverhead = 1.1;
 export const control = { reduction: usage(300, 200), plain: usage(100, 80) } as const;
 
-/** An AXI master of 32 bits to memory, as Vitis HLS reports it. */
-export const memoryPort = usage(580, 510, 0, 2);
+/**
+ * An AXI master to memory as Vitis HLS reports it: of 32 bits 580 LUTs, 512 flip-flops and 2 blocks, of 64 bits 766, 566 and 4. The
+ * blocks are its two queues, each of 16 bursts of 16 words, the tool's default (UG1399, Controlling AXI4 Burst Behavior).
+ */
+export const memoryPort = (bits: number): Usage => (bits <= 32 ? usage(580, 512, 0, 2) : usage(766, 566, 0, 4));
+
+/**
+ * What takes words of a bus apart, or puts them together, `lanes` elements of `width` bits at once: where these are no whole word, a
+ * register that is shifted by as many elements as it holds (a LUT for every two bits and power of two).
+ */
+export function memoryWords(bits: number, width: number, lanes: number): Usage {
+  if (lanes * width === bits) return usage(0, bits);
+  const held = bits + lanes * width;
+  const places = Math.ceil(Math.log2(bits / width));
+  return usage(held + Math.ceil((held * places) / 2), held + 8);
+}

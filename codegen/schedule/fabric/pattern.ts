@@ -4,7 +4,7 @@
  */
 import type { Condition, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { compileConditions, type Axes } from '../../ir/axes.js';
-import { moved } from '../../ir/traffic.js';
+import { memoryLanes, moved } from '../../ir/traffic.js';
 import { dependsOn } from '../../ir/walk.js';
 import { depthOf } from './latency.js';
 
@@ -68,7 +68,8 @@ export class Pipeline {
       return { slot: scope.slot(l.axis), start: l.start, extent: l.extent };
     });
     const depth = depthOf(body, kernel, program, new Set([...ports.inputs.keys(), ...ports.outputs.keys()]));
-    const words = new Map<number, number>();
+    const words = new Map<number | string, number>();
+    const memory = memoryLanes(program);
     const sites: Site[] = [];
     const { streams } = program.dataflow!;
     const visit = (list: readonly Stmt[], at: Axes, guard: readonly Condition[], unrolled: readonly LoopStmt[]): void => {
@@ -83,6 +84,7 @@ export class Pipeline {
         }
         const tensor = moved(s)?.tensor;
         const isWrite = s.kind === 'store';
+        if (tensor !== undefined && memory.has(tensor)) words.set(tensor, (words.get(tensor) ?? 0) + Math.ceil(unrolled.reduce((n, l) => n * l.extent, 1) / memory.get(tensor)!));
         const all = isWrite && s.guard ? [...guard, ...s.guard] : guard;
         for (const stream of tensor === undefined ? [] : ((isWrite ? ports.outputs : ports.inputs).get(tensor) ?? [])) {
           const { lanes } = streams[stream];

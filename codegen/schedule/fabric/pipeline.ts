@@ -27,12 +27,12 @@ export function perfectNest(loop: LoopStmt): LoopStmt[] | undefined {
   return inner && [loop, ...inner];
 }
 
-/** Elements of the words of the streams that carry a tensor. */
+/** Elements of the words of the streams that carry a tensor, or of what a port to memory moves of it in a cycle. */
 export type StreamLanes = ReadonlyMap<string, readonly number[]>;
 
 /**
- * A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words;
- * `memories`: where all constants lie.
+ * A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words,
+ * in memory outside too; `memories`: where all constants lie.
  */
 export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes, memories?: RomKind): Kernel {
   const scheduled = kernel.scheduled!;

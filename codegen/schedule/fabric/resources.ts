@@ -9,7 +9,7 @@ import { processesOf, touched, type ProcessBlocks } from '../../ir/verifyDataflo
 import { axesIn, dependsOn, kernelsOf } from '../../ir/walk.js';
 import { processCycles } from './cycles.js';
 import { bitsOfType, bram18Of, lutramOf, memoryKind, queueOf, shapeOfArray, type MemoryShape } from './memory.js';
-import { added, arithmeticOverhead, control, countedBits, floatCores, memoryPort, nothing, perBit, product, sumTree, usage, type OperatorOptions, type Usage } from './operators.js';
+import { added, arithmeticOverhead, control, countedBits, floatCores, memoryPort, memoryWords, nothing, perBit, product, sumTree, usage, type OperatorOptions, type Usage } from './operators.js';
 
 /** Sums and products; comparisons with thresholds and choices; arrays and constants; queues; loops, states and ports. */
 export const parts = ['arithmetic', 'comparisons', 'memories', 'streams', 'control'] as const;
@@ -116,7 +116,7 @@ class Estimator {
       if (this.streamed.has(tensor) || seen.has(buffer)) continue;
       seen.add(buffer);
       const { role } = this.program.buffers[buffer];
-      if (role === 'input' || role === 'output') this.use('control', memoryPort);
+      if (role === 'input' || role === 'output') this.port(tensor);
       else {
         // Words of a constant; what is written has memories of its own for the banks.
         const size = shape.reduce((a, b) => a * b, 1);
@@ -125,6 +125,18 @@ class Estimator {
         else this.memory(shapeOfArray(dtype, Math.ceil(size / n), 1, true), n, kinds.get(tensor));
       }
     }
+  }
+
+  /** A port to memory; where it has words of a bus, the process that moves them, its queue, and what takes them apart or together. */
+  private port(tensor: string): void {
+    const { elementBits } = this.program.tensors[tensor].layout;
+    const words = this.program.dataflow?.memory?.find((m) => m.tensor === tensor);
+    this.use('control', memoryPort(words?.bits ?? elementBits));
+    if (!words) return;
+    const { lut, ff, bram18, lutram } = queueOf(words.bits, 2);
+    this.use('streams', usage(lut, ff, 0, bram18, lutram));
+    this.use('control', control.plain);
+    this.use('memories', memoryWords(words.bits, elementBits, words.lanes));
   }
 
   private kernel(kernel: Kernel): void {

@@ -61,6 +61,22 @@ export function wordsOf(program: Program, streams: ReadonlyMap<string, readonly 
   return { lanes: (tensor, to) => lanes.get(tensor)!.get(to)!, sent: (tensor) => sent.get(tensor) ?? 1, of: (kernel) => steps.get(kernel)! };
 }
 
+/** What a writer that makes `made` elements at once would gather for its readers. */
+export interface Gathered {
+  readonly together: number;
+  /** The most that all of them take in a cycle. */
+  readonly most: number;
+}
+
+/** Undefined where not all readers take words of any multiple of what they do in a step. */
+export function gatheredFor(writer: Kernel, readers: readonly Kernel[], tensor: string, program: Program, foldings: ReadonlyMap<Kernel, Folding>, made: number): Gathered | undefined {
+  const steps = readers.map((kernel) => stepOf(kernel, tensor, program, foldings.get(kernel)!));
+  if (steps.some(({ step }) => step === undefined)) return undefined;
+  const together = steps.reduce((n, { step = 1 }) => (n * step) / gcd(n, step), made);
+  const most = Math.min(...steps.map(({ step, over }, i) => (over && readers[i].op !== 'receive' ? step! : Infinity)));
+  return canGather(writer, tensor, made, together, program) ? { together, most } : undefined;
+}
+
 interface StepWords {
   /** Elements of a tensor that a kernel takes in a step: words of any multiple will do. Undefined where they have to be so many. */
   readonly step?: number;
@@ -85,9 +101,10 @@ function stepOf(kernel: Kernel, tensor: string, program: Program, folding: Foldi
 const isOneNest = (kernel: Kernel): boolean => kernel.reduce.length === 0 || hasFreeOrder(kernel);
 
 /** Words of a reader that takes what is made, as it is made. */
-function apart(kernel: Kernel, tensor: string, made: number, program: Program, folding: Folding): Lanes {
+export function apart(kernel: Kernel, tensor: string, made: number, program: Program, folding: Folding): Lanes {
   const window = readsInOrder(kernel, tensor, program) ? undefined : windowOf(kernel, tensor, program);
-  const taken = window ? gcd(made, program.tensors[tensor].shape[window.channels]) : folding.pe;
+  const { outputs } = foldableLoops(kernel, program);
+  const taken = window ? gcd(made, program.tensors[tensor].shape[window.channels]) : kernel.op === 'receive' ? gcd(made, outputs?.extent ?? 1) : folding.pe;
   return { word: gcd(made, taken), taken };
 }
 
