@@ -243,11 +243,11 @@ test('a folding that names the convolutions alone: pools are folded to keep up, 
   const plain = await made(save('nothing.json', '{}'));
   const layers = Object.keys(plain.folding).filter((name) => /conv|fc|gemm|matmul/i.test(name));
   const [pool] = Object.keys(plain.folding).filter((name) => /pool/i.test(name));
-  const named = save('layers.json', JSON.stringify(Object.fromEntries(layers.map((name, i) => [name, { pe: 2, simd: i === 0 ? 25 : 1 }]))));
+  const named = save('layers.json', JSON.stringify(Object.fromEntries(layers.map((name, i) => [name, [{ pe: 8, simd: 5 }, { pe: 8, simd: 4 }, { pe: 8, simd: 5 }, { pe: 5, simd: 4 }][i]]))));
   const { out, folding } = await made(named);
   assert.match(out, new RegExp(`\\(folded as layers\\.json says; not in it, and folded to keep up: .*${pool} \\(PE \\d+, SIMD \\d+\\)`));
   assert.ok(folding[pool].pe * folding[pool].simd > 1);
-  assert.equal(folding[layers[0]], { pe: 2, simd: 25 });
+  assert.equal(folding[layers[0]], { pe: 8, simd: 5 });
   const again = await made(save('whole.json', JSON.stringify(folding)));
   assert.equal(again.folding, folding);
   assert.match(again.out, /\(folded as whole\.json says\)$/m);
