@@ -11,6 +11,13 @@
 #include <ap_int.h>
 #include <hls_stream.h>
 
+/// The whole product, a circuit of its own that those who call it share.
+inline ap_uint<64> wholeProduct(ap_uint<32> a, ap_uint<32> b) {
+#pragma HLS INLINE off
+#pragma HLS PIPELINE II=1
+  return a * b;
+}
+
 namespace sigmaflow {
 
 template <bool b, class T, class F> struct either {
@@ -95,6 +102,14 @@ inline ap_uint<32> productHigh(ap_uint<32> a, ap_uint<32> b) {
 #pragma HLS INLINE
   return ap_uint<32>((a * b) >> 32);
 }
+inline ap_uint<32> sharedLow(ap_uint<32> a, ap_uint<32> b) {
+#pragma HLS INLINE
+  return ap_uint<32>(wholeProduct(a, b));
+}
+inline ap_uint<32> sharedHigh(ap_uint<32> a, ap_uint<32> b) {
+#pragma HLS INLINE
+  return ap_uint<32>(wholeProduct(a, b) >> 32);
+}
 
 /// The integers of `bits`.
 template <int bits, bool isSigned> struct integer {
@@ -157,58 +172,92 @@ template <int N> float toFloat(ap_uint<N> a) {
 #pragma HLS INLINE
   return float(a.to_uint64());
 }
-/// Towards zero; out of range the nearest integer of the type, of NaN 0.
-template <int bits, bool isSigned> typename integer<bits, isSigned>::type truncated(float a) {
-#pragma HLS INLINE
-  typedef integer<bits, isSigned> to;
-  const float end = floatOf(int32_t((127 + (isSigned ? bits - 1 : bits)) << 23)); // 2 to that power
-  if (a != a) return typename to::type(0);
-  if (a >= end) return to::most();
-  if (isSigned ? a <= -end : a <= 0.0f) return to::least();
-  return isSigned ? typename to::type(int64_t(a)) : typename to::type(uint64_t(a));
-}
 inline float magnitude(float a) {
 #pragma HLS INLINE
   return floatOf(int32_t(bitsOf(a).to_int() & 0x7fffffff));
+}
+/// By its bits, so that a - b as a + opposite(b) stays a sum, which shares its core with other sums.
+inline float opposite(float a) {
+#pragma HLS INLINE
+  return floatOf(uint32_t(bitsOf(a).to_int()) ^ 0x80000000u);
 }
 inline bool isNegative(float a) {
 #pragma HLS INLINE
   return bitsOf(a) < 0;
 }
+// Order and rounding work on the bits: integers of the fabric, which take neither a float core nor its time, and flush nothing.
+
+inline bool isNaN(float a) {
+#pragma HLS INLINE
+  return (bitsOf(a).to_int() & 0x7fffffff) > 0x7f800000;
+}
+/// Integers in the order of the floats, -0 below +0.
+inline int32_t rank(float a) {
+#pragma HLS INLINE
+  const int32_t i = bitsOf(a).to_int();
+  return i < 0 ? i ^ 0x7fffffff : i;
+}
+inline bool areZero(float a, float b) {
+#pragma HLS INLINE
+  return ((bitsOf(a).to_int() | bitsOf(b).to_int()) & 0x7fffffff) == 0;
+}
+inline bool isLess(float a, float b) {
+#pragma HLS INLINE
+  return !isNaN(a) && !isNaN(b) && rank(a) < rank(b) && !areZero(a, b);
+}
+inline bool isEqual(float a, float b) {
+#pragma HLS INLINE
+  return !isNaN(a) && !isNaN(b) && (rank(a) == rank(b) || areZero(a, b));
+}
+inline bool isAtMost(float a, float b) {
+#pragma HLS INLINE
+  return !isNaN(a) && !isNaN(b) && (rank(a) <= rank(b) || areZero(a, b));
+}
+/// WebAssembly's: NaN where one is, and -0 below +0.
+inline float minimum(float a, float b) {
+#pragma HLS INLINE
+  return isNaN(a) ? a : isNaN(b) || rank(b) < rank(a) ? b : a;
+}
+inline float maximum(float a, float b) {
+#pragma HLS INLINE
+  return isNaN(a) ? a : isNaN(b) || rank(a) < rank(b) ? b : a;
+}
+/// Towards zero; out of range the nearest integer of the type, of NaN 0.
+template <int bits, bool isSigned> typename integer<bits, isSigned>::type truncated(float a) {
+#pragma HLS INLINE
+  typedef integer<bits, isSigned> to;
+  const float end = floatOf(int32_t((127 + (isSigned ? bits - 1 : bits)) << 23)); // 2 to that power
+  if (isNaN(a)) return typename to::type(0);
+  if (isAtMost(end, a)) return to::most();
+  if (isAtMost(a, isSigned ? -end : 0.0f)) return to::least();
+  return isSigned ? typename to::type(int64_t(a)) : typename to::type(uint64_t(a));
+}
 /// To the nearest integer, half to even; the sign of zero stays.
 inline float nearest(float a) {
 #pragma HLS INLINE
-  const float whole = 8388608.0f; // all beyond are integers
-  if (!(magnitude(a) < whole)) return a;
-  const float rounded = (magnitude(a) + whole) - whole;
-  return isNegative(a) ? -rounded : rounded;
+  const uint32_t bits = uint32_t(bitsOf(a).to_int());
+  const uint32_t sign = bits & 0x80000000u;
+  const int exponent = int(bits >> 23 & 255);
+  if (exponent >= 150) return a; // all beyond 2 to the 23rd are integers
+  if (exponent < 126) return floatOf(sign);
+  if (exponent == 126) return floatOf((bits & 0x7fffffu) == 0 ? sign : sign | 0x3f800000u); // below one: a half goes to zero
+  const int places = 150 - exponent;
+  const uint32_t unit = uint32_t(1) << places;
+  return floatOf((bits + (unit >> 1) - 1 + (bits >> places & 1)) & ~(unit - 1));
 }
 inline float roundDown(float a) {
 #pragma HLS INLINE
-  const float n = nearest(a);
-  const float down = n > a ? n - 1.0f : n;
-  return down == 0.0f && isNegative(a) ? -0.0f : down;
+  const uint32_t bits = uint32_t(bitsOf(a).to_int());
+  const int exponent = int(bits >> 23 & 255);
+  if (exponent >= 150) return a;
+  if (exponent < 127) return isNegative(a) && bits << 1 != 0 ? -1.0f : floatOf(bits & 0x80000000u);
+  const uint32_t below = (uint32_t(1) << (150 - exponent)) - 1;
+  return floatOf((isNegative(a) ? bits + below : bits) & ~below);
 }
 inline float squareRoot(float a) {
 #pragma HLS INLINE
   return sqrtf(a);
 }
-/// WebAssembly's: NaN where one is, and -0 below +0.
-inline float minimum(float a, float b) {
-#pragma HLS INLINE
-  if (a != a) return a;
-  if (b != b) return b;
-  if (a == b) return isNegative(a) ? a : b;
-  return a < b ? a : b;
-}
-inline float maximum(float a, float b) {
-#pragma HLS INLINE
-  if (a != a) return a;
-  if (b != b) return b;
-  if (a == b) return isNegative(a) ? b : a;
-  return a > b ? a : b;
-}
-
 // ---- Memory outside of the circuit
 
 /// An element as its bits lie in memory, in `width` of them, and back.

@@ -136,6 +136,7 @@ function printScheduled(s: Scheduled): string[] {
       ...s.steps.map((step) => `step    ${step}`),
       ...byName(s.banks ?? {}).map(([name, banks]) => `banks   ${printName(name)} ${banks}`),
       ...byName(s.memories ?? {}).map(([name, memory]) => `memory  ${printName(name)} ${memory}`),
+      ...byName(s.cores ?? {}).map(([name, n]) => `cores   ${name} ${n}`),
       ...s.locals.map((l) => `local   ${printName(l.name)}: ${l.type} [${l.shape.join(', ')}]${printRange({ range: l.range, dtype: l.type })}`),
       ...s.body.flatMap(printStmt),
     ]),

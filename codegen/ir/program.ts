@@ -223,6 +223,10 @@ export interface Local {
   readonly range?: readonly [number, number];
 }
 
+/** Circuits that operations share: of float32 arithmetic, of which `add` also subtracts, and whole products of two uint32. */
+export const coreNames = ['add', 'mul', 'div', 'sqrt', 'product'] as const;
+export type Core = (typeof coreNames)[number];
+
 export interface Scheduled {
   /** The steps that led here, as they print. */
   readonly steps: readonly string[];
@@ -231,6 +235,8 @@ export interface Scheduled {
   readonly banks?: Readonly<Record<string, number>>;
   /** Of a constant in a circuit: the memory that holds it. */
   readonly memories?: Readonly<Record<string, 'lutram' | 'bram'>>;
+  /** Of a circuit whose operations share cores: how many of each kind there are. */
+  readonly cores?: Readonly<Partial<Record<Core, number>>>;
   readonly body: readonly Stmt[];
 }
 

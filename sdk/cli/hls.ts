@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { emitHls } from '../../codegen/emit/hls/design.js';
 import { DiagnosticError, fail } from '../../codegen/ir/diagnostic.js';
-import type { ProgramUnit } from '../../codegen/ir/program.js';
+import type { Block, Program, ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { completeFolding, foldingChooser, missing, resourceNames, type Kind } from '../../codegen/schedule/fabric/choose.js';
 import { leastDepths, withDepths } from '../../codegen/schedule/fabric/depths.js';
@@ -62,7 +62,7 @@ export const command: Command = {
     { name: 'seed', value: 'S', doc: 'of the random inputs (default 1), and of the weights that --twin sample draws' },
     batchOption,
     ...posteriorOptions,
-    { ...samplesOption, doc: 'of --twin sample: samples of the weights in the test bench, 1 to 65536 (default 2)' },
+    { ...samplesOption, doc: 'of --twin sample: samples of the weights in the test bench and in all times, 1 to 65536 (default 2)' },
   ],
   examples: ['sigmaflow hls mlp.onnx --board pynq-z2 -o mlp_hls', 'sigmaflow hls mlp.onnx --board arty-a7-100t -o mlp_hls --clock 80MHz --latency 50us', 'sigmaflow hls mlp.onnx --board arty-a7-100t -o mlp_hls --folding folding.json --input digits.npy'],
   async run(args, context) {
@@ -85,23 +85,23 @@ export const command: Command = {
     const imported = importModel(model);
 
     const artifact = await build(model, { batch, target: 'scalar' });
+    const controls = { samples: controlsOf(args).samples ?? 2, seed };
     const { graph, lowered, folding, goal, unit, estimate, timing, depths } = atFile(model.file, () => {
       const passed = circuitGraph(model, batch);
       const low = lowerForCircuit(passed);
-      return { graph: passed, lowered: low, ...circuitFor(args, low, board, clock, artifact.manifest.batch) };
+      return { graph: passed, lowered: low, ...circuitFor(args, low, board, clock, artifact.manifest.batch, controls.samples) };
     });
     const name = circuitName(model.name);
     const text = emitHls(unit, name);
 
     const interpreter = interpreterEngine(artifact);
-    const controls = { samples: controlsOf(args).samples ?? 2, seed };
     const images = args.text('images');
     const inputs = images !== undefined ? imagesOf(args, images, limit, artifact.manifest, model.posterior, controls)
       : args.flag('input') ? readInputs(args.texts('input'), interpreter.inputs, controls)
         : randomInputs(interpreter.inputs, random ?? 8 * interpreter.batch, seed, controls);
     const files = images !== undefined ? [images] : args.texts('input');
     const origin = files.length > 0 ? `from ${files.map((f) => path.basename(f)).join(', ')}` : `drawn with seed ${seed}`;
-    const effects = effectsOf(lowered, {
+    const effects = effectsOf({ ...lowered, program: withSamples(lowered.program, controls.samples) }, {
       folding,
       bus: board.bus.bits,
       depths: Object.fromEntries(unit.program.dataflow!.streams.map((s) => [streamName(s), s.depth])),
@@ -143,9 +143,16 @@ interface Chosen {
   readonly goal: string;
 }
 
-/** The circuit: folded as a file says, else the least that meets the goal, else the fastest that fits the board. */
-function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clock: number, images: number): Chosen & Finished {
-  const prepared = prepareFabric(lowered, []);
+/** A Program whose repeats with a count from an input run so often, for times: its results are those of the Program with this input. */
+function withSamples(program: Program, samples: number): Program {
+  const map = (blocks: readonly Block[]): Block[] => blocks.map((b) => (b.kind === 'kernel' ? b : { ...b, count: typeof b.count === 'number' ? b.count : { ...b.count, max: Math.min(b.count.max, samples) }, body: map(b.body) }));
+  return { ...program, blocks: map(program.blocks) };
+}
+
+/** The circuit: folded as a file says, else the least that meets the goal, else the fastest that fits the board; times of so many samples. */
+function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clock: number, images: number, samples: number): Chosen & Finished {
+  const prepared = prepareFabric({ ...lowered, program: withSamples(lowered.program, samples) }, []);
+  const note = JSON.stringify(lowered.program.blocks) === JSON.stringify(withSamples(lowered.program, 0).blocks) ? '' : `; times of ${plural(samples, 'sample')}`;
   const file = args.text('folding');
   if (file !== undefined) {
     const named = readFolding(file, prepared);
@@ -153,11 +160,11 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
     // A folding of 1 and 1 is what a kernel has of which nobody says anything.
     const added = Object.entries(folding).filter(([name, f]) => !Object.hasOwn(named, name) && f.pe * f.simd > 1);
     const said = added.length === 0 ? '' : `; not in it, and folded to keep up: ${added.map(([name, { pe, simd }]) => `${name} (PE ${pe}, SIMD ${simd})`).join(', ')}`;
-    return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}`, ...finished(makeCircuit(lowered, { folding, bus: board.bus.bits })) }, board);
+    return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}${note}`, ...finished(makeCircuit(lowered, { folding, bus: board.bus.bits }), samples) }, board);
   }
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
   const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6), outside: busCycles(board) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
-  const goal = latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits';
+  const goal = `${latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits'}${note}`;
   // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again, first with
   // the depths that the streams of the last one had.
   const bus = board.bus.bits;
@@ -168,7 +175,7 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
   for (let left = attempts; ; left--) {
     const { folding } = explained(() => choose(part), board);
     const likely = estimateResources(scheduleFabric(lowered, { folding, bus, depths: before }).program);
-    const made = missing(likely.total, room) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding, bus })) };
+    const made = missing(likely.total, room) && left > 0 ? undefined : { folding, goal, ...finished(makeCircuit(lowered, { folding, bus }), samples) };
     const kind = missing((made?.estimate ?? likely).total, room);
     if (made && (!kind || left === 0)) return fitting(made, board);
     part[kind!] -= Math.ceil(1.1 * ((made?.estimate ?? likely).total[kind!] - room[kind!])) + 1;
@@ -209,14 +216,15 @@ function fitting<T extends Finished>(made: T, board: FpgaBoard): T {
 
 type Finished = Pick<Project, 'unit' | 'estimate' | 'timing' | 'depths'>;
 
-/** A circuit with the least depths of its streams, its size and its time. */
-function finished(circuit: ProgramUnit): Finished {
-  const { depths, least, endless } = leastDepths(circuit.program);
-  const unit = { ...circuit, program: withDepths(circuit.program, depths) };
+/** A circuit with the least depths of its streams, its size and its time for so many samples. */
+function finished(circuit: ProgramUnit, samples: number): Finished {
+  const timed = withSamples(circuit.program, samples);
+  const { depths, least, endless } = leastDepths(timed);
+  const [unit, program] = [{ ...circuit, program: withDepths(circuit.program, depths) }, withDepths(timed, depths)];
   verify(unit);
-  const [one, several] = [simulateDataflow(unit.program), simulateDataflow(unit.program, { images: 3 })];
+  const [one, several] = [simulateDataflow(program), simulateDataflow(program, { images: 3 })];
   if (one.deadlock) fail('internal/fault', circuit.program.name, `the circuit would stand still: ${explainDeadlock(one.deadlock)}`, 'This is a fault of the compiler. Report it with the model.');
-  return { unit, estimate: estimateResources(unit.program), timing: { ...one, interval: several.interval, streams: several.streams }, depths: { least, endless } };
+  return { unit, estimate: estimateResources(program), timing: { ...one, interval: several.interval, streams: several.streams }, depths: { least, endless } };
 }
 
 // ---- The test bench's data -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import type { Program, ProgramUnit } from '../../codegen/ir/program.js';
 import { processCycles } from '../../codegen/schedule/fabric/cycles.js';
 import { foldables } from '../../codegen/schedule/fabric/folding.js';
 import { circuitOf, streamName } from '../../codegen/schedule/fabric/index.js';
-import type { Folding } from '../../codegen/schedule/fabric/kernel.js';
+import { togetherIn, type Folding } from '../../codegen/schedule/fabric/kernel.js';
 import type { RomKind } from '../../codegen/schedule/fabric/memory.js';
 import type { Usage } from '../../codegen/schedule/fabric/operators.js';
 import { isThresholds, prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
@@ -45,11 +45,11 @@ export interface EffectsOptions {
 /** Estimates a lowered Program's circuit with and without each optimization that has something to do in it. */
 export function effectsOf(lowered: ProgramUnit, { folding, depths, bus, lowerWithout, has }: EffectsOptions): Effects {
   const figures = (unit: ProgramUnit, { without = [], memories, accumulatorBits, words = depths }: Variant = {}): { figures: Figures; program: Program } => {
-    const prepared = prepareFabric(unit, [], { without });
+    const prepared = prepareFabric(unit, [], { without }, togetherIn(folding));
     const possible = new Map(foldables(prepared).map((f) => [f.name, f]));
-    const legal = Object.fromEntries(Object.entries(folding).map(([name, { pe, simd }]) => {
+    const legal = Object.fromEntries(Object.entries(folding).map(([name, own]) => {
       const f = possible.get(name);
-      return [name, { pe: f?.pe.includes(pe) ? pe : 1, simd: f?.simd.includes(simd) ? simd : 1 }];
+      return [name, { ...own, pe: f?.pe.includes(own.pe) ? own.pe : 1, simd: f?.simd.includes(own.simd) ? own.simd : 1 }];
     }));
     const { program } = circuitOf(prepared, { folding: legal, depths: words, bus, drafts: new Map(), ...(memories ? { memories } : {}) }, []);
     const { total } = estimateResources(program, accumulatorBits ? { accumulatorBits } : {});

@@ -16,15 +16,21 @@ const numpyType = (type: string): string => (type === 'float' ? 'float32' : type
 /** Text of a Python string. */
 const quoted = (text: string): string => JSON.stringify(text.replace(/[^\x20-\x7e]/g, '_'));
 
-function pynqDriver({ name, model, board, text, version }: Project): string {
+function pynqDriver({ name, model, board, text, version, graph }: Project): string {
   const table = (isInput: boolean): string => text.arguments.filter((a) => a.isInput === isInput)
     .map((a) => `    ${quoted(a.name)}: (${quoted(a.tensor.name)}, np.${numpyType(a.type)}, (${a.tensor.shape.map((d) => `${d}, `).join('').trimEnd()})),`).join('\n');
+  const controls = text.arguments.filter((a) => a.isInput).flatMap((a, i) => {
+    const control = graph.values[graph.inputs[i]].control;
+    return control ? [{ argument: a.name, name: a.tensor.name, values: control.default, meaning: control.meaning }] : [];
+  });
+  const offset = controls.find((c) => c.meaning === 'batchOffset');
+  const batch = text.arguments.find((a) => a.isInput)?.tensor.shape[0] ?? 1;
   return `"""The circuit of ${model.replace(/[^\x20-\x7e]|["\\]/g, '_')} from Python on a ${board.title}: NumPy arrays in and out.
 
     python3 driver.py validate             compares every bit with tb/data
     python3 driver.py throughput [CALLS]   calls a second, and microseconds a call
 
-As a module:  network = Network("${name}.bit"); outputs = network.run(array)
+As a module:  network = Network("${name}.bit"); outputs = network.run(array${controls.filter((c) => c !== offset).map((c) => `, ${c.name}=${c.values.length === 1 ? c.values[0] : `[${c.values.join(', ')}]`}`).join('')})
 ${name}.bit and ${name}.hwh lie in one folder. Made by sigmaflow ${version}.
 """
 import os
@@ -40,6 +46,8 @@ ${table(true)}
 OUTPUTS = {
 ${table(false)}
 }
+# Inputs that say how it runs, by name in run(); what they are where it is not told.
+CONTROLS = {${controls.map((c) => `${quoted(c.argument)}: [${c.values.join(', ')}]`).join(', ')}}
 HERE = os.path.dirname(os.path.abspath(__file__))
 START, DONE = 1, 2
 # Bytes of a word of the bus. The circuit moves whole words, so buffers are as long as whole words.
@@ -66,6 +74,8 @@ class Network:
             self.circuit.write(registers[names[0]]["address_offset"], memory.device_address & 0xFFFFFFFF)
             self.memory[argument] = memory
             self.buffers[argument] = np.asarray(memory)[:size].view(dtype).reshape(shape or (1,))
+            if argument in CONTROLS:
+                self.buffers[argument][:] = CONTROLS[argument]
 
     def call(self):
         """One call of the circuit on what lies in the buffers."""
@@ -77,25 +87,39 @@ class Network:
         for argument in OUTPUTS:
             self.memory[argument].invalidate()
 
-    def run(self, *arrays):
+    def run(self, *arrays, **controls):
         """Outputs for arrays of one or several calls: each of an input's shape, or [calls] and that shape. One output is given alone."""
-        if len(arrays) != len(INPUTS):
-            raise ValueError("expected %d arrays (%s), found %d" % (len(INPUTS), ", ".join(n for n, _, _ in INPUTS.values()), len(arrays)))
-        calls = []
-        for array, (name, dtype, shape) in zip(arrays, INPUTS.values()):
-            array = np.asarray(array)
+        data = [a for a in INPUTS if a not in CONTROLS or len(arrays) == len(INPUTS)]
+        if len(arrays) != len(data):
+            raise ValueError("expected %d arrays (%s), found %d" % (len(data), ", ".join(INPUTS[a][0] for a in data), len(arrays)))
+        unknown = sorted(set(controls) - {INPUTS[a][0] for a in CONTROLS})
+        if unknown:
+            raise TypeError("the circuit has no input %s that says how it runs" % ", ".join(unknown))
+        given = dict(zip(data, arrays))
+        calls = {}
+        for argument, (name, dtype, shape) in INPUTS.items():
+            array = np.asarray(given.get(argument, controls.get(name, CONTROLS.get(argument))))
+            if argument not in given and array.size == int(np.prod(shape, dtype=int)):
+                array = array.reshape(shape)
             if array.size == 0 or array.size % int(np.prod(shape, dtype=int)) or array.shape[array.ndim - len(shape):] != shape:
                 raise ValueError("%s: expected shape %s or [calls] and that, found %s" % (name, list(shape), list(array.shape)))
             converted = array.astype(dtype)
             if np.dtype(dtype).kind != "f" and not np.array_equal(converted, array):
                 raise ValueError("%s: some values are no %s" % (name, np.dtype(dtype)))
-            calls.append(converted.reshape((-1,) + shape))
-        count = len(calls[0])
-        if any(len(c) != count for c in calls):
-            raise ValueError("the inputs have different numbers of calls: %s" % ", ".join(str(len(c)) for c in calls))
+            calls[argument] = converted.reshape((-1,) + shape)
+        count = max(len(c) for c in calls.values())
+        # What says how it runs is said for all calls at once.
+        for argument in CONTROLS:
+            if len(calls[argument]) == 1:
+                calls[argument] = np.repeat(calls[argument], count, axis=0)
+${offset ? `        # The place of a call's first inference among all, so that each draws numbers of its own.
+        if "${offset.argument}" not in given and "${offset.name}" not in controls:
+            calls["${offset.argument}"] = np.arange(count, dtype=np.int32) * ${batch}
+` : ''}        if any(len(c) != count for c in calls.values()):
+            raise ValueError("the inputs have different numbers of calls: %s" % ", ".join(str(len(c)) for c in calls.values()))
         outputs = {a: np.empty((count,) + shape, dtype) for a, (_, dtype, shape) in OUTPUTS.items()}
         for i in range(count):
-            for argument, c in zip(INPUTS, calls):
+            for argument, c in calls.items():
                 self.buffers[argument][:] = c[i].reshape(self.buffers[argument].shape)
             self.call()
             for argument, output in outputs.items():

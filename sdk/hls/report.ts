@@ -63,16 +63,18 @@ const interfaceBatch = (shapes: readonly (readonly number[])[]): number => Math.
 function notes({ unit, estimate, board }: Project): string {
   const kernels = kernelsOf(unit.program.blocks);
   const floats = kernels.filter((k) => k.op !== 'load' && k.op !== 'store' && k.op !== 'send' && k.op !== 'receive' && computesFloats(k));
-  const slow = kernels.flatMap((k) => (k.scheduled?.steps ?? []).flatMap((s) => {
+  const slow = kernels.filter((k) => !k.scheduled?.cores).flatMap((k) => (k.scheduled?.steps ?? []).flatMap((s) => {
     const every = Number(/^pipeline .* every (\d+)$/.exec(s)?.[1] ?? 1);
     return every > 1 ? [`${k.name} every ${every} cycles`] : [];
   }));
+  const shared = kernels.filter((k) => k.scheduled?.cores);
   const full = (Object.keys(names) as (keyof Usage)[]).filter((r) => board.resources[r] > 0 && estimate.total[r] / board.resources[r] > 0.7);
   const items = [
     'Figures of resources and cycles are estimates, made before synthesis. Vitis HLS (csynth) and Vivado (<code>build/utilization.txt</code>, <code>build/timing.txt</code>) have the last word.',
     `Memory takes ${board.bus.read} cycles to the first word that is read and ${board.bus.write} to acknowledge the last that is written: figures of the board file, by default what Vitis HLS assumes, not measured. They count once in the latency, and not in the time between calls that follow one another. The program in <code>host/</code> waits for each call: it sees the latency and its own time. After the first, a word of ${board.bus.bits} bits goes each cycle.`,
     ...(floats.length === 0 ? [] : [`${floats.length === 1 ? 'One process computes' : `${floats.length} processes compute`} in float32 (${floats.slice(0, 4).map((k) => escape(k.name)).join(', ')}${floats.length > 4 ? ' ...' : ''}). C simulation has every bit of the WebAssembly module; float cores on the fabric may flush denormals (values below 1.2e-38) to zero.`]),
     ...(slow.length === 0 ? [] : [`A float32 sum waits ${latencies.add} cycles for the adder: ${escape(slow.slice(0, 6).join(', '))}${slow.length > 6 ? ' ...' : ''} instead of every cycle. More outputs at once (PE) do not change that; more of them one after the other in the same loop do.`]),
+    ...(shared.length === 0 ? [] : [`${shared.length === 1 ? 'One kernel shares its float cores among its operations' : `${shared.length} kernels share float cores among their operations`}, and those that follow one another in a process share them too: with one core of a kind an iteration begins when the last is done with it. How many there are is asked for by <code>#pragma HLS ALLOCATION</code>; cycles are counted with the ${latencies.add} of an adder, ${latencies.mul} of a multiplier, ${latencies.div} of a divider and ${latencies.sqrt} of a square root. The schedule of the tool may be another.`]),
     ...(full.length === 0 ? [] : [`More than 70 % of a resource is used (${full.map((r) => names[r]).join(', ')}): placement gets hard and the clock may not be met. Fold more, or take a slower clock.`]),
   ];
   return `<ul class="notes">\n${items.map((i) => `<li>${i}</li>`).join('\n')}\n</ul>`;
@@ -98,10 +100,11 @@ function processes({ estimate, unit, folding, clock }: Project): string {
   const rows = parts.map((p) => {
     const kernels = kernelsOf(p.body);
     const main = kernels.find((k) => !['load', 'store', 'send', 'receive'].includes(k.op)) ?? kernels[0];
-    const f = kernels.map((k) => folding[k.name]).find((x) => x !== undefined);
+    const does = kernels.filter((k) => folding[k.name]);
+    const f = does.length === 1 ? folding[does[0].name] : undefined;
     const e = estimate.processes.find((x) => x.name === p.name);
     const cells = e ? [`${whole(e.cycles)}${e.cycles === slowest ? ' <span class="muted" title="the slowest: it sets the interval">◂</span>' : ''}`, `${whole(e.lut)}<span class="mini"><i style="width:${((100 * e.lut) / most).toFixed(1)}%"></i></span>`, whole(e.ff), whole(e.dsp), whole(e.bram18)] : [];
-    return `<tr><th class="left">${escape(p.name)}</th><td class="left">${escape(main?.op ?? '')}</td><td>${f ? `${f.pe} × ${f.simd}` : '–'}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
+    return `<tr><th class="left">${escape(p.name)}</th><td class="left">${does.length > 1 ? `${does.length} kernels` : escape(main?.op ?? '')}</td><td>${f ? `${f.pe} × ${f.simd}` : '–'}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
   });
   const heads = ['process', 'does', 'PE × SIMD', 'cycles', 'LUT', 'FF', 'DSP', 'BRAM 18K'];
   const total = `<tfoot><tr><th>together</th><td></td><td></td><td></td>${[estimate.total.lut, estimate.total.ff, estimate.total.dsp, estimate.total.bram18].map((n) => `<td>${whole(n)}</td>`).join('')}</tr></tfoot>`;

@@ -85,7 +85,7 @@ if {$has_board} { set_property board_part $found [current_project] } else { puts
 
 /** The circuit's masters, as buses of the interconnect `memory` from its slave port `first` on. */
 function masters({ text }: Project, first: number): string {
-  return text.arguments.map((_, i) => `bus circuit/m_axi_gmem${i} memory/S${String(first + i).padStart(2, '0')}_AXI`).join('\n');
+  return text.bundles.map((bundle, i) => `bus circuit/m_axi_${bundle} memory/S${String(first + i).padStart(2, '0')}_AXI`).join('\n');
 }
 
 function zynq(project: Project): string {
@@ -95,7 +95,7 @@ apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 -config [list ma
 set_property -dict [list CONFIG.PCW_USE_M_AXI_GP0 1 CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_S_AXI_HP0_DATA_WIDTH ${board.bus.bits} CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ ${clock} CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_EN_RST0_PORT 1] $ps
 cell resets ip:proc_sys_reset
 interconnect control 1 1
-interconnect memory ${text.arguments.length} 1
+interconnect memory ${text.bundles.length} 1
 
 # One clock for all.
 wire ps/FCLK_CLK0 ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK circuit/ap_clk memory/aclk control/aclk resets/slowest_sync_clk
@@ -155,7 +155,7 @@ set_property CONFIG.C_BAUDRATE 115200 [cell serial ip:axi_uartlite]
 connect_bd_net [get_bd_pins serial/tx] [get_bd_ports serial_transmit]
 connect_bd_net [get_bd_ports serial_receive] [get_bd_pins serial/rx]
 interconnect control 1 3
-interconnect memory ${text.arguments.length + 1} 1
+interconnect memory ${text.bundles.length + 1} 1
 
 # One clock for all.
 wire clocks/clk_out1 processor/Clk circuit/ap_clk memory/aclk control/aclk buffers/s_axi_aclk serial/s_axi_aclk resets/slowest_sync_clk

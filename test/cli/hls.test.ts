@@ -275,6 +275,8 @@ test('foldings that do not fit', async () => {
     assert.is(await fold(JSON.stringify({ [dense]: value })), `error [hls/folding] DIR/bad.json: ${whole} ${JSON.stringify(value)}\n  Write {"KERNEL": {"pe": 4, "simd": 2}, ...}, as folding.json of a project has it.`);
   }
   assert.is(await fold(JSON.stringify({ [`${dense}x`]: { pe: 2 } })), `error [hls/folding] DIR/bad.json: the model has no kernel "${dense}x"\n  Did you mean "${dense}"?`);
+  assert.is(await fold(JSON.stringify({ [dense]: { cores: 0 } })), `error [hls/folding] DIR/bad.json: "cores" of "${dense}" must be a whole number from 1 on, found 0\n  Leave "cores" away where operations share none.`);
+  assert.match(await fold(JSON.stringify({ [names[names.length - 1]]: { process: 'other' } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+" cannot run in the process "other": that must be a kernel ahead of it\n/);
   assert.match(await fold(JSON.stringify({ [dense]: { simd: 9973 } })), /^error \[hls\/folding\] DIR\/bad\.json: "\S+" cannot have simd 9973: it must divide \d+\n  Take one of 1, 2, /);
 });
 

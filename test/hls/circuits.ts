@@ -7,9 +7,10 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { kernelsOf } from '../../codegen/ir/walk.js';
 import type { OperatorRecord } from '../../codegen/ops/record.js';
-import { foldableLoops } from '../../codegen/schedule/fabric/kernel.js';
+import { foldableLoops, type Folding } from '../../codegen/schedule/fabric/kernel.js';
 import { prepareFabric } from '../../codegen/schedule/fabric/prepare.js';
 import { scheduleFabric } from '../../codegen/schedule/fabric/index.js';
+import { isMover } from '../../codegen/schedule/fabric/movers.js';
 import { exampleAnswers, exampleImages, exampleNetworks } from '../models/networks.js';
 import { lowerCase, sampleCase, type Lowered } from '../ops/harness.js';
 import { kinds, randomCase } from '../random/graphs.js';
@@ -21,13 +22,17 @@ function pick(extent: number, seed: number): number {
   return divisors[seed % divisors.length];
 }
 
-/** A circuit of a case, every kernel folded in some way, with a narrow or a wide bus. */
+/** A circuit of a case, every kernel folded in some way, with a narrow or a wide bus; of three, one shares its float cores, and one its processes too. */
 export function circuitOf(c: Lowered, seed: number): ProgramUnit {
   const { program } = prepareFabric(c.unit, []).unit;
-  const kernels = kernelsOf(program.blocks);
-  const folding = Object.fromEntries(kernels.map((k, i) => {
+  const kernels = kernelsOf(program.blocks).filter((k) => !isMover(k));
+  const folding = Object.fromEntries(kernels.map((k, i): [string, Folding] => {
     const { outputs, products } = foldableLoops(k, program);
-    return [k.name, { pe: pick(outputs?.extent ?? 1, seed + i), simd: pick(products?.extent ?? 1, seed + 2 * i + 1) }];
+    const process = kernels[i - (i % 3)].name;
+    return [k.name, {
+      pe: pick(outputs?.extent ?? 1, seed + i), simd: pick(products?.extent ?? 1, seed + 2 * i + 1),
+      ...(seed % 3 > 0 ? { cores: 1 + (i % 2) } : {}), ...(seed % 3 === 2 && process !== k.name ? { process } : {}),
+    }];
   }));
   const unit = scheduleFabric(c.unit, { folding, bus: seed % 3 === 0 ? 32 : 64 });
   verify(unit);

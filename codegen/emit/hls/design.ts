@@ -19,6 +19,8 @@ export interface HlsText {
   /** Its declaration. */
   readonly prototype: string;
   readonly topName: string;
+  /** Ports to memory, as `m_axi_NAME`: one for all arguments that one process moves. */
+  readonly bundles: readonly string[];
   /** Arguments of the top function, inputs first, in the order of the interface. */
   readonly arguments: readonly Argument[];
 }
@@ -64,9 +66,14 @@ export function emitHls(unit: ProgramUnit, name = identifier(unit.program.name) 
     ...kept.map((b) => b.call),
   ];
   const parameters = args.map((a) => `${a.isInput ? 'const ' : ''}${a.word.type} *${a.name}`).join(', ');
-  const interfaces = args.flatMap((a, i) => [`#pragma HLS INTERFACE m_axi port=${a.name} offset=slave bundle=gmem${i} depth=${a.word.count}`, `#pragma HLS INTERFACE s_axilite port=${a.name} bundle=control`]);
+  // Words of an argument have a process and a port of their own; elements share the port of the process that moves them.
+  const movers = args.map((a) => parts.find((p) => p.ports.some((x) => x.kind === 'memory' && x.tensor === a.tensor.name))?.name ?? a.name);
+  const gates = [...new Set(movers)];
+  const bundles = movers.map((m) => `gmem${gates.indexOf(m)}`);
+  const interfaces = args.flatMap((a, i) => [`#pragma HLS INTERFACE m_axi port=${a.name} offset=slave bundle=${bundles[i]} depth=${a.word.count}`, `#pragma HLS INTERFACE s_axilite port=${a.name} bundle=control`]);
   return {
     topName,
+    bundles: [...new Set(bundles)],
     arguments: args,
     prototype: `void ${topName}(${parameters});`,
     weights: constants.map((c) => constantText(program.buffers[c], Object.values(program.tensors).find((t) => t.buffer === c)!, data.get(program.buffers[c].hash!)!, constantName(c))).join('\n'),

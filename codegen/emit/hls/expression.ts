@@ -7,7 +7,7 @@ import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
 import { exprType, type TypeScope } from '../../ir/exprType.js';
 import { address, interval, rowMajorIndex, simplify } from '../../ir/indexing.js';
-import type { Condition, ElementType, Expr, Factor, Index, Program, Tensor } from '../../ir/program.js';
+import type { Compare, Condition, ElementType, Expr, Factor, Index, Program, Tensor } from '../../ir/program.js';
 
 /** The C++ type of a value. */
 export function typeText(type: ElementType): string {
@@ -50,10 +50,13 @@ export class Scope implements TypeScope {
   private readonly shapes = new Map<string, readonly number[]>();
   readonly ranges = new Map<string, readonly [number, number]>();
   readonly arrays: Arrays;
+  /** True where the float operations of the kernel share cores. */
+  readonly isShared: boolean;
   private readonly kernel: string;
 
-  constructor(arrays: Arrays, kernel: string, outer?: Scope) {
+  constructor(arrays: Arrays, kernel: string, isShared: boolean, outer?: Scope) {
     this.arrays = arrays;
+    this.isShared = isShared;
     this.kernel = kernel;
     for (const [key, value] of outer?.names ?? []) this.names.set(key, value);
     for (const [local, shape] of outer?.shapes ?? []) this.shapes.set(local, shape);
@@ -63,7 +66,7 @@ export class Scope implements TypeScope {
     return this.arrays.program;
   }
   inner(): Scope {
-    return new Scope(this.arrays, this.kernel, this);
+    return new Scope(this.arrays, this.kernel, this.isShared, this);
   }
   declare(kind: NameKind, name: string, type: ElementType): string {
     let text = prefixes[kind] + identifier(name);
@@ -177,9 +180,22 @@ function conditionText(e: Expr, scope: Scope): string {
   if (e.op !== 'lt' && e.op !== 'le' && e.op !== 'eq' && e.op !== 'ne' && e.op !== 'ge' && e.op !== 'gt') return `${exprText(e, scope)} != 0`;
   const types = [exprType(e.a, scope), exprType(e.b, scope)] as const;
   const [a, b] = [exprText(e.a, scope), exprText(e.b, scope)];
-  if (types.includes('float32') || describe(types[0]).signed === describe(types[1]).signed) return `${a} ${symbols[e.op]} ${b}`;
+  if (types.includes('float32')) return floatCondition(e.op, a, b);
+  if (describe(types[0]).signed === describe(types[1]).signed) return `${a} ${symbols[e.op]} ${b}`;
   const both = commonType(...types);
   return `${both}(${a}) ${symbols[e.op]} ${both}(${b})`;
+}
+
+/** The order of two floats, by the functions of sigmaflow_hls.h. */
+function floatCondition(op: Compare, a: string, b: string): string {
+  switch (op) {
+    case 'lt': return `isLess(${a}, ${b})`;
+    case 'gt': return `isLess(${b}, ${a})`;
+    case 'le': return `isAtMost(${a}, ${b})`;
+    case 'ge': return `isAtMost(${b}, ${a})`;
+    case 'eq': return `isEqual(${a}, ${b})`;
+    case 'ne': return `!isEqual(${a}, ${b})`;
+  }
 }
 
 /** An expression of exactly its own type. */
@@ -227,7 +243,7 @@ export function exprText(e: Expr, scope: Scope): string {
     case 'nearest':
       return `nearest(${exprText(e.a, scope)})`;
     case 'neg':
-      return isFloat ? `(-${exprText(e.a, scope)})` : `${to}(-${exprText(e.a, scope)})`;
+      return isFloat ? `opposite(${exprText(e.a, scope)})` : `${to}(-${exprText(e.a, scope)})`;
     case 'abs':
       return isFloat ? `magnitude(${exprText(e.a, scope)})` : `${to}(magnitude(${exprText(e.a, scope)}))`;
     case 'popcount':
@@ -237,9 +253,9 @@ export function exprText(e: Expr, scope: Scope): string {
     case 'shl': case 'shr':
       return `${to}(${cast(e.a)} ${e.op === 'shl' ? '<<' : '>>'} ${shiftText(e.b, scope)})`;
     case 'mulLow':
-      return `productLow(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;
+      return `${scope.isShared ? 'sharedLow' : 'productLow'}(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;
     case 'mulHigh':
-      return `productHigh(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;
+      return `${scope.isShared ? 'sharedHigh' : 'productHigh'}(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;
     case 'min': case 'max': {
       if (isFloat) return `${e.op}imum(${exprText(e.a, scope)}, ${exprText(e.b, scope)})`;
       const both = commonType(exprType(e.a, scope), exprType(e.b, scope));
@@ -249,6 +265,7 @@ export function exprText(e: Expr, scope: Scope): string {
     case 'div':
       return `(${exprText(e.a, scope)} / ${exprText(e.b, scope)})`;
     case 'add': case 'sub': case 'mul': {
+      if (isFloat && e.op === 'sub' && scope.isShared) return `(${exprText(e.a, scope)} + opposite(${exprText(e.b, scope)}))`;
       const text = `${exprText(e.a, scope)} ${symbols[e.op]} ${exprText(e.b, scope)}`;
       return isFloat ? `(${text})` : `${to}(${text})`;
     }

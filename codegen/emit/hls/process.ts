@@ -6,9 +6,10 @@ import { describe } from '../../ir/datatype.js';
 import { fail } from '../../ir/diagnostic.js';
 import { elementCount } from '../../ir/graph.js';
 import { indexKey, interval } from '../../ir/indexing.js';
-import type { Block, ElementType, Expr, Kernel, LoopStmt, MemoryPort, Program, Stmt, Stream } from '../../ir/program.js';
+import { coreNames, type Block, type ElementType, type Expr, type Kernel, type LoopStmt, type MemoryPort, type Program, type Stmt, type Stream } from '../../ir/program.js';
 import type { ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { touched } from '../../ir/verifyDataflow.js';
+import { kernelsOf } from '../../ir/walk.js';
 import { moved, moves } from '../../ir/traffic.js';
 import { elementText, exprText, guardText, localText, Names, Scope, typeText, type Arrays } from './expression.js';
 
@@ -161,8 +162,18 @@ class Writer implements Arrays {
     });
     const parameters = this.ports.map((p) => (p.kind === 'memory' ? `${p.type} *${p.text}` : `${p.type} &${p.text}`));
     const roms = [...this.memories].map(([array, kind]) => `#pragma HLS BIND_STORAGE variable=${array} type=rom_1p impl=${kind}`);
-    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...indented([...declared, ...this.parts]), ...cut, ...roms, ...indented([...body, ...this.tails]), '}'];
+    const lines = [`static void ${name}(${parameters.join(', ')}) {`, '#pragma HLS INLINE off', ...this.coreLimits(), ...indented([...declared, ...this.parts]), ...cut, ...roms, ...indented([...body, ...this.tails]), '}'];
     return { name, ports: this.ports, lines, constants: [...this.constants] };
+  }
+
+  /** Float cores of the process, whose kernels run one after the other, where these share them. */
+  private coreLimits(): string[] {
+    const kernels = kernelsOf(this.process.body);
+    return coreNames.flatMap((core) => {
+      const limit = Math.max(0, ...kernels.map((k) => k.scheduled?.cores?.[core] ?? 0));
+      if (limit === 0) return [];
+      return core === 'product' ? [`#pragma HLS ALLOCATION function instances=wholeProduct limit=${limit}`] : [`#pragma HLS ALLOCATION operation instances=f${core} limit=${limit}`];
+    });
   }
 
   private blockLines(blocks: readonly Block[], repeats: ReadonlyMap<string, number>, banks: Banks): string[] {
@@ -177,8 +188,8 @@ class Writer implements Arrays {
     });
   }
 
-  private scopeOf(kernel: string, repeats: ReadonlyMap<string, number>): Scope {
-    const scope = new Scope(this, kernel);
+  private scopeOf(kernel: string, repeats: ReadonlyMap<string, number>, isShared = false): Scope {
+    const scope = new Scope(this, kernel, isShared);
     for (const [axis, most] of repeats) scope.declareAxis(axis, 0, most);
     return scope;
   }
@@ -186,7 +197,7 @@ class Writer implements Arrays {
   private kernelLines(kernel: Kernel, repeats: ReadonlyMap<string, number>, banks: Banks): string[] {
     const { scheduled } = kernel;
     if (!scheduled) fail('program/invalid', kernel.name, 'a kernel without a schedule reached the emitter');
-    const scope = this.scopeOf(kernel.name, repeats);
+    const scope = this.scopeOf(kernel.name, repeats, scheduled.cores !== undefined);
     const locals = scheduled.locals.flatMap((l): string[] => {
       const text = scope.declareLocal(l.name, l.type, l.shape);
       const size = l.shape.reduce((a, b) => a * b, 1);

@@ -1,7 +1,8 @@
 /**
  * The folding of a circuit, chosen: the smallest that meets a latency or an interval, or the one with the smallest interval that fits
  * a part. As FINN does for a target of images a second: from everything one by one, the slowest process gets more at once until the
- * goal is met; then every kernel gives back what the goal does not need. Estimates decide (resources.ts, cycles.ts), and
+ * goal is met; then every kernel gives back what the goal does not need. What does not fit one by one shares its float cores: within
+ * each kernel, and then between neighbours that run one after the other in one process. Estimates decide (resources.ts, cycles.ts), and
  * for a latency the simulation in time (simulate.ts).
  */
 import { DiagnosticError, fail } from '../../ir/diagnostic.js';
@@ -12,10 +13,10 @@ import { mostCopies } from '../../targets/fpga.js';
 import { processCycles, type ProcessCycles } from './cycles.js';
 import { foldables, type Foldable } from './folding.js';
 import { circuitOf, streamName, type FabricOptions } from './index.js';
-import type { Folding } from './kernel.js';
+import { togetherIn, type Folding } from './kernel.js';
 import { lutsPerBlock } from './memory.js';
 import type { OperatorOptions, PartResources, Usage } from './operators.js';
-import type { Processes } from './prepare.js';
+import { inProcesses, type Processes } from './prepare.js';
 import { estimateResources, type Estimate } from './resources.js';
 import { simulateDataflow } from './simulate.js';
 
@@ -48,6 +49,9 @@ const sizeOf = (u: Usage): number => u.lut + u.ff / 4 + lutsPerBlock * u.bram18 
 /** Processes that a step towards a latency looks at, and foldings of each: every one is simulated. */
 const most = { processes: 4, steps: 2 };
 
+/** Float cores of a kind that a kernel may have for each output at once, where it shares them. */
+const coreSteps = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32] as const;
+
 export const resourceNames = { lut: 'LUTs', ff: 'flip-flops', dsp: 'DSP slices', bram18: 'block RAMs of 18 Kbit', lutram: 'LUTs as memory' } as const;
 export type Kind = keyof typeof resourceNames;
 const kinds = Object.keys(resourceNames) as Kind[];
@@ -66,7 +70,7 @@ export function chooseFolding(prepared: Processes, part: PartResources, goal: Fo
 
 /** The same for several parts, one after the other: what a folding gives is found once. */
 export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, options: EvaluationOptions = {}): (part: PartResources) => ChosenFolding {
-  const found: Found = { known: new Map(), drafts: new Map() };
+  const found: Found = { known: new Map(), cuts: new Map() };
   return (part) => {
     const search = new Search(prepared, part, goal, options, found);
     return search.leastOf(search.fastEnough());
@@ -80,7 +84,7 @@ export function foldingChooser(prepared: Processes, goal: FoldingGoal = {}, opti
 export function completeFolding(prepared: Processes, named: Readonly<Record<string, Folding>>, part: PartResources, options: EvaluationOptions = {}): ChosenFolding {
   const { program } = prepared.unit;
   const layers = kernelsOf(program.blocks).filter((k) => hasWeights(k, program)).map((k): [string, Folding] => [k.name, { pe: 1, simd: 1 }]);
-  return new Search(prepared, part, {}, options, { known: new Map(), drafts: new Map() }, { ...Object.fromEntries(layers), ...named }).completed();
+  return new Search(prepared, part, {}, options, { known: new Map(), cuts: new Map() }, { ...Object.fromEntries(layers), ...named }).completed();
 }
 
 /** True where a sum goes over constants. */
@@ -92,13 +96,13 @@ function hasWeights(kernel: Kernel, program: Program): boolean {
   return found;
 }
 
-/** What foldings give, by PE and SIMD of all kernels, and the kernels they are made of. */
+/** What foldings give, by those of all kernels, and the Program in the processes that they ask for. */
 interface Found {
   readonly known: Map<string, ChosenFolding | undefined>;
-  readonly drafts: Map<string, Kernel>;
+  readonly cuts: Map<string, Cut>;
 }
 
-/** What a folding gives. `drafts`: kernels of earlier evaluations of the same processes. */
+/** What a folding gives, of processes that are cut as it says. `drafts`: kernels of earlier evaluations of the same processes. */
 export function evaluateFolding(prepared: Processes, folding: Readonly<Record<string, Folding>>, options: EvaluationOptions = {}, drafts = new Map<string, Kernel>()): ChosenFolding {
   const { program } = circuitOf(prepared, { folding, drafts, bus: options.bus }, []);
   const estimate = estimateResources(program, options);
@@ -120,6 +124,16 @@ function writerOf(program: Program, tensor: string): string {
 
 const slowestFirst = ({ cycles }: ChosenFolding): ProcessCycles[] => [...cycles].sort((a, b) => b.cycles - a.cycles);
 
+/** A Program in the processes of some folding. */
+interface Cut {
+  readonly prepared: Processes;
+  readonly drafts: Map<string, Kernel>;
+  /** By process: the kernels that make it faster, its own and those that send to it. */
+  readonly levers: ReadonlyMap<string, readonly Foldable[]>;
+  /** The kernels of those that compute. */
+  readonly processes: readonly (readonly Foldable[])[];
+}
+
 class Search {
   private readonly found: Found;
   private readonly prepared: Processes;
@@ -128,8 +142,6 @@ class Search {
   private readonly options: EvaluationOptions;
   private readonly kernels: readonly Foldable[];
   private readonly named: Readonly<Record<string, Folding>>;
-  /** By process: the kernels that make it faster, its own and those that send to it. */
-  private readonly levers: ReadonlyMap<string, readonly Foldable[]>;
 
   constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: EvaluationOptions, found: Found, named: Readonly<Record<string, Folding>> = {}) {
     this.found = found;
@@ -139,13 +151,6 @@ class Search {
     this.options = options;
     this.kernels = foldables(prepared);
     this.named = named;
-    const program = { ...prepared.unit.program, dataflow: { processes: prepared.processes, streams: [] } };
-    const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.free.find((f) => f.name === k.name) ?? [])]));
-    this.levers = new Map([...own].map(([name, list]) => {
-      const senders = [...prepared.streams].flatMap(([tensor, to]) => (to.includes(name) ? (own.get(writerOf(program, tensor)) ?? []) : []));
-      const readers = list.length > 0 ? [] : [...prepared.streams].flatMap(([tensor, to]) => (writerOf(program, tensor) === name ? to.flatMap((r) => own.get(r) ?? []) : []));
-      return [name, [...list, ...senders, ...readers]];
-    }));
   }
 
   /** The kernels that the search folds. */
@@ -154,10 +159,31 @@ class Search {
   }
 
   private of(folding: Readonly<Record<string, Folding>>): ChosenFolding | undefined {
-    const key = JSON.stringify(this.kernels.map((k) => [folding[k.name].pe, folding[k.name].simd]));
-    const { known, drafts } = this.found;
-    if (!known.has(key)) known.set(key, this.legal(() => evaluateFolding(this.prepared, folding, this.options, drafts)));
-    return known.get(key);
+    const key = JSON.stringify(this.kernels.map((k) => folding[k.name]));
+    if (!this.found.known.has(key)) {
+      const { prepared, drafts } = this.cut(folding);
+      this.found.known.set(key, this.legal(() => evaluateFolding(prepared, folding, this.options, drafts)));
+    }
+    return this.found.known.get(key);
+  }
+
+  /** The processes that a folding asks for. */
+  private cut(folding: Readonly<Record<string, Folding>>): Cut {
+    const together = togetherIn(folding);
+    const key = JSON.stringify(together);
+    const known = this.found.cuts.get(key);
+    if (known) return known;
+    const prepared = together.length === 0 ? this.prepared : inProcesses(this.prepared.whole, together);
+    const program = { ...prepared.unit.program, dataflow: { processes: prepared.processes, streams: [] } };
+    const own = new Map(processesOf(program).map((p) => [p.name, kernelsOf(p.body).flatMap((k) => this.kernels.find((f) => f.name === k.name) ?? [])]));
+    const levers = new Map([...own].map(([name, list]) => {
+      const senders = [...prepared.streams].flatMap(([tensor, to]) => (to.includes(name) ? (own.get(writerOf(program, tensor)) ?? []) : []));
+      const readers = list.length > 0 ? [] : [...prepared.streams].flatMap(([tensor, to]) => (writerOf(program, tensor) === name ? to.flatMap((r) => own.get(r) ?? []) : []));
+      return [name, [...list, ...senders, ...readers].filter((k) => this.free.includes(k))];
+    }));
+    const cut: Cut = { prepared, drafts: new Map(), levers, processes: [...own.values()].filter((list) => list.length > 0) };
+    this.found.cuts.set(key, cut);
+    return cut;
   }
 
   /** Undefined where the tools' limits forbid a folding. */
@@ -186,11 +212,44 @@ class Search {
     return missing(estimate.total, this.part);
   }
 
-  /** All one by one; refused where even that does not fit. */
+  /** All one by one, and with shared cores where that does not fit; refused where nothing does. */
   private smallest(): ChosenFolding {
-    const least = this.of(Object.fromEntries(this.kernels.map((k) => [k.name, { pe: 1, simd: 1 }])))!;
-    const kind = this.missing(least);
-    return kind ? this.refuseAll(least, kind) : least;
+    const all = (folding: Folding): ChosenFolding => this.of(Object.fromEntries(this.kernels.map((k) => [k.name, folding])))!;
+    const least = all({ pe: 1, simd: 1 });
+    if (!this.missing(least)) return least;
+    const shared = all({ pe: 1, simd: 1, cores: 1 });
+    if (!this.missing(shared)) return shared;
+    // Kernels with more cores take less time, so that more of them find room in one process.
+    const joined = coreSteps.slice(0, 3).map((cores) => this.joined(all({ pe: 1, simd: 1, cores }), least.interval));
+    const excess = (c: ChosenFolding): number => kinds.reduce((n, k) => n + Math.max(0, c.estimate.total[k] / (this.part[k] ?? Infinity) - 1), 0);
+    const [best] = joined.sort((a, b) => excess(a) - excess(b) || a.interval - b.interval || sizeOf(a.estimate.total) - sizeOf(b.estimate.total));
+    if (!this.missing(best)) return best;
+    const smallest = this.joined(shared, Infinity);
+    const kind = this.missing(smallest);
+    return kind ? this.refuseAll(smallest, kind) : smallest;
+  }
+
+  /** Neighbours in one process, from the end, where that is smaller and no slower than `interval`; with what lies between two of them. */
+  private joined(start: ChosenFolding, interval: number): ChosenFolding {
+    let now = start;
+    const groups = this.cut(start.folding).processes.map((kernels) => kernels.map((k) => k.name));
+    for (let i = groups.length - 2; i >= 0; i--) {
+      for (let last = i + 1; last <= i + 2 && last < groups.length; last++) {
+        const [process, ...others] = groups.slice(i, last + 1).flat();
+        const cycles = groups.slice(i, last + 1).reduce((n, [name]) => n + (now.cycles.find((p) => p.name === name)?.cycles ?? 0), 0);
+        const tried = cycles > interval ? undefined : this.of({ ...now.folding, ...Object.fromEntries(others.map((k) => [k, { ...now.folding[k], process }])) });
+        if (!tried || !this.isBetter(tried, now) || tried.interval > Math.max(now.interval, interval)) continue;
+        now = tried;
+        groups.splice(i, last + 1 - i, [process, ...others]);
+        break;
+      }
+    }
+    return now;
+  }
+
+  /** Smaller, and short of nothing that was there before. */
+  private isBetter(tried: ChosenFolding, now: ChosenFolding): boolean {
+    return sizeOf(tried.estimate.total) < sizeOf(now.estimate.total) && kinds.every((k) => tried.estimate.total[k] <= Math.max(this.part[k] ?? Infinity, now.estimate.total[k]));
   }
 
   /** The slowest process faster and faster; where the part is full, what was given away too much is taken back. */
@@ -240,7 +299,7 @@ class Search {
   /** Foldings of a step more in which the process takes fewer cycles; what saves most of them for its size first. */
   private raised(now: ChosenFolding, process: string): ChosenFolding[] {
     const cyclesOf = (c: ChosenFolding): number => c.cycles.find((p) => p.name === process)!.cycles;
-    const tried = (this.levers.get(process) ?? []).flatMap((k) => this.larger(k, now.folding[k.name])).flatMap(([name, folding]) => {
+    const tried = (this.cut(now.folding).levers.get(process) ?? []).flatMap((k) => this.larger(k, now.folding[k.name])).flatMap(([name, folding]) => {
       const found = this.of({ ...now.folding, [name]: folding });
       return found && cyclesOf(found) < cyclesOf(now) ? [found] : [];
     });
@@ -274,13 +333,15 @@ class Search {
   }
 
   /** The foldings of a kernel that do more at once: for every PE with the least SIMD, and no more than a step of SIMD or PE needs. */
-  private larger(k: Foldable, { pe, simd }: Folding): [string, Folding][] {
+  private larger(k: Foldable, folding: Folding): [string, Folding][] {
+    const { pe, simd, cores } = folding;
     const after = (list: readonly number[], n: number): number => list.find((x) => x > n) ?? Infinity;
     const limit = Math.min(mostCopies, Math.max(...[after(k.pe, pe) * simd, pe * after(k.simd, simd)].filter(Number.isFinite)));
-    return k.pe.flatMap((p) => {
+    const more = coreSteps.find((n) => n > (cores ?? Infinity));
+    return [...(more === undefined ? [] : [[k.name, { ...folding, cores: more }] satisfies [string, Folding]]), ...k.pe.flatMap((p) => {
       const s = after(k.simd, (pe * simd) / p);
-      return p * s <= limit ? [[k.name, { pe: p, simd: s }] satisfies [string, Folding]] : [];
-    });
+      return p * s <= limit ? [[k.name, { ...folding, pe: p, simd: s }] satisfies [string, Folding]] : [];
+    })];
   }
 
   /** Every kernel as small as `isKept` allows, the largest first. */
@@ -288,12 +349,12 @@ class Search {
     let now = found;
     const own = (k: Foldable): number => now.folding[k.name].pe * now.folding[k.name].simd;
     for (const k of [...this.free].sort((a, b) => own(b) - own(a))) {
-      for (const which of ['pe', 'simd'] as const) {
+      for (const which of ['pe', 'simd', 'cores'] as const) {
         for (;;) {
-          const { pe, simd } = now.folding[k.name];
-          const less = [...k[which]].reverse().find((n) => n < (which === 'pe' ? pe : simd));
+          const folding = now.folding[k.name];
+          const less = [...(which === 'cores' ? coreSteps : k[which])].reverse().find((n) => n < (folding[which] ?? 0));
           if (less === undefined) break;
-          const next = this.of({ ...now.folding, [k.name]: which === 'pe' ? { pe: less, simd } : { pe, simd: less } });
+          const next = this.of({ ...now.folding, [k.name]: { ...folding, [which]: less } });
           if (!next || sizeOf(next.estimate.total) >= sizeOf(now.estimate.total) || this.missing(next) || !isKept(next)) break;
           now = next;
         }
@@ -314,7 +375,7 @@ class Search {
   private refuse(now: ChosenFolding, tooLarge: ChosenFolding): never {
     const kind = this.missing(tooLarge)!;
     const kernel = this.kernels.find((k) => JSON.stringify(now.folding[k.name]) !== JSON.stringify(tooLarge.folding[k.name]))!.name;
-    const text = ({ pe, simd }: Folding): string => `PE ${pe} and SIMD ${simd}`;
+    const text = ({ pe, simd, cores }: Folding): string => (cores === undefined ? `PE ${pe} and SIMD ${simd}` : `PE ${pe}, SIMD ${simd} and ${cores} float ${cores === 1 ? 'core' : 'cores'} of a kind`);
     fail('fabric/does-not-fit', kernel, `${this.goalText()} it needs ${text(tooLarge.folding[kernel])} at least, with which the circuit takes ${number(tooLarge.estimate.total[kind])} ${resourceNames[kind]}, and there is room for ${number(this.part[kind]!)}`,
       `With ${text(now.folding[kernel])} it fits, at ${this.reached(now)}.`, `That folding is ${foldingText(now.folding)}.`);
   }
@@ -336,5 +397,5 @@ class Search {
 
 /** As a folding file has it. */
 export function foldingText(folding: Readonly<Record<string, Folding>>): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(folding).filter(([, f]) => f.pe > 1 || f.simd > 1)));
+  return JSON.stringify(Object.fromEntries(Object.entries(folding).filter(([, f]) => f.pe > 1 || f.simd > 1 || f.cores !== undefined || f.process !== undefined)));
 }

@@ -28,6 +28,17 @@ export interface Folding {
   readonly pe: number;
   /** Products of one output at once. */
   readonly simd: number;
+  /** Float cores of a kind for each output at once, which all its operations share; where nothing is said, as many as start at once. */
+  readonly cores?: number;
+  /** The kernel in whose process it runs, one after the other; where nothing is said, a process of its own. */
+  readonly process?: string;
+}
+
+/** The kernels that a folding puts into one process, a list for each. */
+export function togetherIn(folding: Readonly<Record<string, Folding>> = {}): string[][] {
+  const lists = new Map<string, string[]>();
+  for (const [name, { process }] of Object.entries(folding)) if (process !== undefined) lists.set(process, [...(lists.get(process) ?? [process]), name]);
+  return [...lists.values()];
 }
 
 /** The loops that a folding divides; none where there is nothing to divide, or the order of a float sum forbids it. */

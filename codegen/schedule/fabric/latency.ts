@@ -10,7 +10,7 @@
 import type { Expr, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { dependsOn, operandsOf } from '../../ir/walk.js';
 import { additionsOfCycle, latencies } from '../../targets/fpga.js';
-import { latencyOf } from './pipeline.js';
+import { latencyOf, waitingForCores } from './cores.js';
 
 /** Cycles from the start of statements without rolled loops to their end, at least one. `streamed` tensors are no arrays. */
 export function depthOf(body: readonly Stmt[], kernel: Kernel, program: Program, streamed: ReadonlySet<string>): number {
@@ -47,7 +47,7 @@ export function depthOf(body: readonly Stmt[], kernel: Kernel, program: Program,
     }
   };
   visit(body, []);
-  return end;
+  return end + waitingForCores(body, kernel, program);
 }
 
 function hasIntegers(e: Expr): boolean {

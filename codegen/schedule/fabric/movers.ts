@@ -5,7 +5,7 @@
 import { rowMajor } from '../../ir/build.js';
 import type { Kernel, MemoryPort, Program } from '../../ir/program.js';
 import { gcd } from '../../ir/progression.js';
-import { touched } from '../../ir/verifyDataflow.js';
+import { touched, type ProcessBlocks } from '../../ir/verifyDataflow.js';
 import { kernelsOf } from '../../ir/walk.js';
 import { foldableLoops, type Folding } from './kernel.js';
 import { apart, gatheredFor } from './words.js';
@@ -67,11 +67,11 @@ export function paceMovers(foldings: Map<Kernel, Folding>, program: Program, str
   }
 }
 
-/** The ports to memory of a circuit whose movers have these foldings. */
-export function memoryPorts(foldings: ReadonlyMap<Kernel, Folding>, program: Program, bus: number): MemoryPort[] {
+/** The ports of words to memory of a circuit whose movers have these foldings. Stores that share a process share a port of elements. */
+export function memoryPorts(foldings: ReadonlyMap<Kernel, Folding>, program: Program, parts: readonly ProcessBlocks[], bus: number): MemoryPort[] {
   return [...program.inputs, ...program.outputs].flatMap((tensor): MemoryPort[] => {
     const mover = kernelsOf(program.blocks).find((k) => memoryTensor(k, program) === tensor);
-    if (!mover || !program.blocks.includes(mover)) return [];
+    if (!mover || !program.blocks.includes(mover) || parts.some(({ body }) => body.includes(mover) && body.filter((b) => b.kind === 'kernel' && b.op === 'store').length > 1)) return [];
     const { pe } = foldings.get(mover)!;
     return [{ tensor, bits: bus, lanes: Math.max(...divisors(pe, wordOf(tensor, program, bus))) }];
   });

@@ -37,14 +37,24 @@ export interface OperatorOptions {
 export const defaultDspFrom = 20;
 
 /** Single precision. Sums, products and quotients from a public report (csynth, Vivado HLS 2016.2); the others from memory, to two digits. */
-export const floatCores: Readonly<Record<keyof Omit<typeof latencies, 'load' | 'integer'>, Usage>> = {
+export const floatCores: Readonly<Record<keyof Omit<typeof latencies, 'load' | 'integer' | 'compare'>, Usage>> = {
   add: usage(390, 205, 2),
   mul: usage(321, 143, 3),
   div: usage(994, 761),
   sqrt: usage(620, 410),
-  compare: usage(240, 70),
   convert: usage(550, 340),
 };
+
+/** Order and rounding of floats, which are integers (sigmaflow_hls.h): by how many operands synthesis does not know. */
+export const floatOrder = {
+  /** A rank, whether it is a NaN, and both zero; then 32 bits compared. */
+  less: (operands: number): Usage => usage(32 + 39 * operands + (operands > 1 ? 11 : 0), 1),
+  equal: (operands: number): Usage => usage(32 + 8 * operands + (operands > 1 ? 11 : 0), 1),
+  /** The lesser or greater of two. */
+  extreme: (operands: number): Usage => usage(64 + 39 * operands, 32),
+  /** A mask by the exponent, a sum, what is masked. */
+  round: usage(150, 32),
+} as const;
 
 /** A product of integers. `isFixed`: one of the factors is a constant: sums of its digits, of which a third is not zero. */
 export function product(a: number, b: number, { dspFrom = defaultDspFrom }: OperatorOptions, isFixed = false): Usage {
@@ -53,6 +63,9 @@ export function product(a: number, b: number, { dspFrom = defaultDspFrom }: Oper
   const lut = (2 * Math.ceil(bits / 6) - 1) * bits;
   return usage(isFixed ? Math.min(lut, bits * Math.ceil(Math.min(a, b) / 3)) : lut, bits);
 }
+
+/** All bits of a product of two words of 32. */
+export const wholeProduct = product(32, 32, { dspFrom: 0 });
 
 /** DSP48E1 multiply 25 by 18 signed bits (UG479); wider factors are cut into digits of 24 and 17. */
 function slices(wide: number, narrow: number): number {

@@ -7,7 +7,8 @@ import type { Ranges } from '../../ir/indexing.js';
 import type { Expr, Index, Kernel, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { moved } from '../../ir/traffic.js';
 import { dependsOn, walkExpr } from '../../ir/walk.js';
-import { latencies, mostBanks } from '../../targets/fpga.js';
+import { mostBanks } from '../../targets/fpga.js';
+import { coresFor, coreUses, latencyOf, sharedInterval } from './cores.js';
 import { romsOf, type RomKind } from './memory.js';
 import { portInterval } from './ports.js';
 
@@ -32,9 +33,10 @@ export type StreamLanes = ReadonlyMap<string, readonly number[]>;
 
 /**
  * A scheduled kernel with its innermost rolled loops pipelined and its arrays in banks. `streams`: what it reads and writes as words,
- * in memory outside too; `memories`: where all constants lie.
+ * in memory outside too; `memories`: where all constants lie; `most`: cores of a kind, which its operations share, undefined where they
+ * share nothing.
  */
-export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes, memories?: RomKind): Kernel {
+export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes, { memories, most }: { readonly memories?: RomKind; readonly most?: number } = {}): Kernel {
   const scheduled = kernel.scheduled!;
   const banks = new Map<string, number>();
   const steps: string[] = [];
@@ -51,7 +53,7 @@ export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes
       if (!isRolled(s)) return s;
       const inner = new Map(ranges).set(s.axis, [s.start, s.start + s.extent - 1]);
       if (hasRolled(s.body)) return { ...s, body: visit(s.body, inner) };
-      const initiationInterval = Math.max(intervalOf(s), wordsMoved(s.body, streams), portInterval(s.body, kernel, program, streams, banks, inner));
+      const initiationInterval = Math.max(intervalOf(s), wordsMoved(s.body, streams), portInterval(s.body, kernel, program, streams, banks, inner), most === undefined ? 1 : sharedInterval(coreUses(s.body, kernel, program), most));
       steps.push(`pipeline ${s.axis} every ${initiationInterval}`);
       return { ...s, mode: 'pipeline', initiationInterval };
     });
@@ -63,10 +65,13 @@ export function pipelined(kernel: Kernel, program: Program, streams: StreamLanes
   const cut = sorted(banks).filter(([, n]) => n > 1);
   const roms = sorted(romsOf(body, program, banks, memories));
   steps.push(...cut.map(([array, n]) => `partition ${array} by ${n}`), ...roms.map(([array, rom]) => `memory ${array} ${rom.text}`));
+  const cores = most === undefined ? {} : coresFor({ ...kernel, scheduled: { ...scheduled, body } }, program, most);
+  const shared = Object.entries(cores);
+  if (shared.length > 0) steps.push(`share cores ${shared.map(([core, n]) => `${core} ${n}`).join(', ')}`);
   return {
     ...kernel,
     scheduled: {
-      ...scheduled, body, steps: [...scheduled.steps, ...steps],
+      ...scheduled, body, ...(shared.length > 0 ? { cores } : {}), steps: [...scheduled.steps, ...steps],
       ...(cut.length > 0 ? { banks: Object.fromEntries(cut) } : {}),
       ...(roms.length > 0 ? { memories: Object.fromEntries(roms.map(([array, rom]) => [array, rom.kind])) } : {}),
     },
@@ -161,19 +166,4 @@ function chainOf(e: Expr, local: string, lets: ReadonlyMap<string, Expr>): numbe
   const operands = 'cond' in e ? [e.cond, e.a, e.b] : 'b' in e ? [e.a, e.b] : 'a' in e ? [e.a] : [];
   const chains = operands.flatMap((x) => chainOf(x, local, lets) ?? []);
   return chains.length === 0 ? undefined : Math.max(...chains) + latencyOf(e);
-}
-
-/** Cycles of one operation at about 100 MHz; integer operations of usual widths fit one cycle together. */
-export function latencyOf(e: Expr): number {
-  if (!('type' in e)) return 0;
-  if (e.op === 'convert') return e.type === 'float32' ? latencies.convert : 0;
-  if (e.type !== 'float32') return 0;
-  switch (e.op) {
-    case 'add': case 'sub': return latencies.add;
-    case 'mul': return latencies.mul;
-    case 'div': return latencies.div;
-    case 'sqrt': return latencies.sqrt;
-    case 'min': case 'max': case 'floor': case 'nearest': return latencies.compare;
-    default: return 0;
-  }
 }

@@ -30,18 +30,28 @@ export interface Processes {
   readonly processes: readonly Process[];
   /** By tensor: the processes that read it from a stream. */
   readonly streams: ReadonlyMap<string, readonly string[]>;
+  /** The Program before it was cut into processes. */
+  readonly whole: ProgramUnit;
 }
 
-/** Kernels in processes; `without`: thresholds or matches as they were lowered. Appends to `steps`. */
-export function prepareFabric(unit: ProgramUnit, steps: string[], { without = [] }: Without = {}): Processes {
+/**
+ * Kernels in processes; `without`: thresholds or matches as they were lowered; `together`: kernels that share a process, by name, with
+ * all blocks between them. Appends to `steps`.
+ */
+export function prepareFabric(unit: ProgramUnit, steps: string[], { without = [] }: Without = {}, together: readonly (readonly string[])[] = []): Processes {
   let u = joinReductions(inlineConstants(unit, steps), steps);
   u = fuseAll(u, steps);
   if (!without.includes('matches')) u = countMatches(u, steps);
   u = { ...u, program: startAtBias(u.program, steps) };
   u = withoutUnused({ ...u, program: narrowConstants(inlineCopies(u.program, steps), steps, !without.includes('thresholds')) });
-  const draft = new Draft(stageInterface(u.program));
+  return inProcesses({ ...u, program: stageInterface(u.program) }, together);
+}
+
+/** A Program that is prepared as a whole, cut into processes. */
+export function inProcesses(whole: ProgramUnit, together: readonly (readonly string[])[]): Processes {
+  const draft = new Draft(whole.program, together);
   draft.streams();
-  return { unit: withoutUnused({ program: draft.program, data: u.data }), processes: draft.processes(), streams: draft.carried };
+  return { unit: withoutUnused({ program: draft.program, data: whole.data }), processes: draft.processes(), streams: draft.carried, whole };
 }
 
 // ---- Constants -----------------------------------------------------------------------------------------------------
@@ -97,7 +107,7 @@ function stageInterface(start: Program): Program {
   let program = start;
   const counts = repeatCounts(program.blocks);
   const first: Block[] = [];
-  const last: Block[] = [];
+  const last: { readonly few: Block[]; readonly many: Block[] } = { few: [], many: [] };
   const add = (from: Tensor, hint: string): Tensor => {
     const name = unusedName(program.tensors, `${from.name}.${hint}`);
     const tensor: Tensor = { ...from, name, buffer: name, layout: rowMajor(from.shape, from.layout.elementBits) };
@@ -115,10 +125,13 @@ function stageInterface(start: Program): Program {
     if (carried.has(name)) continue;
     const inner = add(program.tensors[name], 'out');
     program = { ...program, blocks: renameTensors(program.blocks, new Map([[name, inner.name]])) };
-    last.push({ ...streamCopy(`${name}.store`, 'store', inner.name, name, inner.shape, true) });
+    last[isFew(inner) ? 'few' : 'many'].push({ ...streamCopy(`${name}.store`, 'store', inner.name, name, inner.shape, true) });
   }
-  return { ...program, blocks: [...first, ...program.blocks, ...last] };
+  return { ...program, blocks: [...first, ...program.blocks, ...last.many, ...last.few] };
 }
+
+/** Outputs of so few elements share a port to memory: the queues to it hold those that wait. */
+const isFew = ({ shape }: Tensor): boolean => elementCount(shape) <= 64;
 
 function repeatCounts(blocks: readonly Block[]): Set<string> {
   return new Set(blocks.flatMap((b) => (b.kind === 'kernel' ? [] : [...(typeof b.count === 'number' ? [] : [b.count.input]), ...repeatCounts(b.body)])));
@@ -142,9 +155,9 @@ class Draft {
   private groups: Block[][];
   private readonly readers = new Map<string, string[]>();
 
-  constructor(program: Program) {
+  constructor(program: Program, together: readonly (readonly string[])[]) {
     this.program = program;
-    this.groups = grouped(program);
+    this.groups = grouped(program, together);
   }
 
   get carried(): ReadonlyMap<string, readonly string[]> {
@@ -273,8 +286,8 @@ function inStreamOrder(at: readonly Index[], loops: readonly Axis[], shape: read
   return true;
 }
 
-/** Blocks that must share a process are those from the first to the last that write one buffer, or read a count of repeats. */
-function grouped(program: Program): Block[][] {
+/** Blocks that share a process are those from the first to the last that write one buffer, read a count of repeats, or are to be together. */
+function grouped(program: Program, together: readonly (readonly string[])[]): Block[][] {
   const { blocks } = program;
   const counts = repeatCounts(blocks);
   const ends = blocks.map((_, i) => i);
@@ -288,6 +301,8 @@ function grouped(program: Program): Block[][] {
     join(users((b) => own.some((t) => touched([b]).writes.has(t))));
     if (own.some((t) => counts.has(t))) join(users((b) => own.some((t) => touched([b]).reads.has(t))));
   }
+  join(users((b) => b.kind === 'kernel' && b.op === 'store' && isFew(program.tensors[b.stores[0].tensor])));
+  for (const names of together) join(users((b) => kernelsOf([b]).some((k) => names.includes(k.name))));
   const groups: Block[][] = [];
   for (let i = 0; i < blocks.length; ) {
     let end = ends[i];
