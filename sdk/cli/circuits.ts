@@ -16,7 +16,7 @@ import type { ProgramUnit } from '../../codegen/ir/program.js';
 import { verify } from '../../codegen/ir/verify.js';
 import { scheduleFabric, type FabricOptions } from '../../codegen/schedule/fabric/index.js';
 import { lower } from '../../codegen/schedule/lower.js';
-import type { InterfaceArray } from '../hls/project.js';
+import type { InterfaceArray } from '../hls/types.js';
 import type { Manifest } from '../runtime/index.js';
 import { importModel } from './engines.js';
 import type { ModelFile } from './models.js';

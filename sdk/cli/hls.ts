@@ -21,7 +21,8 @@ import { statedPreprocessing } from '../compile.js';
 import { writeNpy } from '../data/npy.js';
 import { timeOf } from '../hls/report.js';
 import { effectsOf } from '../hls/effects.js';
-import { projectFiles, type Project, type Vectors } from '../hls/project.js';
+import { projectFiles } from '../hls/project.js';
+import type { Project, Vectors } from '../hls/types.js';
 import type { Manifest } from '../runtime/index.js';
 import { describeDifference, firstDifference } from './bits.js';
 import { readBoard } from './boards.js';
@@ -191,7 +192,11 @@ function roomOn({ resources, interface: by }: FpgaBoard): Usage {
   return Object.fromEntries(Object.entries(left).map(([k, n]) => [k, Math.max(0, n)])) as Record<Kind, number>;
 }
 
-const roomText = ({ title, resources, interface: by }: FpgaBoard): string => `${title} has ${count(resources.lut)} LUTs, of which the processor needs about ${count(surroundings[by].lut)} to reach the circuit.`;
+/** What is set aside of a kind; nothing where nothing is. */
+function roomText({ title, resources, interface: by }: FpgaBoard, kind: Kind): string[] {
+  const taken = surroundings[by][kind];
+  return taken > 0 ? [`${title} has ${count(resources[kind])} ${resourceNames[kind]}, of which the processor needs about ${count(taken)} to reach the circuit.`] : [];
+}
 
 /** What does not fit is refused with what the room on the board is. */
 function explained<T>(f: () => T, board: FpgaBoard): T {
@@ -200,7 +205,8 @@ function explained<T>(f: () => T, board: FpgaBoard): T {
   } catch (error) {
     if (!(error instanceof DiagnosticError) || error.diagnostic.code !== 'fabric/does-not-fit') throw error;
     const { diagnostic } = error;
-    throw new DiagnosticError({ ...diagnostic, notes: [...diagnostic.notes, roomText(board)] });
+    const kind = (Object.keys(resourceNames) as Kind[]).find((k) => diagnostic.message.includes(resourceNames[k]));
+    throw new DiagnosticError({ ...diagnostic, notes: [...diagnostic.notes, ...(kind ? roomText(board, kind) : [])] });
   }
 }
 
@@ -211,7 +217,7 @@ function fitting<T extends Finished>(made: T, board: FpgaBoard): T {
   const kind = missing(estimate.total, room);
   if (!kind) return made;
   const [largest] = [...estimate.processes].sort((a, b) => b[kind] - a[kind]);
-  return fail('fabric/does-not-fit', largest.name, `the circuit takes ${count(estimate.total[kind])} ${resourceNames[kind]}, and there is room for ${count(room[kind])}`, `${largest.name} alone takes ${count(largest[kind])}.`, roomText(board), 'Fold it more (smaller pe and simd), or take a larger board.');
+  return fail('fabric/does-not-fit', largest.name, `the circuit takes ${count(estimate.total[kind])} ${resourceNames[kind]}, and there is room for ${count(room[kind])}`, `${largest.name} alone takes ${count(largest[kind])}.`, ...roomText(board, kind), 'Fold it more (smaller pe and simd), or take a larger board.');
 }
 
 type Finished = Pick<Project, 'unit' | 'estimate' | 'timing' | 'depths'>;

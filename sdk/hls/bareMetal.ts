@@ -3,7 +3,7 @@
  * bench and measures the throughput. How it is built and loaded: by Vitis, in Python since 2023.2 and in Tcl before, and xsdb.
  */
 import { addressBits } from './build.js';
-import type { Project, VectorArray } from './project.js';
+import type { Project, VectorArray } from './types.js';
 import { comment } from './sources.js';
 import { addresses, bufferPlan, elementBytes } from './vivado.js';
 

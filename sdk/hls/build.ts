@@ -2,7 +2,7 @@
  * How a project is built: the Makefile (C simulation with g++ alone, synthesis and bitstream by the vendor's tools) and the script
  * for Vitis HLS. The script for Vivado is in vivado.ts.
  */
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** Bits of addresses on the bus of the board's memory; one register each in the control interface. */
 export const addressBits = 32;

@@ -3,7 +3,7 @@
  * bench and measures the throughput. The program for a MicroBlaze is in bareMetal.ts.
  */
 import { bareMetalFiles } from './bareMetal.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** The files of host/. */
 export function hostFiles(project: Project): Record<string, string> {

@@ -7,7 +7,7 @@ import type { Graph } from '../../codegen/ir/graph.js';
 import type { Expr, Kernel, Program } from '../../codegen/ir/program.js';
 import { kernelsOf, walkExpr } from '../../codegen/ir/walk.js';
 import type { Ablation, Figures } from './effects.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** One optimization and what it did here. */
 export interface Optimization {

@@ -1,6 +1,6 @@
 /** The README of a project: what it holds, and step by step from C simulation to answers of the board. */
 import { busCycles } from '../../codegen/targets/board.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 import { timeOf } from './report.js';
 import { sharedBytes } from './vivado.js';
 

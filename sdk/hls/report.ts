@@ -14,7 +14,7 @@ import { surroundings } from '../../codegen/schedule/fabric/surroundings.js';
 import { escape, page } from '../html.js';
 import { accumulatorWidths, optimizations } from './optimizations.js';
 import type { Usage } from '../../codegen/schedule/fabric/operators.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 import { style } from './reportStyle.js';
 
 const whole = (n: number): string => Math.round(n).toLocaleString('en-US');

@@ -4,7 +4,7 @@
 import { streamName } from '../../codegen/schedule/fabric/index.js';
 import { busCycles } from '../../codegen/targets/board.js';
 import { accumulatorWidths, optimizations } from './optimizations.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** report.json, as text. */
 export function reportJson(project: Project): string {

@@ -1,6 +1,6 @@
 /** The C++ of a project: constants, kernels, the top function and its declaration. The texts come from codegen/emit/hls. */
 import { isWide } from '../../codegen/emit/hls/design.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** A comment line: nothing of a name can end it or go on in the next line. */
 export const comment = (text: string): string => `// ${text.replace(/[^\x20-\x7e]|\\/g, '_')}`;

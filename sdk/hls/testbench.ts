@@ -3,7 +3,7 @@
  * function and compares every bit. It serves g++ and the vendor's C simulation and co-simulation alike.
  */
 import { isWide } from '../../codegen/emit/hls/design.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 import { comment } from './sources.js';
 
 /** Differences that are printed one by one. */

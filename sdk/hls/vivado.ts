@@ -3,7 +3,7 @@
  * their memory with it; elsewhere a MicroBlaze of the same fabric does, with block memory for both.
  */
 import type { FpgaBoard, Pin, Pins } from '../../codegen/targets/board.js';
-import type { Project } from './project.js';
+import type { Project } from './types.js';
 
 /** Where the parts of the MicroBlaze's system lie; host/ has the same. */
 export const addresses = { control: 0x44a00000, buffers: 0xc0000000, serial: 0x40600000 } as const;
