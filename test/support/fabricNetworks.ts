@@ -23,26 +23,30 @@ export function keywordNetwork(seed = 1): Graph {
   return { ...net.build(x), name: 'keywords' };
 }
 
-/** CNV-W1A1: six convolutions of 3x3 without padding, two pools of 2x2, three dense layers; bipolar behind the input of 8 bits. */
-export function bipolarImageNetwork(seed = 1): Graph {
+/** CNV of one or two bits: six convolutions of 3x3 without padding, two pools of 2x2, three dense layers behind an input of 8 bits. */
+export function imageNetwork(bits: 1 | 2, classes: number, seed = 1): Graph {
   const net = new GraphBuilder();
   const random = new Random(seed);
-  const weight = (name: string, shape: readonly number[]): string => net.node('BipolarQuant', [net.constant(name, shape, Array.from({ length: product(shape) }, () => random.float(-1, 1))), net.scalar(1)]);
-  const sign = (x: string): string => net.node('BipolarQuant', [x, net.scalar(1)]);
+  const quantized = (x: string): string => (bits === 1 ? net.node('BipolarQuant', [x, net.scalar(1)]) : net.quant(x, 0.6, bits, { signed: 1, narrow: 1, rounding_mode: 'ROUND' }));
+  const weight = (name: string, shape: readonly number[]): string => quantized(net.constant(name, shape, Array.from({ length: product(shape) }, () => random.float(-1, 1))));
+  const activation = (x: string, products: number): string => quantized(bits === 1 ? x : net.node('Mul', [x, net.scalar(1 / Math.sqrt(products))]));
   let x = net.quant(net.input('x', [1, 3, 32, 32]), 1 / 128, 8, { signed: 1, narrow: 0, rounding_mode: 'ROUND' });
   const channels = [3, 64, 64, 128, 128, 256, 256];
   for (let i = 1; i < channels.length; i++) {
-    x = sign(net.node('Conv', [x, weight(`conv${i}`, [channels[i], channels[i - 1], 3, 3])], { kernel_shape: [3, 3] }));
+    x = activation(net.node('Conv', [x, weight(`conv${i}`, [channels[i], channels[i - 1], 3, 3])], { kernel_shape: [3, 3] }), 9 * channels[i - 1]);
     if (i === 2 || i === 4) x = net.node('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] });
   }
   x = net.node('Flatten', [x]);
-  const sizes = [256, 512, 512, 10];
+  const sizes = [256, 512, 512, classes];
   for (let i = 1; i < sizes.length; i++) {
     x = net.node('MatMul', [x, weight(`dense${i}`, [sizes[i - 1], sizes[i]])]);
-    if (i < sizes.length - 1) x = sign(x);
+    if (i < sizes.length - 1) x = activation(x, sizes[i - 1]);
   }
   return { ...net.build(x), name: 'images' };
 }
+
+/** CNV-W1A1 of ten classes, bipolar behind its input. */
+export const bipolarImageNetwork = (seed = 1): Graph => imageNetwork(1, 10, seed);
 
 /** FINN's tutorial network for intrusions: 600-64-64-64-1, weights and activations of 2 bits, inputs of 1. */
 export function intrusionNetwork(seed = 3): Graph {
