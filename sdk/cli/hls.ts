@@ -164,7 +164,9 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
     return fitting({ folding, goal: `folded as ${path.basename(file)} says${said}${note}`, ...finished(makeCircuit(lowered, { folding, bus: board.bus.bits }), samples) }, board);
   }
   const [latency, fps] = [seconds(args, 'latency'), args.number('fps', 1e-3, 1e12)];
-  const cycles = latency !== undefined ? { latency: Math.floor(latency * clock * 1e6), outside: busCycles(board) } : fps !== undefined ? { interval: Math.floor((clock * 1e6 * images) / fps) } : {};
+  const outside = busCycles(board);
+  if (latency !== undefined && wholeCycles(latency * clock * 1e6) <= outside) fail('fabric/goal', '--latency', `memory on ${board.title} takes ${timeOf(outside, clock)} of every call to answer, and ${args.text('latency')} was asked for`, 'Ask for more than that, or take a higher clock.');
+  const cycles = latency !== undefined ? { latency: wholeCycles(latency * clock * 1e6), outside } : fps !== undefined ? { interval: wholeCycles((clock * 1e6 * images) / fps) } : {};
   const goal = `${latency !== undefined ? `asked for a latency of ${args.text('latency')}` : fps !== undefined ? `asked for ${args.text('fps')} inferences a second` : 'as fast as fits'}${note}`;
   // A folding is chosen before the depths of its streams are known: what they take is set aside, and it is chosen again, first with
   // the depths that the streams of the last one had.
@@ -185,6 +187,9 @@ function circuitFor(args: Arguments, lowered: ProgramUnit, board: FpgaBoard, clo
 }
 
 const attempts = 8;
+
+/** Cycles that are over, whatever a product of decimal fractions is short of. */
+const wholeCycles = (n: number): number => Math.floor(n * (1 + 1e-12));
 
 /** What a board has for a circuit, beside what the processor reaches it by. */
 function roomOn({ resources, interface: by }: FpgaBoard): Usage {

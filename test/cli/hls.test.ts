@@ -257,7 +257,8 @@ test('goals that cannot be met', async () => {
   const out = ['-o', at('no')];
   assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, '--latency', '20us', '--fps', '1000'), 'error [cli/usage] --fps: --latency says already how the circuit is folded\n  Give one of the two.\n  See `sigmaflow hls --help`.');
   assert.is(await refusal(2, 'hls', example, '--board', 'pynq-z2', ...out, '--latency', '20'), 'error [cli/usage] --latency: expected a time such as 20us, found "20"\n  Units: ns, us, µs, ms, s.\n  See `sigmaflow hls --help`.');
-  assert.match(await hls(...out, '--latency', '10ns'), /^error \[fabric\/(goal|does-not-fit)\] \S+: for a latency of 1 cycles? .*\n/);
+  assert.is(await hls(...out, '--latency', '1us'), 'error [fabric/goal] --latency: memory on PYNQ-Z2 takes 1.28 µs of every call to answer, and 1us was asked for\n  Ask for more than that, or take a higher clock.');
+  assert.match(await hls(...out, '--latency', '2us'), /^error \[fabric\/(goal|does-not-fit)\] \S+: for a latency of 200 cycles .*\n/);
   assert.match(await hls(...out, '--fps', '1e9'), /^error \[fabric\/(goal|does-not-fit)\] \S+: for an image every 0 cycles .*\n/);
   const board = pynq();
   const small = save('small.json', JSON.stringify({ ...board, resources: { ...board.resources, lut: 2000, lutram: 500 } }));
