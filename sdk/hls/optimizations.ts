@@ -5,7 +5,9 @@
 import { describe } from '../../codegen/ir/datatype.js';
 import type { Graph } from '../../codegen/ir/graph.js';
 import type { Expr, Kernel, Program } from '../../codegen/ir/program.js';
+import { processesOf } from '../../codegen/ir/verifyDataflow.js';
 import { kernelsOf, walkExpr } from '../../codegen/ir/walk.js';
+import { isMover } from '../../codegen/schedule/fabric/movers.js';
 import type { Ablation, Figures } from './effects.js';
 import type { Project } from './types.js';
 
@@ -92,6 +94,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
   const merged = [ofData, count(imported, activations)];
   const thresholds = Object.values(program.tensors).filter((t) => /_thresholds(@|$)/.test(t.name));
   const before = kernelsOf(lowered.program.blocks).length;
+  const computing = kernels.filter((k) => !isMover(k));
   const fused = (program.steps ?? []).filter((s) => /^(fuse|read|join) /.test(s));
   const widths = accumulatorWidths(program);
   const [wide, narrow] = [widths.reduce((n, w) => n + w.byTypes, 0), widths.reduce((n, w) => n + w.proved, 0)];
@@ -134,7 +137,7 @@ export function optimizations({ imported, graph, lowered, unit, estimate, depths
       name: 'Kernels fused',
       applies: fused.length > 0,
       without: [],
-      effect: `${plural(before, 'kernel')} of the model became ${plural(kernels.filter((k) => !['load', 'store', 'send', 'receive'].includes(k.op)).length, 'process', 'processes')} that compute: ${fused.length === 0 ? 'nothing to fuse' : plural(fused.length, 'step')}`,
+      effect: `${plural(before, 'kernel')} of the model became ${plural(computing.length, 'kernel')} in ${plural(processesOf(program).filter((p) => kernelsOf(p.body).some((k) => computing.includes(k))).length, 'process', 'processes')}: ${fused.length === 0 ? 'nothing to fuse' : plural(fused.length, 'step')}`,
     },
     {
       name: 'Bipolar products as XNOR and a count of ones',
