@@ -142,6 +142,8 @@ class Search {
   private readonly options: EvaluationOptions;
   private readonly kernels: readonly Foldable[];
   private readonly named: Readonly<Record<string, Folding>>;
+  /** The kernels that the search folds. */
+  private readonly free: readonly Foldable[];
 
   constructor(prepared: Processes, part: PartResources, goal: FoldingGoal, options: EvaluationOptions, found: Found, named: Readonly<Record<string, Folding>> = {}) {
     this.found = found;
@@ -151,11 +153,7 @@ class Search {
     this.options = options;
     this.kernels = foldables(prepared);
     this.named = named;
-  }
-
-  /** The kernels that the search folds. */
-  private get free(): readonly Foldable[] {
-    return this.kernels.filter((k) => !Object.hasOwn(this.named, k.name));
+    this.free = this.kernels.filter((k) => !Object.hasOwn(named, k.name));
   }
 
   private of(folding: Readonly<Record<string, Folding>>): ChosenFolding | undefined {
@@ -285,8 +283,7 @@ class Search {
     if (Object.keys(this.named).length === 0) return now;
     for (let next: ChosenFolding | undefined = now; next; ) {
       now = next;
-      const [slowest] = [...now.cycles].sort((x, y) => y.cycles - x.cycles);
-      next = this.raised(now, slowest.name).find((r) => !this.missing(r));
+      next = this.raised(now, slowestFirst(now)[0].name).find((r) => !this.missing(r));
     }
     return this.relaxed(now, (c) => c.interval <= now.interval);
   }

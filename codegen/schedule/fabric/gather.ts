@@ -7,7 +7,7 @@ import { mapExpr } from '../../ir/indexing.js';
 import type { Expr, Index, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
 import { firstLoad } from '../../ir/walk.js';
 import { channelsOf } from './order.js';
-import { mapStmts } from './window.js';
+import { localLike, mapStmts } from './window.js';
 
 /** An index as the number of a word and the place in it; the loops that go over a word. */
 function inWord({ terms }: Index, lanes: number, rolled: readonly LoopStmt[]): { readonly word: Index; readonly lane: Index; readonly steps: readonly LoopStmt[] } {
@@ -15,15 +15,10 @@ function inWord({ terms }: Index, lanes: number, rolled: readonly LoopStmt[]): {
   return { lane, word: { offset: 0, terms: terms.filter((t) => t.coeff >= lanes) }, steps: rolled.filter((l) => l.extent > 1 && lane.terms.some((t) => t.of === l.axis)) };
 }
 
-function registers(tensor: string, hint: string, lanes: number, program: Program): Local {
-  const { dtype, range } = program.tensors[tensor];
-  return { name: `${tensor}.${hint}`, type: dtype, shape: [lanes], ...(range && dtype !== 'float32' ? { range } : {}) };
-}
-
 /** The statements of a writer that sends `together` elements of a tensor at once, and the registers that gather them. */
 export function gathered(body: readonly Stmt[], tensor: string, together: number, program: Program): { body: Stmt[]; local: Local } {
   const channels = channelsOf(program.tensors[tensor].shape);
-  const local = registers(tensor, 'gathered', together, program);
+  const local = localLike(`${tensor}.gathered`, tensor, [together], program);
   const lane = `${tensor}.g`;
   let send: Stmt | undefined;
   const visit = (list: readonly Stmt[], rolled: readonly LoopStmt[], isUnrolled: boolean): Stmt[] =>
@@ -54,7 +49,7 @@ export function gathered(body: readonly Stmt[], tensor: string, together: number
 export function heldWord(body: readonly Stmt[], tensor: string, lanes: number, program: Program): { body: Stmt[]; local: Local } | undefined {
   const channels = channelsOf(program.tensors[tensor].shape);
   if (lanes === 1) return undefined;
-  const local = registers(tensor, 'word', lanes, program);
+  const local = localLike(`${tensor}.word`, tensor, [lanes], program);
   const lane = `${tensor}.c.i`;
   let isHeld = false;
   const visit = (list: readonly Stmt[], rolled: readonly LoopStmt[]): Stmt[] => {

@@ -7,17 +7,15 @@ import { axis as axisIndex, constant, sum } from '../../ir/build.js';
 import { interval, mapExpr, simplify } from '../../ir/indexing.js';
 import type { Condition, Expr, Index, Kernel, Local, LoopStmt, Stmt } from '../../ir/program.js';
 import { dependsOn, walkStmts } from '../../ir/walk.js';
-import { hasRolled, isRolled } from './pipeline.js';
+import { hasRolled } from './pipeline.js';
+import { rolledNest } from './window.js';
 
 /** A circuit's kernel with such windows in registers; the kernel itself where it has none. */
 export function shifted(kernel: Kernel, isWindow: (local: string) => boolean): Kernel {
   const { scheduled } = kernel;
-  const nest: LoopStmt[] = [];
-  let leaf = scheduled!.body;
-  for (let [s] = leaf; leaf.length === 1 && isRolled(s); [s] = leaf) {
-    nest.push(s);
-    leaf = s.body;
-  }
+  const rolled = rolledNest(scheduled!.body);
+  const { nest } = rolled;
+  let { leaf } = rolled;
   if (nest.length === 0 || hasRolled(leaf)) return kernel;
   let locals = scheduled!.locals;
   const banks: Record<string, number> = {};

@@ -3,7 +3,7 @@
  * and how many circuits unrolled loops make of it. What these cost is not known here (resources.ts, cores.ts).
  */
 import type { ElementType, Expr, Index, Kernel, Local, LoopStmt, Program, Stmt } from '../../ir/program.js';
-import { axesIn, dependsOn } from '../../ir/walk.js';
+import { axesIn, dependsOn, operandsOf } from '../../ir/walk.js';
 import { bitsOfType } from './memory.js';
 
 /** A value: what it is (equal keys are one circuit), how wide, on which loops it depends, whether synthesis knows it. */
@@ -164,10 +164,7 @@ export class ValueReader {
 
 /** Operands, and what is loaded where a guard does not hold. */
 function childrenOf(e: Expr): readonly Expr[] {
-  if (e.op === 'load') return e.otherwise ? [e.otherwise] : [];
-  if ('cond' in e) return [e.cond, e.a, e.b];
-  if ('b' in e) return [e.a, e.b];
-  return 'a' in e ? [e.a] : [];
+  return e.op === 'load' && e.otherwise ? [e.otherwise] : operandsOf(e);
 }
 
 function indicesOf(e: Expr): readonly Index[] {

@@ -13,7 +13,7 @@ import { firstLoad } from '../../ir/walk.js';
 import { loadsOf } from '../fuse.js';
 import { plainAxis } from './order.js';
 import { hasRolled } from './pipeline.js';
-import { atEveryPlace, elementAt, mapStmts, peeled, readyAt, replaceAxis, restart, rolledNest, type Window } from './window.js';
+import { atEveryPlace, elementAt, localLike, mapStmts, peeled, readyAt, replaceAxis, restart, rolledNest, type Window } from './window.js';
 
 /** The reduction over the channels of a tensor that each output needs once, at one place; undefined where it is no such vector. */
 export function channelAxis(kernel: Kernel, { tensor, sides, channels, otherwise }: Window): string | undefined {
@@ -76,7 +76,7 @@ function along(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[]
   const inner = mapStmts(leaf, read, bind);
   const ready = readyAt(window);
   const all = nest.reduceRight<Stmt[]>((made, l) => [{ ...l, body: made }], [...vectors.flatMap((v) => take(v)), ...when(ready, inner)]);
-  const locals = vectors.flatMap((v) => [localOf(wordOf(v.window), v.window, [v.lanes], program), ...(isKept(v) ? [localOf(keptOf(v.window), v.window, [v.elements], program)] : [])]);
+  const locals = vectors.flatMap((v) => [localLike(wordOf(v.window), v.window.tensor, [v.lanes], program), ...(isKept(v) ? [localLike(keptOf(v.window), v.window.tensor, [v.elements], program)] : [])]);
   return { body: atEveryPlace(window, all, program), locals, isAlong: true };
 }
 
@@ -101,7 +101,7 @@ function before(kernel: Kernel, body: readonly Stmt[], windows: readonly Window[
   const inner = mapStmts(peeled(kernel, body, window), read, (i) => i);
   return {
     body: atEveryPlace(window, [...taken, ...inner], program), isAlong: false,
-    locals: windows.map((w) => localOf(keptOf(w), w, [...w.whole, w.channels].map((d) => program.tensors[w.tensor].shape[d]), program)),
+    locals: windows.map((w) => localLike(keptOf(w), w.tensor, [...w.whole, w.channels].map((d) => program.tensors[w.tensor].shape[d]), program)),
   };
 }
 
@@ -143,11 +143,6 @@ const keptOf = ({ tensor }: Window): string => `${tensor}.window`;
 
 /** A vector that is one word stays in its registers. */
 const isKept = ({ again, words }: Vector): boolean => again.length > 0 && words.length > 0;
-
-function localOf(name: string, { tensor }: Window, shape: readonly number[], program: Program): Local {
-  const { dtype, range } = program.tensors[tensor];
-  return { name, type: dtype, shape, ...(range && dtype !== 'float32' ? { range } : {}) };
-}
 
 /** The word of a step: from the stream for the first outputs, from what is kept for the others. */
 function take(v: Vector): readonly Stmt[] {

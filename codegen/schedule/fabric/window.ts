@@ -202,6 +202,12 @@ export function elementAt({ sides, channels, images }: Window, channel: Index, r
   });
 }
 
+/** A local that holds elements of a tensor. */
+export function localLike(name: string, tensor: string, shape: readonly number[], program: Program): Local {
+  const { dtype, range } = program.tensors[tensor];
+  return { name, type: dtype, shape, ...(range && dtype !== 'float32' ? { range } : {}) };
+}
+
 export function localFor({ tensor, channels, otherwise }: Window, extents: readonly number[], program: Program): Local {
   const { dtype, shape, range } = program.tensors[tensor];
   const around = otherwise?.op === 'int' ? otherwise.value : undefined;
